@@ -1,0 +1,165 @@
+//! The record: the build log of one source, and the truth about it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::layout::SourceKey;
+
+/// SHA-256 (hex, 64 digits) over everything a stage's outputs depend on: content hash, upstream fingerprints,
+/// settings and engine version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Fingerprint(pub String);
+
+/// Names one build of a document's outputs: the first 16 hex digits of the fingerprint of the stage that made
+/// them, so that equal inputs and settings give equal keys and point ids.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Generation(pub String);
+
+/// The stages of the build graph, in the order they are committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Hash, header, encryption, page count, info.
+    Inspect,
+    /// Page images.
+    Pages,
+    /// Text with layout.
+    Text,
+    /// Links from annotations.
+    Links,
+    /// Outline, headings, page labels.
+    Structure,
+    /// Document metadata.
+    Metadata,
+    /// Chunks, embeddings, points.
+    Index,
+    /// Everything above is in place; older generations are gone.
+    Commit,
+}
+
+/// What is known of one finished stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StageEntry {
+    /// Hash of inputs, settings and engine.
+    pub fingerprint: Fingerprint,
+    /// Keys of the objects that the stage wrote, or for pages the common prefix (ending in `/`).
+    pub outputs: Vec<String>,
+    /// When it finished.
+    pub finished_at: Timestamp,
+    /// Wall time in milliseconds.
+    pub millis: u64,
+    /// Small facts about the result, by documented name: counts, tokens, cost in micro-dollars.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, serde_json::Value>,
+}
+
+/// Where a document stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordStatus {
+    /// Some stage has begun and the commit has not been reached.
+    Processing,
+    /// All stages are done and every page is whole.
+    Done,
+    /// All stages are done, but some pages are missing; the ledger says which and why.
+    Partial,
+    /// The document can't be processed; `failure` says why. A changed source or a forced run tries again.
+    Failed,
+}
+
+/// Which version of the source a record speaks of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceVersion {
+    /// SHA-256 of the bytes, hex.
+    pub sha256: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// The store's tag when it was read.
+    pub etag: String,
+    /// The store's version id, where it keeps versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// The S3 event's sequencer, where an event brought the source: a larger one is newer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequencer: Option<String>,
+}
+
+/// How every page ended. The four counts and `failed` add up to the page count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PageLedger {
+    /// Pages of the document.
+    pub pages: u32,
+    /// Pages with a text layer.
+    pub text: u32,
+    /// Pages with content but no text: they need OCR.
+    pub needs_ocr: Vec<u32>,
+    /// Pages with nothing on them.
+    pub blank: Vec<u32>,
+    /// Pages that could not be processed, with the reason code.
+    pub failed: BTreeMap<u32, String>,
+    /// Pages whose image was made smaller than asked to keep the pixel limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scaled_down: Vec<u32>,
+}
+
+/// Why a document failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    /// Stable reason code, such as `encrypted` or `not_a_pdf`.
+    pub reason: String,
+    /// The stage that failed.
+    pub stage: Stage,
+    /// What happened and what to do, for people.
+    pub message: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The build log of one source. Written only through [`RecordStore`], by compare-and-swap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Record {
+    /// Version of this format; readers refuse what they don't know.
+    pub format: u32,
+    /// The source's key.
+    pub source: SourceKey,
+    /// Where the document stands.
+    pub status: RecordStatus,
+    /// The version of the source that the stages below were made from.
+    pub version: Option<SourceVersion>,
+    /// Which vector stores hold it, sorted.
+    pub target_stores: Vec<String>,
+    /// Every finished stage.
+    pub stages: BTreeMap<Stage, StageEntry>,
+    /// How every page ended.
+    #[serde(default)]
+    pub ledger: PageLedger,
+    /// Attempts since the last success; releases on shutdown do not count.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Set while a worker is inside a stage: a start without an end is a death.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_progress: Option<InProgress>,
+    /// Why it failed, when it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// First seen.
+    pub created_at: Timestamp,
+    /// Last change of this record.
+    pub updated_at: Timestamp,
+}
+
+/// The start marker of a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InProgress {
+    /// The stage that was begun.
+    pub stage: Stage,
+    /// When.
+    pub since: Timestamp,
+    /// Trace id of the run, as in the logs.
+    pub trace_id: String,
+}

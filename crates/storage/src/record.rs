@@ -53,6 +53,9 @@ pub struct StageEntry {
     pub finished_at: Timestamp,
     /// Wall time in milliseconds.
     pub millis: u64,
+    /// The store's tags of `outputs`, where the outputs are replaced in place: the next write is conditional on them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub etags: BTreeMap<String, String>,
     /// Small facts about the result, by documented name: counts, tokens, cost in micro-dollars.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, serde_json::Value>,
@@ -68,8 +71,12 @@ pub enum RecordStatus {
     Done,
     /// All stages are done, but some pages are missing; the ledger says which and why.
     Partial,
-    /// The document can't be processed; `failure` says why. A changed source or a forced run tries again.
+    /// The document can't be processed; `failure` says why. A changed source, a changed setting that the failure
+    /// depends on, or a forced run tries again.
     Failed,
+    /// The source was removed, and everything made from it with it. Kept as a tombstone, so that an older event
+    /// that arrives late is recognised.
+    Removed,
 }
 
 /// Which version of the source a record speaks of.
@@ -118,6 +125,10 @@ pub struct Failure {
     pub message: String,
     /// When.
     pub at: Timestamp,
+    /// The version of the source that failed.
+    pub version: Option<SourceVersion>,
+    /// Hash of what the failure depends on: while it is the same, trying again can't help.
+    pub fingerprint: Fingerprint,
 }
 
 /// The build log of one source. Written only through [`RecordStore`], by compare-and-swap.
@@ -129,7 +140,7 @@ pub struct Record {
     pub source: SourceKey,
     /// Where the document stands.
     pub status: RecordStatus,
-    /// The version of the source that the stages below were made from.
+    /// The version of the source that the stages below were made from; of a removed source, the last one seen.
     pub version: Option<SourceVersion>,
     /// Which vector stores hold it, sorted.
     pub target_stores: Vec<String>,

@@ -18,7 +18,9 @@ pub enum PdfError {
         looks_like: String,
     },
     /// Neither the empty password nor any of the configuration opens it.
-    #[error("the file is encrypted and no known password opens it: add its password to `passwords`")]
+    #[error(
+        "the file is encrypted and no known password opens it: add its password to `passwords`"
+    )]
     Encrypted,
     /// Beyond repair.
     #[error("the file is corrupt beyond repair: {reason}")]

@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::page::{PageNumber, Rect};
 
+mod safety;
+
+pub use safety::classify;
+
 /// Where a link goes (ISO 32000-2 section 12.6.4).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -50,7 +54,9 @@ pub enum LinkTarget {
 }
 
 /// What following a link could do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkSafety {
     /// http(s) to a public name, mailto, tel, or inside the document.

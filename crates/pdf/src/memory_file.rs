@@ -1,0 +1,219 @@
+//! The bytes of a PDF in memory, where a child can read them and nobody can change them.
+//!
+//! A [`SpoolFile`] takes the bytes as they arrive, counts and hashes them. Sealing makes it a [`SealedFile`]: an
+//! anonymous memory file (`memfd_create(2)`) whose seals forbid any later write, growth or shrinking, by anyone who
+//! holds a descriptor. So a child may map it without fear that its bytes move under it, and no PDF ever touches a disk.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use sha2::{Digest, Sha256};
+
+use crate::error::PdfError;
+use crate::inspect;
+
+/// How many of the first bytes are kept to look for the PDF header (ISO 32000-2 annex, "PDF header").
+const HEADER_BYTES: usize = 1024;
+
+/// The seals that a PDF carries before a child sees it.
+pub(crate) fn required_seals() -> SealFlag {
+    SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL
+}
+
+/// A PDF that is still arriving.
+#[derive(Debug)]
+pub struct SpoolFile {
+    file: File,
+    hash: Sha256,
+    header: Vec<u8>,
+    written: u64,
+    max_bytes: u64,
+}
+
+impl SpoolFile {
+    /// An empty file that takes at most `max_bytes` bytes.
+    ///
+    /// # Errors
+    /// [`PdfError::Engine`] when the system gives no memory file.
+    pub fn new(max_bytes: u64) -> Result<Self, PdfError> {
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let descriptor = memfd_create("pagemill-pdf", flags).map_err(|errno| PdfError::Engine {
+            reason: format!(
+                "no memory file could be made ({errno}): raise the limit of open files or of memory"
+            ),
+        })?;
+        Ok(Self {
+            file: File::from(descriptor),
+            hash: Sha256::new(),
+            header: Vec::with_capacity(HEADER_BYTES),
+            written: 0,
+            max_bytes,
+        })
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// [`PdfError::OverLimit`] when the file would grow past its limit; [`PdfError::Engine`] when memory runs out.
+    pub fn write(&mut self, chunk: &[u8]) -> Result<(), PdfError> {
+        let length = self.written.saturating_add(chunk.len() as u64);
+        if length > self.max_bytes {
+            return Err(PdfError::OverLimit {
+                limit: "max_file_bytes".to_owned(),
+                actual: length,
+                allowed: self.max_bytes,
+            });
+        }
+        self.file
+            .write_all(chunk)
+            .map_err(|error| PdfError::Engine {
+                reason: format!(
+                    "a memory file could not grow to {length} bytes ({error}): give the process more memory"
+                ),
+            })?;
+        self.hash.update(chunk);
+        let missing = HEADER_BYTES - self.header.len();
+        self.header
+            .extend_from_slice(&chunk[..chunk.len().min(missing)]);
+        self.written = length;
+        Ok(())
+    }
+
+    /// How many bytes have arrived.
+    pub fn bytes(&self) -> u64 {
+        self.written
+    }
+
+    /// Closes the file for good.
+    ///
+    /// # Errors
+    /// [`PdfError::Empty`] without bytes, [`PdfError::NotAPdf`] without a PDF header near the beginning,
+    /// [`PdfError::Engine`] when the system can't seal it.
+    pub fn seal(self) -> Result<SealedFile, PdfError> {
+        if self.written == 0 {
+            return Err(PdfError::Empty);
+        }
+        inspect::check_header(&self.header)?;
+        fcntl(&self.file, FcntlArg::F_ADD_SEALS(required_seals())).map_err(|errno| PdfError::Engine {
+            reason: format!("a memory file could not be sealed ({errno}): a Linux kernel of 3.17 or later is needed"),
+        })?;
+        Ok(SealedFile {
+            inner: Arc::new(SealedInner {
+                file: self.file,
+                bytes: self.written,
+                sha256: hex::encode(self.hash.finalize()),
+            }),
+        })
+    }
+}
+
+/// A whole PDF in memory that nobody can change any more. Clones share the memory; the last one frees it.
+#[derive(Clone)]
+pub struct SealedFile {
+    inner: Arc<SealedInner>,
+}
+
+struct SealedInner {
+    file: File,
+    bytes: u64,
+    sha256: String,
+}
+
+impl SealedFile {
+    /// A whole PDF that is already at hand: spooled and sealed in one step.
+    ///
+    /// # Errors
+    /// Those of [`SpoolFile::write`] and [`SpoolFile::seal`].
+    pub fn from_bytes(bytes: &[u8], max_bytes: u64) -> Result<Self, PdfError> {
+        let mut spool = SpoolFile::new(max_bytes)?;
+        spool.write(bytes)?;
+        spool.seal()
+    }
+
+    /// Its length in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.inner.bytes
+    }
+
+    /// SHA-256 of its bytes, in lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.inner.sha256
+    }
+
+    /// The descriptor that a child gets a copy of.
+    #[allow(dead_code, reason = "the pool sends it")]
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.inner.file.as_fd()
+    }
+}
+
+impl fmt::Debug for SealedFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SealedFile")
+            .field("bytes", &self.inner.bytes)
+            .field("sha256", &self.inner.sha256)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &[u8] = b"%PDF-1.7\n%%EOF\n";
+
+    #[test]
+    fn hashes_and_counts_what_arrived_in_pieces() {
+        let mut spool = SpoolFile::new(1024).expect("a memory file");
+        for piece in SMALL.chunks(4) {
+            spool.write(piece).expect("within the limit");
+        }
+        let sealed = spool.seal().expect("a PDF header");
+        assert_eq!(sealed.bytes(), SMALL.len() as u64);
+        assert_eq!(sealed.sha256(), hex::encode(Sha256::digest(SMALL)));
+    }
+
+    #[test]
+    fn refuses_more_than_its_limit() {
+        let mut spool = SpoolFile::new(10).expect("a memory file");
+        spool.write(&SMALL[..8]).expect("within the limit");
+        let refusal = spool.write(&SMALL[8..]).expect_err("over the limit");
+        assert_eq!(
+            refusal,
+            PdfError::OverLimit {
+                limit: "max_file_bytes".to_owned(),
+                actual: SMALL.len() as u64,
+                allowed: 10,
+            }
+        );
+    }
+
+    #[test]
+    fn refuses_an_empty_file() {
+        let spool = SpoolFile::new(10).expect("a memory file");
+        assert_eq!(spool.seal().map(|_| ()), Err(PdfError::Empty));
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_pdf() {
+        let refusal = SealedFile::from_bytes(b"<!doctype html><html></html>", 1024).map(|_| ());
+        assert!(
+            matches!(refusal, Err(PdfError::NotAPdf { .. })),
+            "{refusal:?}"
+        );
+    }
+
+    #[test]
+    fn a_sealed_file_cannot_be_written() {
+        let sealed = SealedFile::from_bytes(SMALL, 1024).expect("a PDF header");
+        let mut copy = sealed.inner.file.try_clone().expect("a second descriptor");
+        assert!(copy.write_all(b"more").is_err());
+        assert!(copy.set_len(1).is_err());
+    }
+}

@@ -1,1 +1,28 @@
-//! x
+//! Text in, document metadata out, by a published schema.
+//!
+//! Two generators implement [`MetadataGenerator`]:
+//! - **extractive** needs no network. It takes what the file says of itself, parses dates and identifiers, detects
+//!   languages, picks keywords and summary sentences, and leaves empty what it can't know.
+//! - **llm** starts from the extractive result and lets a model behind an OpenAI-compatible API fill the rest. What
+//!   the model claims with a quote is checked against the cited page.
+//!
+//! Every value says where it comes from ([`ValueSource`]). The result holds no time stamps and no usage, so equal
+//! input and settings give equal bytes; what a run cost is handed back beside it ([`Usage`]).
+//!
+//! Start with [`generator()`], which chooses by [`MetadataSettings`].
+
+pub mod document;
+pub mod error;
+pub mod extractive;
+pub mod generator;
+pub mod llm;
+pub mod settings;
+#[cfg(feature = "stub")]
+pub mod stub;
+pub mod usage;
+
+pub use document::{DocumentMetadata, DocumentType, Evidence, Sourced, ValueSource, schema};
+pub use error::MetadataError;
+pub use generator::{DocumentInput, MetadataGenerator, generator};
+pub use settings::{GeneratorKind, LlmEndpoint, MetadataSettings};
+pub use usage::Usage;

@@ -1,0 +1,78 @@
+//! What can go wrong, by what the caller can do.
+
+use std::time::Duration;
+
+use crate::usage::Usage;
+
+/// Why no metadata could be made.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum MetadataError {
+    /// The LLM can't be reached or is overloaded, also after the configured retries. Not the document's fault: try
+    /// later, no sooner than `retry_after`.
+    #[error(
+        "{dependency} is unavailable ({reason}): try again later, or check that its base URL answers"
+    )]
+    Unavailable {
+        /// Which dependency; always `llm` here.
+        dependency: &'static str,
+        /// What the last attempt ended with; no document text, no key.
+        reason: String,
+        /// The wait that the server asked for.
+        retry_after: Option<Duration>,
+    },
+    /// The LLM refuses the request for a reason of configuration: key, model, quota, parameters. No document will
+    /// pass until the configuration is changed.
+    #[error("llm refused the request ({reason}): {remedy}")]
+    Refused {
+        /// What the server said, shortened; no key.
+        reason: String,
+        /// What to change.
+        remedy: String,
+    },
+    /// The model's answer does not follow the schema, also after one repair round.
+    #[error(
+        "the model's answer is not usable ({reason}): use a model that follows JSON schemas, or the extractive generator"
+    )]
+    BadAnswer {
+        /// What is wrong with the answer; no document text.
+        reason: String,
+        /// What was paid nevertheless.
+        usage: Usage,
+    },
+    /// The settings contradict each other or lack something.
+    #[error("metadata settings can't be used: {0}")]
+    Configuration(String),
+}
+
+impl MetadataError {
+    /// Whether trying the same document again with the same settings is of no use.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } | Self::Refused { .. } | Self::Configuration(_) => false,
+            Self::BadAnswer { .. } => true,
+        }
+    }
+
+    /// Whether no document can pass until a person changes the configuration.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Configuration(_))
+    }
+
+    /// The wait that the dependency asked for, if it did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// A stable reason code for records and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "llm_unavailable",
+            Self::Refused { .. } => "llm_refused",
+            Self::BadAnswer { .. } => "llm_bad_answer",
+            Self::Configuration(_) => "metadata_configuration",
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The trait of the two generators, and the choice between them.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pagemill_pdf::{Inspection, Link, PageText, Structure};
+
+use crate::document::DocumentMetadata;
+use crate::error::MetadataError;
+use crate::extractive::ExtractiveGenerator;
+use crate::llm::LlmGenerator;
+use crate::settings::{GeneratorKind, LlmEndpoint, MetadataSettings};
+use crate::usage::Usage;
+
+/// What is known of a document before its metadata is made.
+#[derive(Debug, Clone, Copy)]
+pub struct DocumentInput<'a> {
+    /// The source's key or path; only its last part is used, to recognise titles that are file names.
+    pub source_name: &'a str,
+    /// SHA-256 of the file, hex. Also the seed of the fence around document text in prompts.
+    pub sha256: &'a str,
+    /// What the file says of itself.
+    pub inspection: &'a Inspection,
+    /// Outline, headings, page labels.
+    pub structure: &'a Structure,
+    /// The text of the pages, in order; pages that failed are missing.
+    pub pages: &'a [PageText],
+    /// Links, in order of their pages.
+    pub links: &'a [Link],
+    /// The operator's addition to the prompt for this document. Trusted: it stands outside the fence.
+    pub custom_prompt: Option<&'a str>,
+}
+
+/// Makes a document's metadata.
+#[async_trait]
+pub trait MetadataGenerator: Send + Sync + Debug {
+    /// Which generator this is.
+    fn kind(&self) -> GeneratorKind;
+
+    /// Everything the output depends on besides the document: schema and generator version, model, prompts,
+    /// temperature and so on. No secrets, no addresses.
+    fn fingerprint_parts(&self) -> Vec<String>;
+
+    /// Makes the metadata of one document and says what it used.
+    ///
+    /// # Errors
+    /// Never for the extractive generator. See [`MetadataError`] for the other.
+    async fn generate(
+        &self,
+        input: DocumentInput<'_>,
+    ) -> Result<(DocumentMetadata, Usage), MetadataError>;
+}
+
+/// The generator that the settings ask for.
+///
+/// # Errors
+/// [`MetadataError::Configuration`] when settings are out of range or contradict each other, or when the LLM is
+/// chosen and `endpoint` is missing or no HTTP address.
+pub fn generator(
+    settings: &MetadataSettings,
+    endpoint: Option<&LlmEndpoint>,
+) -> Result<Arc<dyn MetadataGenerator>, MetadataError> {
+    settings.validate()?;
+    match settings.generator {
+        GeneratorKind::Extractive => Ok(Arc::new(ExtractiveGenerator::new(settings))),
+        GeneratorKind::Llm => {
+            let endpoint = endpoint.ok_or_else(|| {
+                MetadataError::Configuration(
+                    "generator is llm but no LLM endpoint is configured; set its base URL, or set generator to \
+                     extractive"
+                        .to_owned(),
+                )
+            })?;
+            Ok(Arc::new(LlmGenerator::new(settings, endpoint)?))
+        }
+    }
+}

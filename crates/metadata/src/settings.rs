@@ -1,0 +1,340 @@
+//! How metadata is made. Where the LLM is and its key are infrastructure ([`LlmEndpoint`]) and not part of the
+//! settings.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::error::MetadataError;
+
+/// Which generator makes the metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GeneratorKind {
+    /// Rules and statistics over the text; no network.
+    #[default]
+    Extractive,
+    /// Extractive first, then a model behind an OpenAI-compatible API.
+    Llm,
+}
+
+impl GeneratorKind {
+    /// Its name in outputs: `extractive` or `llm`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Extractive => "extractive",
+            Self::Llm => "llm",
+        }
+    }
+}
+
+/// What is done with a document that does not fit `max_input_tokens`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LongDocuments {
+    /// Parts of whole pages, cut at sections where there are some, are summarised one call each; a last call sees
+    /// the beginning of the document and all partial results. When the parts would need more than `max_calls`, the
+    /// first, the last and evenly spread parts are read, and a warning names the pages left out.
+    #[default]
+    MapReduce,
+    /// One call with as much of the beginning as fits; a warning names the pages left out.
+    Beginning,
+}
+
+/// The name of the request field that limits the answer's length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputLimitField {
+    /// The current name in OpenAI's API.
+    #[default]
+    MaxCompletionTokens,
+    /// The older name, for servers that know only it.
+    MaxTokens,
+}
+
+/// Prices, to compute the cost of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prices {
+    /// US dollars for a million prompt tokens.
+    pub input_usd_per_million_tokens: f64,
+    /// US dollars for a million completion tokens.
+    pub output_usd_per_million_tokens: f64,
+}
+
+/// How requests are tried again after a 429, a 5xx, a time-out or a lost connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryLimits {
+    /// Most further attempts of one request, 0 to 10.
+    pub max_retries: u32,
+    /// Most time in seconds that one request may take with all its attempts and waits. A `Retry-After` that does
+    /// not fit ends the attempts at once.
+    pub max_total_seconds: u64,
+    /// The first wait in milliseconds; it doubles each time, with jitter, unless the server says how long to wait.
+    pub first_wait_millis: u64,
+    /// The longest wait in milliseconds that is chosen without the server saying so.
+    pub longest_wait_millis: u64,
+}
+
+impl Default for RetryLimits {
+    fn default() -> Self {
+        Self {
+            max_retries: 4,
+            max_total_seconds: 300,
+            first_wait_millis: 500,
+            longest_wait_millis: 30_000,
+        }
+    }
+}
+
+/// How metadata is made. All fields except `concurrency`, `retries` and `prices` are part of the fingerprint of the
+/// `metadata` stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetadataSettings {
+    /// Which generator.
+    pub generator: GeneratorKind,
+    /// Most keywords, 0 to 50.
+    pub max_keywords: u32,
+    /// Most sentences of an extractive summary, 0 to 20.
+    pub summary_sentences: u32,
+    /// Most entries of the outline that are kept in the metadata, 0 to 10,000.
+    pub max_outline_entries: u32,
+    /// Most characters of text that keywords, summary and document type are computed from, 1,000 to 5,000,000.
+    /// Longer documents are read at the beginning, the end and evenly between.
+    pub max_analysed_chars: u32,
+    /// The model's name as the server knows it. Needed when `generator` is `llm`.
+    pub model: String,
+    /// Sampling temperature, 0 to 2. `null` leaves it to the server; some reasoning models refuse any value.
+    pub temperature: Option<f32>,
+    /// Seed for servers that can repeat a sampling; `null` sends none.
+    pub seed: Option<i64>,
+    /// Most tokens of one request's prompt, 2,000 or more, counted with the model's tokenizer (`o200k` for unknown
+    /// models). Must fit the model's context together with `max_output_tokens`.
+    pub max_input_tokens: u32,
+    /// Most tokens of one answer, 256 or more.
+    pub max_output_tokens: u32,
+    /// The name of the request field that carries `max_output_tokens`.
+    pub output_limit_field: OutputLimitField,
+    /// The system message. Placeholders: `{{custom_prompt}}` (the operator's addition for this document or
+    /// collection, empty when there is none). An addition is appended when the placeholder is missing.
+    pub system_prompt: String,
+    /// The user message. Placeholders: `{{document}}` (needed: the fenced data), `{{page_count}}`,
+    /// `{{custom_prompt}}`.
+    pub user_prompt: String,
+    /// The user message for a part of a long document. Placeholders: `{{document}}` (needed), `{{page_count}}`,
+    /// `{{first_page}}`, `{{last_page}}`.
+    pub part_prompt: String,
+    /// What is done with a document that does not fit `max_input_tokens`.
+    pub long_documents: LongDocuments,
+    /// Most calls for one document, 2 to 200, not counting retries and the one repair round of each call.
+    pub max_calls: u32,
+    /// Most requests at the same time, over all documents of this generator, 1 to 64.
+    pub concurrency: u32,
+    /// How requests are tried again.
+    pub retries: RetryLimits,
+    /// Prices, for the cost in the record; no cost is recorded without.
+    pub prices: Option<Prices>,
+    /// Further fields of the request body, such as `{"reasoning_effort": "low"}`. Fields that Pagemill sets itself
+    /// are refused here.
+    pub extra_body: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Default for MetadataSettings {
+    fn default() -> Self {
+        Self {
+            generator: GeneratorKind::Extractive,
+            max_keywords: 15,
+            summary_sentences: 3,
+            max_outline_entries: 500,
+            max_analysed_chars: 200_000,
+            model: String::new(),
+            temperature: Some(0.0),
+            seed: Some(0),
+            max_input_tokens: 24_000,
+            max_output_tokens: 3_000,
+            output_limit_field: OutputLimitField::MaxCompletionTokens,
+            system_prompt: DEFAULT_SYSTEM_PROMPT.to_owned(),
+            user_prompt: DEFAULT_USER_PROMPT.to_owned(),
+            part_prompt: DEFAULT_PART_PROMPT.to_owned(),
+            long_documents: LongDocuments::MapReduce,
+            max_calls: 12,
+            concurrency: 4,
+            retries: RetryLimits::default(),
+            prices: None,
+            extra_body: serde_json::Map::new(),
+        }
+    }
+}
+
+/// The default of [`MetadataSettings::system_prompt`].
+pub const DEFAULT_SYSTEM_PROMPT: &str = "\
+You describe documents for a library catalogue. You are given one document as data and answer with one JSON object \
+that follows the given schema.
+Rules:
+- Use only what the document says. If it does not say something, answer null or an empty list. Never guess.
+- A quote is copied verbatim from the page you cite, no longer than 200 characters.
+- Give dates as YYYY-MM-DD, YYYY-MM or YYYY.
+- Write summary, keywords, topics and questions in the main language of the document.
+- Keywords and topics are short noun phrases without duplicates.
+{{custom_prompt}}";
+
+/// The default of [`MetadataSettings::user_prompt`].
+pub const DEFAULT_USER_PROMPT: &str = "\
+Describe the following document of {{page_count}} pages: its title, type, a summary of at most 120 words, authors, \
+organisations, dates, identifiers, keywords, topics, named entities, and three to five questions that it answers.
+
+{{document}}";
+
+/// The default of [`MetadataSettings::part_prompt`].
+pub const DEFAULT_PART_PROMPT: &str = "\
+The following is a part, pages {{first_page}} to {{last_page}}, of a document of {{page_count}} pages. Summarise the \
+part in at most 150 words and list the facts in it that help to describe the whole document.
+
+{{document}}";
+
+/// Request fields that `extra_body` must not set.
+pub(crate) const OWN_REQUEST_FIELDS: &[&str] = &[
+    "model",
+    "messages",
+    "response_format",
+    "stream",
+    "temperature",
+    "seed",
+    "n",
+    "max_tokens",
+    "max_completion_tokens",
+];
+
+impl MetadataSettings {
+    /// Checks ranges, prompts and what the chosen generator needs.
+    ///
+    /// # Errors
+    /// [`MetadataError::Configuration`] naming the field and the remedy.
+    pub fn validate(&self) -> Result<(), MetadataError> {
+        let ranges = [
+            ("max_keywords", u64::from(self.max_keywords), 0, 50),
+            (
+                "summary_sentences",
+                u64::from(self.summary_sentences),
+                0,
+                20,
+            ),
+            (
+                "max_outline_entries",
+                u64::from(self.max_outline_entries),
+                0,
+                10_000,
+            ),
+            (
+                "max_analysed_chars",
+                u64::from(self.max_analysed_chars),
+                1_000,
+                5_000_000,
+            ),
+            (
+                "max_input_tokens",
+                u64::from(self.max_input_tokens),
+                2_000,
+                10_000_000,
+            ),
+            (
+                "max_output_tokens",
+                u64::from(self.max_output_tokens),
+                256,
+                1_000_000,
+            ),
+            ("max_calls", u64::from(self.max_calls), 2, 200),
+            ("concurrency", u64::from(self.concurrency), 1, 64),
+            (
+                "retries.max_retries",
+                u64::from(self.retries.max_retries),
+                0,
+                10,
+            ),
+        ];
+        for (field, value, least, most) in ranges {
+            if value < least || value > most {
+                return Err(MetadataError::Configuration(format!(
+                    "{field} is {value}; set it between {least} and {most}"
+                )));
+            }
+        }
+        if let Some(temperature) = self.temperature
+            && !(0.0..=2.0).contains(&temperature)
+        {
+            return Err(MetadataError::Configuration(format!(
+                "temperature is {temperature}; set it between 0 and 2, or null"
+            )));
+        }
+        for (field, template) in [
+            ("user_prompt", &self.user_prompt),
+            ("part_prompt", &self.part_prompt),
+        ] {
+            if template.matches("{{document}}").count() != 1 {
+                return Err(MetadataError::Configuration(format!(
+                    "{field} must hold the placeholder {{{{document}}}} exactly once"
+                )));
+            }
+        }
+        for (field, template, known) in [
+            ("system_prompt", &self.system_prompt, &["custom_prompt"][..]),
+            (
+                "user_prompt",
+                &self.user_prompt,
+                &["document", "page_count", "custom_prompt"][..],
+            ),
+            (
+                "part_prompt",
+                &self.part_prompt,
+                &["document", "page_count", "first_page", "last_page"][..],
+            ),
+        ] {
+            if let Some(unknown) = crate::llm::prompt::unknown_placeholder(template, known) {
+                return Err(MetadataError::Configuration(format!(
+                    "{field} holds the unknown placeholder {{{{{unknown}}}}}; known are {}",
+                    known.join(", ")
+                )));
+            }
+        }
+        for field in OWN_REQUEST_FIELDS {
+            if self.extra_body.contains_key(*field) {
+                return Err(MetadataError::Configuration(format!(
+                    "extra_body must not set {field}; use the setting of its own"
+                )));
+            }
+        }
+        if let Some(prices) = self.prices {
+            for price in [
+                prices.input_usd_per_million_tokens,
+                prices.output_usd_per_million_tokens,
+            ] {
+                if !price.is_finite() || price < 0.0 {
+                    return Err(MetadataError::Configuration(format!(
+                        "prices holds {price}; set dollars per million tokens, 0 or more"
+                    )));
+                }
+            }
+        }
+        if self.generator == GeneratorKind::Llm && self.model.trim().is_empty() {
+            return Err(MetadataError::Configuration(
+                "generator is llm but model is empty; name the model, or set generator to extractive".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Where the LLM is. Comes from the environment or a secrets store, never from the tunables.
+#[derive(Debug, Clone)]
+pub struct LlmEndpoint {
+    /// Base URL with the version, such as `https://api.openai.com/v1`; `/chat/completions` is appended.
+    pub base_url: String,
+    /// The key, sent as a bearer token; none for servers without authentication.
+    pub api_key: Option<SecretString>,
+    /// How long one attempt may take, from connecting to the last byte.
+    pub timeout: Duration,
+}

@@ -1,0 +1,1 @@
+//! A counting stub of an OpenAI-compatible server on loopback, for tests.

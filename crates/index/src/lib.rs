@@ -1,1 +1,35 @@
-//! x
+//! Text in, searchable vectors out: text -> chunks -> embeddings -> vector stores.
+//!
+//! [`chunks`](chunk::chunks) cuts the text of pages into pieces of a known number of tokens. An [`Embedder`] turns
+//! texts into dense vectors; [`sparse`] turns them into BM25-style sparse ones. A [`VectorStore`] keeps both: a Qdrant
+//! server ([`QdrantServer`]) or the same engine in this process ([`EdgeStore`]). An [`Indexer`] ties them together for
+//! one document.
+//!
+//! Every point says which source and which generation of it made it, so that the points of an older generation can be
+//! deleted after a commit and a document that shrank leaves no orphans.
+
+pub mod chunk;
+pub mod embed;
+pub mod error;
+pub mod fusion;
+pub mod indexer;
+pub mod points;
+pub mod settings;
+pub mod sparse;
+pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tokens;
+
+pub use chunk::{Chunk, ChunkSpan};
+pub use embed::{EmbedEndpoint, Embedder, Embedding, ModelFiles, Purpose, embedder};
+pub use error::IndexError;
+pub use indexer::{DocumentInput, IndexReport, Indexer, Permit};
+pub use points::Point;
+pub use settings::{CollectionNames, EmbedderKind, Fusion, IndexSettings, TargetStore, Tokenizer};
+pub use sparse::SparseVector;
+pub use store::edge::EdgeStore;
+pub use store::qdrant::QdrantServer;
+pub use store::{
+    Collection, CollectionSpec, Hit, Inventory, QueryVector, SearchFilter, VectorStore,
+};

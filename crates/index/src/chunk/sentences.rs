@@ -1,0 +1,88 @@
+//! Cutting a paragraph into sentences, and what is too long for a chunk into less.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::settings::IndexSettings;
+
+/// Splits a text into pieces of at most a chunk's tokens that together are the whole text, each with its byte range
+/// and its tokens. Pieces are sentences (UAX #29); a sentence too long is cut between words, a word too long between
+/// graphemes.
+pub(super) fn split(text: &str, settings: &IndexSettings) -> Vec<(usize, usize, u32)> {
+    let limit = settings.chunk_tokens;
+    let mut pieces = Vec::new();
+    for (start, sentence) in text.split_sentence_bound_indices() {
+        let tokens = settings.tokenizer.count(sentence);
+        if tokens <= limit {
+            pieces.push((start, start + sentence.len(), tokens));
+        } else {
+            split_sentence(sentence, start, settings, &mut pieces);
+        }
+    }
+    trim(text, pieces)
+}
+
+/// Cuts a sentence between words into pieces as long as the limit allows.
+fn split_sentence(
+    sentence: &str,
+    offset: usize,
+    settings: &IndexSettings,
+    pieces: &mut Vec<(usize, usize, u32)>,
+) {
+    let limit = settings.chunk_tokens;
+    let mut begin = 0;
+    let mut tokens = 0;
+    for (place, word) in sentence.split_word_bound_indices() {
+        let word_tokens = settings.tokenizer.count(word);
+        if tokens + word_tokens > limit && place > begin {
+            pieces.push((offset + begin, offset + place, tokens));
+            begin = place;
+            tokens = 0;
+        }
+        if word_tokens > limit {
+            split_word(word, offset + place, settings, pieces);
+            begin = place + word.len();
+            continue;
+        }
+        tokens += word_tokens;
+    }
+    if begin < sentence.len() {
+        pieces.push((offset + begin, offset + sentence.len(), tokens));
+    }
+}
+
+/// Cuts a word longer than a chunk between graphemes. A grapheme that is itself too long (a letter with hundreds of
+/// marks) is kept whole.
+fn split_word(
+    word: &str,
+    offset: usize,
+    settings: &IndexSettings,
+    pieces: &mut Vec<(usize, usize, u32)>,
+) {
+    let mut begin = 0;
+    let mut tokens = 0;
+    for (place, grapheme) in word.grapheme_indices(true) {
+        let grapheme_tokens = settings.tokenizer.count(grapheme);
+        if tokens + grapheme_tokens > settings.chunk_tokens && place > begin {
+            pieces.push((offset + begin, offset + place, tokens));
+            begin = place;
+            tokens = 0;
+        }
+        tokens += grapheme_tokens;
+    }
+    pieces.push((offset + begin, offset + word.len(), tokens));
+}
+
+/// Drops pieces of white space alone, and white space at the ends of the whole.
+fn trim(text: &str, pieces: Vec<(usize, usize, u32)>) -> Vec<(usize, usize, u32)> {
+    let mut kept: Vec<_> = pieces
+        .into_iter()
+        .filter(|(start, end, _)| !text[*start..*end].trim().is_empty())
+        .collect();
+    if let Some((start, end, _)) = kept.first_mut() {
+        *start += text[*start..*end].len() - text[*start..*end].trim_start().len();
+    }
+    if let Some((start, end, _)) = kept.last_mut() {
+        *end = *start + text[*start..*end].trim_end().len();
+    }
+    kept
+}

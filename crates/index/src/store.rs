@@ -1,0 +1,202 @@
+//! Vector stores: one trait, a Qdrant server and the same engine in this process.
+
+pub mod edge;
+pub mod qdrant;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::error::IndexError;
+use crate::fusion;
+use crate::points::Point;
+use crate::settings::{CollectionNames, Fusion, TargetStore};
+use crate::sparse::SparseVector;
+
+/// The name of the dense vector of every point. It is Haystack's (`converters.py`, `DENSE_VECTORS_NAME`), and used
+/// for all stores alike.
+pub const DENSE_VECTOR: &str = "text-dense";
+
+/// The name of the sparse vector of every point. It is Haystack's (`converters.py`, `SPARSE_VECTORS_NAME`).
+pub const SPARSE_VECTOR: &str = "text-sparse";
+
+/// A collection and what it is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Collection {
+    /// Its name in the store.
+    pub name: String,
+    /// What is kept in it; decides where the payload's fields stand.
+    pub target: TargetStore,
+}
+
+impl Collection {
+    /// The collection of a store.
+    pub fn of(target: TargetStore, names: &CollectionNames) -> Self {
+        Self {
+            name: names.name(target).to_owned(),
+            target,
+        }
+    }
+
+    /// Where a field stands in the payload: Haystack keeps all but the content under `meta`.
+    pub fn field(&self, name: &str) -> String {
+        match self.target {
+            TargetStore::Pages | TargetStore::Semantic => name.to_owned(),
+            TargetStore::Haystack => format!("meta.{name}"),
+        }
+    }
+
+    /// Reads a field of a payload of this collection.
+    pub fn read<'a>(&self, payload: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+        match self.target {
+            TargetStore::Pages | TargetStore::Semantic => payload.get(name),
+            TargetStore::Haystack => payload.get("meta")?.get(name),
+        }
+    }
+}
+
+/// What a collection must be able to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CollectionSpec {
+    /// Dimensions of the dense vectors; their distance is cosine.
+    pub dimensions: usize,
+    /// Whether points have sparse vectors too. (Collections are always made so that they could.)
+    pub sparse: bool,
+}
+
+/// What to search near to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum QueryVector {
+    /// By cosine to the dense vectors.
+    Dense(Vec<f32>),
+    /// By the dot product with the sparse vectors, terms weighted by their rarity in the collection.
+    Sparse(SparseVector),
+}
+
+/// Which points to look at. All conditions must hold; none by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SearchFilter {
+    /// Only points of this source key.
+    pub source: Option<String>,
+    /// Only points of sources below this folder, such as `source-pdfs/reports/`; it ends with `/`.
+    pub folder: Option<String>,
+    /// Only points of documents in this language (as given when they were indexed).
+    pub language: Option<String>,
+    /// Only points of this generation.
+    pub generation: Option<String>,
+}
+
+impl SearchFilter {
+    /// The conditions as field names and values, with the names as in the payload of a flat collection.
+    pub fn conditions(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("source", self.source.as_deref()),
+            ("folders", self.folder.as_deref()),
+            ("language", self.language.as_deref()),
+            ("generation", self.generation.as_deref()),
+        ]
+        .into_iter()
+        .filter_map(|(field, value)| value.map(|wanted| (field, wanted)))
+    }
+}
+
+/// The fields by which points are filtered; each has a keyword index.
+pub const INDEXED_FIELDS: [&str; 4] = ["source", "generation", "folders", "language"];
+
+/// A point that was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// Its id.
+    pub id: Uuid,
+    /// How well it fits. Comparable within one search only.
+    pub score: f32,
+    /// Its payload; see [`crate::points`].
+    pub payload: Map<String, Value>,
+}
+
+/// How many points of one generation of one source a collection holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Inventory {
+    /// The source key.
+    pub source: String,
+    /// The generation.
+    pub generation: String,
+    /// Points of it.
+    pub points: u64,
+}
+
+/// What to search for, with both kinds of vectors.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SearchQuery {
+    /// The dense vector; none: the sparse one alone.
+    pub dense: Option<Vec<f32>>,
+    /// The sparse vector; none, or without a term: the dense one alone.
+    pub sparse: Option<SparseVector>,
+    /// Most hits.
+    pub limit: usize,
+    /// Which points to look at.
+    pub filter: SearchFilter,
+    /// How the two lists are joined.
+    pub fusion: Fusion,
+}
+
+/// A vector store. Every write is durable when its call returns, for the embedded store after [`VectorStore::flush`].
+#[async_trait]
+pub trait VectorStore: Send + Sync + std::fmt::Debug {
+    /// Makes the collection and its payload indexes when missing. A collection of another vector size is
+    /// [`IndexError::WrongVectorSize`]. Safe to call by several workers at once.
+    async fn ensure(
+        &self,
+        collection: &Collection,
+        spec: &CollectionSpec,
+    ) -> Result<(), IndexError>;
+
+    /// Writes points; one with the same id is replaced.
+    async fn upsert(&self, collection: &Collection, points: Vec<Point>) -> Result<(), IndexError>;
+
+    /// Deletes the points of a source, but those of the generation to keep. A collection that is not there holds
+    /// none. Returns how many were seen to go.
+    async fn delete_other_generations(
+        &self,
+        collection: &Collection,
+        source: &str,
+        keep: Option<&str>,
+    ) -> Result<u64, IndexError>;
+
+    /// Counts points exactly; 0 when the collection is not there.
+    async fn count(
+        &self,
+        collection: &Collection,
+        filter: &SearchFilter,
+    ) -> Result<u64, IndexError>;
+
+    /// The points nearest to a vector, best first. None when the collection is not there.
+    async fn nearest(
+        &self,
+        collection: &Collection,
+        vector: QueryVector,
+        limit: usize,
+        filter: &SearchFilter,
+    ) -> Result<Vec<Hit>, IndexError>;
+
+    /// What the collection holds, by source and generation, sorted. For `verify`; reads the whole collection.
+    async fn inventory(&self, collection: &Collection) -> Result<Vec<Inventory>, IndexError>;
+
+    /// Makes all writes so far durable.
+    async fn flush(&self) -> Result<(), IndexError>;
+
+    /// Whether the store answers at all, for `doctor`.
+    async fn ping(&self) -> Result<(), IndexError>;
+
+    /// Dimensions of the dense vectors of a collection; none when it is not there.
+    async fn dimensions(&self, collection: &Collection) -> Result<Option<u64>, IndexError>;
+
+    /// Searches by dense and sparse vectors and joins the two lists.
+    async fn search(
+        &self,
+        collection: &Collection,
+        query: SearchQuery,
+    ) -> Result<Vec<Hit>, IndexError> {
+        fusion::search(self, collection, query).await
+    }
+}

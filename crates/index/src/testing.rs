@@ -1,0 +1,1 @@
+//! Helpers for tests of this and other crates; behind the feature `testing`.

@@ -1,0 +1,62 @@
+//! `make-samples OUT_DIR [--hostile]` writes the sample PDFs into a folder.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: make-samples OUT_DIR [--hostile]
+
+Writes the sample PDFs into OUT_DIR, which is created when it is missing. Files of the same name are replaced.
+With --hostile the files that a worker must survive are written too, into OUT_DIR/hostile.";
+
+fn main() -> ExitCode {
+    let mut out_dir = None;
+    let mut with_hostile = false;
+    for argument in std::env::args_os().skip(1) {
+        match argument.to_str() {
+            Some("-h" | "--help") => {
+                println!("{USAGE}");
+                return ExitCode::SUCCESS;
+            }
+            Some("--hostile") => with_hostile = true,
+            Some(option) if option.starts_with('-') => return refuse(),
+            _ if out_dir.is_some() => return refuse(),
+            _ => out_dir = Some(PathBuf::from(argument)),
+        }
+    }
+    let Some(folder) = out_dir else {
+        return refuse();
+    };
+
+    let hostile_folder = folder.join("hostile");
+    let mut written = write_all(&folder, pagemill_samples::all());
+    if with_hostile {
+        written =
+            written.and_then(|()| write_all(&hostile_folder, pagemill_samples::hostile::all()));
+    }
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!(
+                "error: samples not written to {}: {error}",
+                folder.display()
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn refuse() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
+}
+
+fn write_all(folder: &PathBuf, files: Vec<(&'static str, Vec<u8>)>) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        std::fs::write(&path, &bytes)?;
+        writeln!(io::stdout(), "{} ({} bytes)", path.display(), bytes.len())?;
+    }
+    Ok(())
+}

@@ -1,9 +1,27 @@
 //! The key of every object, from the key of its source.
+//!
+//! `<path>` in a derived key is the source key without the source prefix. Ordinary paths appear as they are.
+//! A path segment that a file system or a proxy would change or refuse (empty, `.`, `..`, with control
+//! characters, longer than 200 bytes) is written in an escaped form that starts with `%~`, so that two sources
+//! never share a derived key and no derived key leaves its prefix. See [`escape`] for the rules.
+
+mod escape;
+
+use crate::record::Generation;
 
 /// The key of a source PDF in its bucket or folder, decoded (no form or percent encoding), such as
 /// `source-pdfs/reports/2024 Q3.pdf`.
 #[derive(
-    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
 )]
 #[serde(transparent)]
 pub struct SourceKey(pub String);
@@ -22,7 +40,9 @@ impl std::fmt::Display for SourceKey {
 }
 
 /// Prefixes of the key layout, each ending in `/`. The defaults are the mission's.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeyLayout {
     /// Where sources arrive.
@@ -51,6 +71,365 @@ impl Default for KeyLayout {
             structure: "extracted_structure/".into(),
             metadata: "pdf-metadata/".into(),
             processing: "processing/".into(),
+        }
+    }
+}
+
+/// Longest prefix in bytes: with the longest escaped path and the longest suffix, a derived key stays within the
+/// 1,024 bytes that S3 allows a key.
+const MAX_PREFIX_BYTES: usize = 100;
+
+impl KeyLayout {
+    /// Where the page images of one generation are: a prefix that ends in `/`.
+    pub fn page_images(&self, source: &SourceKey, generation: &Generation) -> String {
+        format!(
+            "{}{}/",
+            self.page_images_of_all_generations(source),
+            generation.0
+        )
+    }
+
+    /// Where the page images of every generation are: a prefix that ends in `/`.
+    ///
+    /// A source `a.pdf/b.pdf` has its images under the prefix of the source `a.pdf`: before deleting what a listing
+    /// of this prefix gives, ask [`KeyLayout::generation_of_image`].
+    pub fn page_images_of_all_generations(&self, source: &SourceKey) -> String {
+        format!("{}{}/", self.page_images, self.escaped_path(source))
+    }
+
+    /// The generation of a page image or thumbnail of this source; `None` for keys that are not one.
+    pub fn generation_of_image(&self, source: &SourceKey, key: &str) -> Option<Generation> {
+        let below = key.strip_prefix(&self.page_images_of_all_generations(source))?;
+        let (generation, name) = below.split_once('/')?;
+        let is_image_name = !name.contains('/')
+            && (name.starts_with("page-") || name.starts_with("thumb-"))
+            && !name.to_ascii_lowercase().ends_with(".pdf");
+        is_image_name.then(|| Generation(generation.to_owned()))
+    }
+
+    /// The image of a page (from 1), such as `…/page-00001.png`. `ext` is the file extension without the dot.
+    pub fn page_image(
+        &self,
+        source: &SourceKey,
+        generation: &Generation,
+        page: u32,
+        ext: &str,
+    ) -> String {
+        format!(
+            "{}page-{page:05}.{ext}",
+            self.page_images(source, generation)
+        )
+    }
+
+    /// The thumbnail of a page (from 1), such as `…/thumb-00001.png`.
+    pub fn thumbnail(
+        &self,
+        source: &SourceKey,
+        generation: &Generation,
+        page: u32,
+        ext: &str,
+    ) -> String {
+        format!(
+            "{}thumb-{page:05}.{ext}",
+            self.page_images(source, generation)
+        )
+    }
+
+    /// The extracted text.
+    pub fn text(&self, source: &SourceKey) -> String {
+        self.json_under(&self.text, source)
+    }
+
+    /// The extracted links.
+    pub fn links(&self, source: &SourceKey) -> String {
+        self.json_under(&self.links, source)
+    }
+
+    /// The document structure.
+    pub fn structure(&self, source: &SourceKey) -> String {
+        self.json_under(&self.structure, source)
+    }
+
+    /// The document metadata.
+    pub fn metadata(&self, source: &SourceKey) -> String {
+        self.json_under(&self.metadata, source)
+    }
+
+    /// The record.
+    pub fn record(&self, source: &SourceKey) -> String {
+        self.json_under(&self.records(), source)
+    }
+
+    /// Where all records are: a prefix that ends in `/`.
+    pub fn records(&self) -> String {
+        format!("{}records/", self.processing)
+    }
+
+    /// The history view.
+    pub fn history(&self) -> String {
+        format!("{}pdf_process_history.json", self.processing)
+    }
+
+    /// The source that a record's key belongs to. `None` when the key is no record's, and for the rare path that
+    /// was too long to spell and went in as a hash: the record itself names its source.
+    pub fn source_of_record(&self, key: &str) -> Option<SourceKey> {
+        let path = key.strip_prefix(&self.records())?.strip_suffix(".json")?;
+        let source = match escape::decode(path)? {
+            escape::Path::Inside(relative) => format!("{}{relative}", self.source),
+            escape::Path::Outside(whole) => whole,
+        };
+        let candidate = SourceKey(source);
+        (self.record(&candidate) == key).then_some(candidate)
+    }
+
+    /// Whether a key is one of a source: under the source prefix, ending in `.pdf` in any case.
+    pub fn is_source(&self, key: &str) -> bool {
+        key.strip_prefix(&self.source)
+            .and_then(|path| path.len().checked_sub(4).and_then(|at| path.get(at..)))
+            .is_some_and(|suffix| suffix.eq_ignore_ascii_case(".pdf"))
+    }
+
+    /// The source key without the source prefix; the whole key when it is not under it.
+    pub fn relative<'a>(&self, source: &'a SourceKey) -> &'a str {
+        source.0.strip_prefix(&self.source).unwrap_or(&source.0)
+    }
+
+    /// Checks that the prefixes can be used together.
+    ///
+    /// # Errors
+    /// A message that names the prefix, what is wrong with it and the remedy.
+    pub fn validate(&self) -> Result<(), String> {
+        let prefixes = [
+            ("source", &self.source),
+            ("page_images", &self.page_images),
+            ("text", &self.text),
+            ("links", &self.links),
+            ("structure", &self.structure),
+            ("metadata", &self.metadata),
+            ("processing", &self.processing),
+        ];
+        for (name, prefix) in prefixes {
+            validate_prefix(name, prefix)?;
+        }
+        for (at, (name, prefix)) in prefixes.iter().enumerate() {
+            for (other_name, other) in &prefixes[at + 1..] {
+                if prefix.starts_with(other.as_str()) || other.starts_with(prefix.as_str()) {
+                    return Err(format!(
+                        "the prefixes {name} ({prefix:?}) and {other_name} ({other:?}) overlap, so that one would \
+                         list and delete the other's objects: choose prefixes none of which starts with another"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn json_under(&self, prefix: &str, source: &SourceKey) -> String {
+        format!("{prefix}{}.json", self.escaped_path(source))
+    }
+
+    fn escaped_path(&self, source: &SourceKey) -> String {
+        match source.0.strip_prefix(&self.source) {
+            Some(relative) => escape::encode_inside(relative),
+            None => escape::encode_outside(&source.0),
+        }
+    }
+}
+
+fn validate_prefix(name: &str, prefix: &str) -> Result<(), String> {
+    let path = prefix.strip_suffix('/').ok_or_else(|| {
+        format!("the prefix {name} ({prefix:?}) does not end in a slash: write {prefix}/")
+    })?;
+    if prefix.len() > MAX_PREFIX_BYTES {
+        return Err(format!(
+            "the prefix {name} has {} bytes, which leaves too little of the 1,024 bytes of an S3 key: \
+             use at most {MAX_PREFIX_BYTES}",
+            prefix.len()
+        ));
+    }
+    if path
+        .split('/')
+        .any(|segment| segment.starts_with("%~") || !escape::is_plain(segment))
+    {
+        return Err(format!(
+            "the prefix {name} ({prefix:?}) has an empty segment, a segment \".\" or \"..\", a control character, \
+             or a segment that starts with %~: use plain names such as {name}/"
+        ));
+    }
+    if path.starts_with(".pagemill") {
+        return Err(format!(
+            "the prefix {name} ({prefix:?}) is where a folder keeps its own files: use another name"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> SourceKey {
+        SourceKey(text.into())
+    }
+
+    #[test]
+    fn ordinary_keys_appear_as_they_are() {
+        let layout = KeyLayout::default();
+        let source = key("source-pdfs/reports/2024 Q3+é.pdf");
+        let generation = Generation("0123456789abcdef".into());
+        assert_eq!(
+            layout.page_image(&source, &generation, 1, "png"),
+            "pdf_page_images/reports/2024 Q3+é.pdf/0123456789abcdef/page-00001.png"
+        );
+        assert_eq!(
+            layout.thumbnail(&source, &generation, 12, "png"),
+            "pdf_page_images/reports/2024 Q3+é.pdf/0123456789abcdef/thumb-00012.png"
+        );
+        assert_eq!(
+            layout.text(&source),
+            "extracted_text/reports/2024 Q3+é.pdf.json"
+        );
+        assert_eq!(
+            layout.links(&source),
+            "extracted_links/reports/2024 Q3+é.pdf.json"
+        );
+        assert_eq!(
+            layout.structure(&source),
+            "extracted_structure/reports/2024 Q3+é.pdf.json"
+        );
+        assert_eq!(
+            layout.metadata(&source),
+            "pdf-metadata/reports/2024 Q3+é.pdf.json"
+        );
+        assert_eq!(
+            layout.record(&source),
+            "processing/records/reports/2024 Q3+é.pdf.json"
+        );
+        assert_eq!(layout.history(), "processing/pdf_process_history.json");
+        assert_eq!(layout.relative(&source), "reports/2024 Q3+é.pdf");
+    }
+
+    #[test]
+    fn odd_keys_keep_apart_stay_inside_and_come_back() {
+        let layout = KeyLayout::default();
+        let long_segment = "é".repeat(300);
+        let odd = [
+            "source-pdfs/a.pdf".to_owned(),
+            "source-pdfs/A.pdf".to_owned(),
+            "source-pdfs//a.pdf".to_owned(),
+            "source-pdfs/%~/a.pdf".to_owned(),
+            "source-pdfs/./a.pdf".to_owned(),
+            "source-pdfs/../a.pdf".to_owned(),
+            "source-pdfs/../../a.pdf".to_owned(),
+            "source-pdfs/%~%2E%2E/a.pdf".to_owned(),
+            "source-pdfs/%2E%2E/a.pdf".to_owned(),
+            "source-pdfs/a\nb.pdf".to_owned(),
+            "source-pdfs/a%0Ab.pdf".to_owned(),
+            "source-pdfs/a b.pdf".to_owned(),
+            "source-pdfs/a+b.pdf".to_owned(),
+            "source-pdfs/~.pdf".to_owned(),
+            "source-pdfs/%~~/a.pdf".to_owned(),
+            format!("source-pdfs/{long_segment}.pdf"),
+            format!("source-pdfs/{}.pdf", "x".repeat(201)),
+            "source-pdfs/".to_owned(),
+            "source-pdfs/..".to_owned(),
+            "a.pdf".to_owned(),
+            "/a.pdf".to_owned(),
+            "other/a.pdf".to_owned(),
+            String::new(),
+        ];
+        let mut seen = std::collections::BTreeMap::new();
+        for source in &odd {
+            let record = layout.record(&key(source));
+            assert!(record.len() <= 1024, "{record}");
+            let path = record
+                .strip_prefix("processing/records/")
+                .expect("stays inside");
+            for segment in path.split('/') {
+                assert!(
+                    !matches!(segment, "" | "." | ".."),
+                    "{source:?} gives {record:?}"
+                );
+                assert!(segment.len() <= 240, "{source:?} gives {record:?}");
+                assert!(
+                    !segment.chars().any(char::is_control),
+                    "{source:?} gives {record:?}"
+                );
+            }
+            assert_eq!(
+                layout.source_of_record(&record),
+                Some(key(source)),
+                "{record:?}"
+            );
+            if let Some(other) = seen.insert(record.clone(), source) {
+                panic!("{source:?} and {other:?} share {record:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_too_long_to_spell_becomes_a_hash() {
+        let layout = KeyLayout::default();
+        let deep = |last: char| key(&format!("source-pdfs/{}{last}.pdf", "\u{1}/".repeat(480)));
+        let generation = Generation("0123456789abcdef".into());
+        let one = layout.page_image(&deep('a'), &generation, 1, "webp");
+        let two = layout.page_image(&deep('b'), &generation, 1, "webp");
+        assert_ne!(one, two);
+        assert!(one.len() <= 1024);
+        assert_eq!(layout.source_of_record(&layout.record(&deep('a'))), None);
+    }
+
+    #[test]
+    fn a_source_is_a_pdf_in_any_case_under_the_prefix() {
+        let layout = KeyLayout::default();
+        assert!(layout.is_source("source-pdfs/a.pdf"));
+        assert!(layout.is_source("source-pdfs/é/a.PdF"));
+        assert!(!layout.is_source("source-pdfs/a.pdf.json"));
+        assert!(!layout.is_source("source-pdfs/"));
+        assert!(!layout.is_source("source-pdfs/pdf"));
+        assert!(!layout.is_source("source-pdfs/dir.pdf/"));
+        assert!(!layout.is_source("elsewhere/a.pdf"));
+        assert!(
+            !layout.is_source("source-pdfs/aéé"),
+            "no cut inside a character"
+        );
+    }
+
+    #[test]
+    fn images_of_a_source_below_another_are_not_the_others() {
+        let layout = KeyLayout::default();
+        let generation = Generation("0123456789abcdef".into());
+        let outer = key("source-pdfs/a.pdf");
+        let inner = key("source-pdfs/a.pdf/b.pdf");
+        let image = layout.page_image(&outer, &generation, 3, "png");
+        assert_eq!(
+            layout.generation_of_image(&outer, &image),
+            Some(generation.clone())
+        );
+        let inner_image = layout.page_image(&inner, &generation, 3, "png");
+        assert!(inner_image.starts_with(&layout.page_images_of_all_generations(&outer)));
+        assert_eq!(layout.generation_of_image(&outer, &inner_image), None);
+    }
+
+    #[test]
+    fn overlapping_or_unclean_prefixes_are_refused() {
+        assert_eq!(KeyLayout::default().validate(), Ok(()));
+        let with_source = |source: &str| KeyLayout {
+            source: source.into(),
+            ..KeyLayout::default()
+        };
+        for (source, fault) in [
+            ("in", "slash"),
+            ("", "slash"),
+            ("/", "empty segment"),
+            ("/in/", "empty segment"),
+            ("a/../b/", "empty segment"),
+            ("processing/in/", "overlap"),
+            ("extracted_text/", "overlap"),
+            (".pagemill/in/", "own files"),
+        ] {
+            let message = with_source(source).validate().expect_err(source);
+            assert!(message.contains(fault), "{source:?}: {message}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Objects and records: where Pagemill keeps what it reads and what it makes.
 //!
 //! One trait, [`ObjectStore`], with two real backends, [`s3::S3Store`] and [`folder::FolderStore`], and one in
-//! memory for tests, [`memory::MemoryStore`]. All pass one conformance suite. On top of it:
+//! memory for tests, [`memory::MemoryStore`]. All pass one conformance suite. [`overlay::Overlay`] joins a folder
+//! that is only read with a store for the results. On top of it:
 //!
 //! - [`layout`]: the key of every object, from the key of its source;
 //! - [`record`]: the record of one source, which is the truth about it, written by compare-and-swap;
@@ -9,14 +10,30 @@
 //!
 //! AWS types stay inside [`s3`].
 
+pub mod folder;
+pub mod history;
+pub mod json;
 pub mod layout;
+pub mod memory;
 pub mod object;
+pub mod overlay;
 pub mod record;
+pub mod s3;
 
+pub use folder::FolderStore;
+pub use history::{
+    HistoryEntry, HistoryError, HistoryFailure, HistoryView, HistoryWriter, Rebuilt,
+    rebuild_history,
+};
+pub use json::to_canonical_json;
 pub use layout::{KeyLayout, SourceKey};
+pub use memory::MemoryStore;
 pub use object::{
     ByteStream, Condition, ETag, Listing, ObjectMeta, ObjectStore, PutOptions, StorageError,
 };
+pub use overlay::Overlay;
 pub use record::{
-    Fingerprint, Generation, Failure, InProgress, PageLedger, Record, RecordStatus, SourceVersion, Stage, StageEntry,
+    Failure, Fingerprint, Generation, InProgress, PageLedger, Record, RecordError, RecordStatus,
+    RecordStore, RecordStream, SourceVersion, Stage, StageEntry,
 };
+pub use s3::{S3Options, S3Store};

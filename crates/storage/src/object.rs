@@ -132,12 +132,7 @@ pub trait ObjectStore: Send + Sync + std::fmt::Debug + 'static {
     async fn get_bytes(&self, key: &str) -> Result<(ObjectMeta, Bytes), StorageError>;
 
     /// Writes a whole object and answers its new tag.
-    async fn put(
-        &self,
-        key: &str,
-        body: Bytes,
-        options: PutOptions,
-    ) -> Result<ETag, StorageError>;
+    async fn put(&self, key: &str, body: Bytes, options: PutOptions) -> Result<ETag, StorageError>;
 
     /// Deletes an object; deleting what is not there is fine.
     async fn delete(&self, key: &str) -> Result<(), StorageError>;

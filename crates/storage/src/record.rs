@@ -1,27 +1,55 @@
 //! The record: the build log of one source, and the truth about it.
 
+mod store;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::store::{RecordError, RecordStore, RecordStream};
 use crate::layout::SourceKey;
 
 /// SHA-256 (hex, 64 digits) over everything a stage's outputs depend on: content hash, upstream fingerprints,
 /// settings and engine version.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Fingerprint(pub String);
 
+impl Fingerprint {
+    /// The first 16 hex digits: enough to tell builds apart, short enough for keys and logs.
+    pub fn short(&self) -> &str {
+        self.0.get(..16).unwrap_or(&self.0)
+    }
+}
+
 /// Names one build of a document's outputs: the first 16 hex digits of the fingerprint of the stage that made
 /// them, so that equal inputs and settings give equal keys and point ids.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Generation(pub String);
 
+impl From<&Fingerprint> for Generation {
+    fn from(fingerprint: &Fingerprint) -> Self {
+        Self(fingerprint.short().to_owned())
+    }
+}
+
+impl std::fmt::Display for Generation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The stages of the build graph, in the order they are committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Hash, header, encryption, page count, info.
@@ -173,4 +201,27 @@ pub struct InProgress {
     pub since: Timestamp,
     /// Trace id of the run, as in the logs.
     pub trace_id: String,
+}
+
+impl Record {
+    /// The format that this build writes and reads.
+    pub const FORMAT: u32 = 1;
+
+    /// The record of a source that is seen for the first time.
+    pub fn new(source: SourceKey, at: Timestamp) -> Self {
+        Self {
+            format: Self::FORMAT,
+            source,
+            status: RecordStatus::Processing,
+            version: None,
+            target_stores: Vec::new(),
+            stages: BTreeMap::new(),
+            ledger: PageLedger::default(),
+            attempts: 0,
+            in_progress: None,
+            failure: None,
+            created_at: at,
+            updated_at: at,
+        }
+    }
 }

@@ -104,6 +104,7 @@ fn encrypt(intact: &[u8], user_password: &str) -> Vec<u8> {
     document
         .encrypt(&state)
         .expect("a plain document can be encrypted");
+    settle_padding(&mut document);
     let mut bytes = Vec::new();
     document
         .save_to(&mut bytes)

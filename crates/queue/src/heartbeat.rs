@@ -1,0 +1,162 @@
+//! The thread that renews leases: its own OS thread, runtime and queue client, so that work can't starve it.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, Moment};
+use crate::transport::{Queue, QueueError};
+
+/// How often the thread shows that it runs.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the heartbeat could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum HeartbeatError {
+    /// The system gave no thread or no runtime.
+    #[error(
+        "the heartbeat thread could not start: {reason}: allow the worker more threads and descriptors"
+    )]
+    Thread {
+        /// What the system said.
+        reason: String,
+    },
+    /// Its own queue client could not be built.
+    #[error("the heartbeat's queue client could not be built: {0}")]
+    Queue(#[from] QueueError),
+}
+
+/// Renews the leases of one worker. One is enough: start it once, give it to each [`crate::Lease`].
+pub struct Heartbeat {
+    pub(crate) runtime: Handle,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) clock: Arc<dyn Clock>,
+    last_beat_nanos: Arc<AtomicU64>,
+    stop: CancellationToken,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl fmt::Debug for Heartbeat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Heartbeat")
+            .field("queue", &self.queue.name())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Heartbeat {
+    /// Starts the thread and builds the queue client inside it, so that the client's connections live there too.
+    pub async fn start<Build, Building>(
+        clock: Arc<dyn Clock>,
+        build: Build,
+    ) -> Result<Self, HeartbeatError>
+    where
+        Build: FnOnce() -> Building + Send + 'static,
+        Building: Future<Output = Result<Arc<dyn Queue>, QueueError>>,
+    {
+        let (report, started) = oneshot::channel();
+        let stop = CancellationToken::new();
+        let last_beat_nanos = Arc::new(AtomicU64::new(clock.now().as_nanos()));
+        let beat = beat(clock.clone(), last_beat_nanos.clone(), stop.clone());
+        let body = move || {
+            let runtime = match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    let failure = HeartbeatError::Thread {
+                        reason: error.to_string(),
+                    };
+                    // Nobody listens when the caller gave up waiting; then there is nothing to tell.
+                    drop(report.send(Err(failure)));
+                    return;
+                }
+            };
+            let built = runtime.block_on(build());
+            let failed = built.is_err();
+            let handle = runtime.handle().clone();
+            let told = report.send(
+                built
+                    .map(|queue| (handle, queue))
+                    .map_err(HeartbeatError::from),
+            );
+            if failed || told.is_err() {
+                return;
+            }
+            runtime.block_on(beat);
+        };
+        let thread = thread::Builder::new()
+            .name("heartbeat".into())
+            .spawn(body)
+            .map_err(|error| HeartbeatError::Thread {
+                reason: error.to_string(),
+            })?;
+        let (runtime, queue) = started.await.map_err(|_gone| HeartbeatError::Thread {
+            reason: "it ended before it was ready".into(),
+        })??;
+        Ok(Self {
+            runtime,
+            queue,
+            clock,
+            last_beat_nanos,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// Renews on the caller's runtime instead of a thread of its own. For simulations under a paused clock, where
+    /// nothing can starve it; a worker must use [`Heartbeat::start`].
+    pub fn on_current_runtime(clock: Arc<dyn Clock>, queue: Arc<dyn Queue>) -> Self {
+        let stop = CancellationToken::new();
+        let last_beat_nanos = Arc::new(AtomicU64::new(clock.now().as_nanos()));
+        let runtime = Handle::current();
+        runtime.spawn(beat(clock.clone(), last_beat_nanos.clone(), stop.clone()));
+        Self {
+            runtime,
+            queue,
+            clock,
+            last_beat_nanos,
+            stop,
+            thread: None,
+        }
+    }
+
+    /// How long ago the thread last showed that it runs; about a second at most when all is well.
+    pub fn late_by(&self) -> Duration {
+        let last = Moment::from_nanos(self.last_beat_nanos.load(Ordering::Relaxed));
+        self.clock.now().since(last)
+    }
+
+    /// Ends the thread and waits for it. Leases that still hang on it are no longer renewed.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("the heartbeat thread ended by a panic");
+            }
+        }
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn beat(clock: Arc<dyn Clock>, last_beat_nanos: Arc<AtomicU64>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        last_beat_nanos.store(clock.now().as_nanos(), Ordering::Relaxed);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = clock.sleep(BEAT_EVERY) => {}
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Receiving only what can start now, until told to stop.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::breaker::{Admission, Breakers};
+use crate::clock::{Clock, Moment};
+use crate::health::PollHealth;
+use crate::lease::SettlePermit;
+use crate::transport::{Message, Queue, QueueError, WAIT_MAX};
+
+/// The most that one receive takes, as SQS has it.
+const RECEIVE_MAX: usize = 10;
+/// After a failed poll the next comes after 1 s × 2ⁿ, at most this.
+const POLL_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How to receive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntakeSettings {
+    /// How many messages are worked on at once.
+    pub slots: usize,
+    /// How long a poll waits for a message: 20 s, the longest that SQS has. It must fit the time that a shutdown has.
+    pub wait: Duration,
+    /// The visibility of what a poll brings: [`crate::LeaseSettings::first_visibility`].
+    pub first_visibility: Duration,
+}
+
+impl Default for IntakeSettings {
+    fn default() -> Self {
+        Self {
+            slots: 1,
+            wait: WAIT_MAX,
+            first_visibility: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A message that can start now.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The message.
+    pub message: Message,
+    /// When the poll that brought it was started: its visibility counts from here or later.
+    pub taken_at: Moment,
+    first_visibility: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl Delivery {
+    /// Leave to settle a message that needs no work, and so had no lease: a test event, or one that can't be read.
+    /// Use it right away, and never for a message that has a [`crate::Lease`].
+    pub fn settle_permit(&self, margin: Duration) -> SettlePermit {
+        let deadline = (self.taken_at + self.first_visibility).minus(margin);
+        SettlePermit::new(self.message.receipt.clone(), self.clock.clone(), deadline)
+    }
+}
+
+/// The loop that receives. It has no buffer: a message is asked for when a slot is free, and starts at once.
+pub struct Intake {
+    queue: Arc<dyn Queue>,
+    settings: IntakeSettings,
+    breakers: Arc<Breakers>,
+    health: Arc<PollHealth>,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Intake")
+            .field("queue", &self.queue.name())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Intake {
+    /// An intake of one queue.
+    pub fn new(
+        queue: Arc<dyn Queue>,
+        settings: IntakeSettings,
+        breakers: Arc<Breakers>,
+        health: Arc<PollHealth>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            queue,
+            settings,
+            breakers,
+            health,
+            clock,
+        }
+    }
+
+    /// Receives and hands over until `shutdown`. Then the poll under way is finished, not cancelled; what it still
+    /// brings is given back; and the handlers that run are waited for.
+    ///
+    /// # Errors
+    /// When the very first poll says that the queue does not exist, that access is denied or that the call is
+    /// wrong. Later the same errors are logged and tried again, and [`PollHealth`] grows old.
+    pub async fn run<Handler, Handling>(
+        &self,
+        shutdown: CancellationToken,
+        handle: Handler,
+    ) -> Result<(), QueueError>
+    where
+        Handler: Fn(Delivery) -> Handling,
+        Handling: Future<Output = ()> + Send + 'static,
+    {
+        let slots = Arc::new(Semaphore::new(self.settings.slots.max(1)));
+        let mut running = JoinSet::new();
+        let mut failures = 0_u32;
+        let mut result = Ok(());
+        while let Some(free) = self.free_slots(&slots, &shutdown).await {
+            while let Some(ended) = running.try_join_next() {
+                report(ended);
+            }
+            let taken_at = self.clock.now();
+            let most = u8::try_from(free.len()).unwrap_or(u8::MAX);
+            let polled = self
+                .queue
+                .receive(most, self.settings.wait, self.settings.first_visibility)
+                .await;
+            match polled {
+                Ok(messages) => {
+                    failures = 0;
+                    self.health.completed();
+                    self.start_all(messages, free, taken_at, &shutdown, &mut running, &handle)
+                        .await;
+                }
+                Err(error) if self.health.polls() == 0 && !error.is_transient() => {
+                    result = Err(error);
+                    break;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, failures, "a poll failed");
+                    let pause =
+                        Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(failures));
+                    failures = failures.saturating_add(1);
+                    tokio::select! {
+                        () = shutdown.cancelled() => {}
+                        () = self.clock.sleep(pause.min(POLL_PAUSE_MAX)) => {}
+                    }
+                }
+            }
+        }
+        self.health.set_paused(true);
+        while let Some(ended) = running.join_next().await {
+            report(ended);
+        }
+        result
+    }
+
+    /// Waits until something can start: a slot is free and no breaker is open. `None` on shutdown.
+    async fn free_slots(
+        &self,
+        slots: &Arc<Semaphore>,
+        shutdown: &CancellationToken,
+    ) -> Option<Vec<OwnedSemaphorePermit>> {
+        let waiting = async {
+            let first = slots
+                .clone()
+                .acquire_owned()
+                .await
+                .expect("the semaphore is never closed");
+            let admission = self.breakers.admit().await;
+            (first, admission)
+        };
+        tokio::pin!(waiting);
+        let ready = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return None,
+            ready = &mut waiting => Some(ready),
+            () = std::future::ready(()) => None,
+        };
+        let (first, admission) = match ready {
+            Some(ready) => ready,
+            None => {
+                self.health.set_paused(true);
+                let ready = tokio::select! {
+                    biased;
+                    () = shutdown.cancelled() => return None,
+                    ready = &mut waiting => ready,
+                };
+                self.health.set_paused(false);
+                ready
+            }
+        };
+        let mut free = vec![first];
+        if admission == Admission::All {
+            while free.len() < RECEIVE_MAX
+                && let Ok(slot) = slots.clone().try_acquire_owned()
+            {
+                free.push(slot);
+            }
+        }
+        Some(free)
+    }
+
+    async fn start_all<Handler, Handling>(
+        &self,
+        messages: Vec<Message>,
+        mut free: Vec<OwnedSemaphorePermit>,
+        taken_at: Moment,
+        shutdown: &CancellationToken,
+        running: &mut JoinSet<()>,
+        handle: &Handler,
+    ) where
+        Handler: Fn(Delivery) -> Handling,
+        Handling: Future<Output = ()> + Send + 'static,
+    {
+        for message in messages {
+            let slot = if shutdown.is_cancelled() {
+                None
+            } else {
+                free.pop()
+            };
+            let Some(slot) = slot else {
+                self.give_back(&message).await;
+                continue;
+            };
+            let clock = self.clock.clone();
+            let first_visibility = self.settings.first_visibility;
+            let handling = handle(Delivery {
+                message,
+                taken_at,
+                first_visibility,
+                clock,
+            });
+            running.spawn(async move {
+                handling.await;
+                drop(slot);
+            });
+        }
+    }
+
+    async fn give_back(&self, message: &Message) {
+        if let Err(error) = self.queue.extend(&message.receipt, Duration::ZERO).await {
+            tracing::warn!(%error, message_id = %message.id, "the message was not given back and waits for its visibility");
+        }
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a handler ended by a panic: its message comes back by itself");
+    }
+}

@@ -1,0 +1,315 @@
+//! Ending a message by the outcome of its records.
+
+mod dead_letter;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::Rng;
+
+use crate::lease::SettlePermit;
+use crate::transport::{Message, Queue, QueueError};
+
+pub use dead_letter::attribute;
+
+/// The backoff after the first transient failure.
+pub const BACKOFF_FIRST: Duration = Duration::from_secs(30);
+/// The longest backoff.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(15 * 60);
+/// How often a settling call is tried, and the pause before the second try; it doubles.
+const TRIES: u32 = 3;
+const TRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// How the work on one record ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Committed, or nothing was to be done.
+    Done,
+    /// A newer event for the same key has been handled already.
+    Superseded,
+    /// It will never work: dead-letter it at once.
+    Permanent(PermanentFailure),
+    /// Given back unfinished: shutdown, or a dependency is down. Not a failure.
+    Released,
+    /// It may work later.
+    Transient {
+        /// What went wrong.
+        reason: String,
+        /// Not earlier than this, when the cause said so.
+        retry_after: Option<Duration>,
+    },
+    /// The message is no longer ours: touch nothing.
+    LeaseLost,
+}
+
+impl Outcome {
+    /// The worse of two: what a message of several records ends as. From best to worst: done, superseded,
+    /// permanent, released, transient, lease lost. Unfinished is worse than failed for good: the message comes
+    /// back, the finished records are skipped, and the permanent failure is found again in the end.
+    pub fn worse(self, other: Self) -> Self {
+        if other.severity() > self.severity() {
+            other
+        } else {
+            self
+        }
+    }
+
+    /// The worst of many; done when there are none. Of equals, the first.
+    pub fn worst_of(outcomes: impl IntoIterator<Item = Self>) -> Self {
+        outcomes.into_iter().fold(Self::Done, Self::worse)
+    }
+
+    fn severity(&self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Superseded => 1,
+            Self::Permanent(_) => 2,
+            Self::Released => 3,
+            Self::Transient { .. } => 4,
+            Self::LeaseLost => 5,
+        }
+    }
+}
+
+/// Why something will never work.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PermanentFailure {
+    /// The stable code: `encrypted`, `not_a_pdf`, `over_limit`, `malformed_envelope` ...
+    pub reason_code: String,
+    /// In which stage.
+    pub stage: Option<String>,
+    /// On which page, from 1.
+    pub page: Option<u32>,
+    /// For people.
+    pub message: String,
+}
+
+impl From<crate::envelope::Rejected> for PermanentFailure {
+    fn from(rejected: crate::envelope::Rejected) -> Self {
+        Self {
+            reason_code: rejected.code().to_owned(),
+            stage: Some("envelope".to_owned()),
+            page: None,
+            message: rejected.to_string(),
+        }
+    }
+}
+
+/// What the settler can't see in the message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SettleContext {
+    /// The failed attempts of the document's record, this one included; 0 takes the message's receive count.
+    pub attempts: u32,
+    /// Follows one request through logs and records.
+    pub trace_id: Option<String>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// Deleted.
+    Deleted,
+    /// In the dead-letter queue, and deleted here.
+    DeadLettered,
+    /// It comes back after this time.
+    Delayed(Duration),
+    /// Visible again at once.
+    Released,
+    /// Not touched: it was no longer ours.
+    Left,
+}
+
+/// Settles the messages of one queue. Each call is carried out before it returns; nothing is buffered.
+pub struct Settler {
+    queue: Arc<dyn Queue>,
+    dead_letters: Option<Arc<dyn Queue>>,
+    build: String,
+}
+
+impl fmt::Debug for Settler {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settler")
+            .field("queue", &self.queue.name())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Settler {
+    /// `build` names this build in dead letters. Without a dead-letter queue a permanent failure stays on the
+    /// queue with the longest backoff, so that nothing is lost.
+    pub fn new(
+        queue: Arc<dyn Queue>,
+        dead_letters: Option<Arc<dyn Queue>>,
+        build: impl Into<String>,
+    ) -> Self {
+        Self {
+            queue,
+            dead_letters,
+            build: build.into(),
+        }
+    }
+
+    /// Ends the message. A permit that has run out, or a receipt that the queue no longer knows, leaves it alone.
+    ///
+    /// # Errors
+    /// When the queue does not answer. The message then comes back by itself, and the record says what is done.
+    pub async fn settle(
+        &self,
+        permit: SettlePermit,
+        message: &Message,
+        outcome: &Outcome,
+        context: &SettleContext,
+    ) -> Result<Settled, QueueError> {
+        debug_assert_eq!(
+            permit.receipt(),
+            &message.receipt,
+            "a permit settles the message it was made for"
+        );
+        let attempts = if context.attempts == 0 {
+            message.receive_count
+        } else {
+            context.attempts
+        };
+        let settled = match outcome {
+            Outcome::Done | Outcome::Superseded => self.delete(&permit).await,
+            Outcome::Released => self
+                .hide(&permit, Duration::ZERO)
+                .await
+                .map(|()| Settled::Released),
+            Outcome::Transient { retry_after, .. } => {
+                self.delay(&permit, backoff(attempts, *retry_after, &mut rand::rng()))
+                    .await
+            }
+            Outcome::Permanent(failure) => {
+                self.bury(&permit, message, failure, attempts, context)
+                    .await
+            }
+            Outcome::LeaseLost => Ok(Settled::Left),
+        };
+        match settled {
+            Err(QueueError::StaleReceipt { reason, .. }) => {
+                tracing::warn!(message_id = %message.id, %reason, "the message was no longer ours to settle");
+                Ok(Settled::Left)
+            }
+            other => other,
+        }
+    }
+
+    async fn bury(
+        &self,
+        permit: &SettlePermit,
+        message: &Message,
+        failure: &PermanentFailure,
+        attempts: u32,
+        context: &SettleContext,
+    ) -> Result<Settled, QueueError> {
+        let Some(dead_letters) = &self.dead_letters else {
+            tracing::warn!(
+                queue = self.queue.name(),
+                "there is no dead-letter queue: give the queue a redrive policy"
+            );
+            return self.delay(permit, BACKOFF_MAX).await;
+        };
+        let trace_id = context.trace_id.as_deref();
+        let letter = dead_letter::write(message, failure, attempts, &self.build, trace_id);
+        live(permit, &self.queue)?;
+        let sent = retried(permit, || async {
+            let mut results = dead_letters.send_batch(vec![letter.clone()]).await?;
+            match results.pop() {
+                Some(Ok(())) => Ok(()),
+                Some(Err(refused)) if refused.sender_fault => Err(QueueError::Invalid {
+                    queue: dead_letters.name().to_owned(),
+                    reason: refused.to_string(),
+                }),
+                Some(Err(refused)) => Err(QueueError::Unavailable {
+                    queue: dead_letters.name().to_owned(),
+                    reason: refused.to_string(),
+                }),
+                None => Err(QueueError::Unavailable {
+                    queue: dead_letters.name().to_owned(),
+                    reason: "the batch had no answer for its message".to_owned(),
+                }),
+            }
+        })
+        .await;
+        if let Err(error) = sent {
+            tracing::error!(%error, message_id = %message.id, "the dead letter was not sent, the message comes back");
+            return self
+                .delay(permit, backoff(attempts, None, &mut rand::rng()))
+                .await;
+        }
+        // Dying between send and delete leaves the letter twice at worst, never not at all.
+        match self.delete(permit).await? {
+            Settled::Deleted => Ok(Settled::DeadLettered),
+            other => Ok(other),
+        }
+    }
+
+    async fn delete(&self, permit: &SettlePermit) -> Result<Settled, QueueError> {
+        retried(permit, || async {
+            live(permit, &self.queue)?;
+            self.queue.delete(permit.receipt()).await
+        })
+        .await?;
+        Ok(Settled::Deleted)
+    }
+
+    async fn delay(&self, permit: &SettlePermit, delay: Duration) -> Result<Settled, QueueError> {
+        self.hide(permit, delay).await?;
+        Ok(Settled::Delayed(delay))
+    }
+
+    async fn hide(&self, permit: &SettlePermit, visibility: Duration) -> Result<(), QueueError> {
+        retried(permit, || async {
+            live(permit, &self.queue)?;
+            self.queue.extend(permit.receipt(), visibility).await
+        })
+        .await
+    }
+}
+
+/// How long a message waits after its n-th failed attempt: 30 s × 2ⁿ⁻¹ and at most 15 minutes, of which a random
+/// half is taken off so that failures do not come back in step. `retry_after` is a lower bound.
+pub fn backoff(attempts: u32, retry_after: Option<Duration>, random: &mut impl Rng) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(10);
+    let full = BACKOFF_FIRST
+        .saturating_mul(2_u32.pow(doublings))
+        .min(BACKOFF_MAX);
+    let jittered = full.mul_f64(random.random_range(0.5..=1.0));
+    let whole_seconds = Duration::from_secs(jittered.as_secs());
+    whole_seconds
+        .max(retry_after.unwrap_or_default())
+        .min(BACKOFF_MAX)
+}
+
+fn live(permit: &SettlePermit, queue: &Arc<dyn Queue>) -> Result<(), QueueError> {
+    if permit.remaining().is_zero() {
+        let reason = "the lease ran out before the message was settled".to_owned();
+        return Err(QueueError::StaleReceipt {
+            queue: queue.name().to_owned(),
+            reason,
+        });
+    }
+    Ok(())
+}
+
+async fn retried<Call, Calling>(permit: &SettlePermit, call: Call) -> Result<(), QueueError>
+where
+    Call: Fn() -> Calling,
+    Calling: Future<Output = Result<(), QueueError>>,
+{
+    let mut pause = TRY_PAUSE;
+    for _ in 1..TRIES {
+        match call().await {
+            Err(error) if error.is_transient() && permit.remaining() > pause => {
+                tracing::warn!(%error, "settling failed, trying again");
+                permit.clock().sleep(pause).await;
+                pause *= 2;
+            }
+            settled => return settled,
+        }
+    }
+    call().await
+}

@@ -1,15 +1,40 @@
 //! Metadata by rules and statistics, without a network.
+//!
+//! The file's own account comes first (XMP, then the info dictionary) where it passes a sanity check; then what
+//! stands in the text. What can't be known is left empty. Work is bounded by `max_analysed_chars`, not by the
+//! document's length.
+
+pub(crate) mod dates;
+mod document_type;
+pub(crate) mod identifiers;
+pub(crate) mod keywords;
+mod language;
+mod parties;
+pub(crate) mod sample;
+mod summary;
+mod title;
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
+use pagemill_pdf::{Inspection, Link, LinkTarget, PageState, Structure};
+use regex::Regex;
 
-use crate::document::DocumentMetadata;
+use crate::document::{
+    Dates, DocumentMetadata, Entity, EntityKind, Evidence, Language, OutlineEntry, SCHEMA_VERSION,
+    Sourced, ValueSource,
+};
 use crate::error::MetadataError;
 use crate::generator::{DocumentInput, MetadataGenerator};
 use crate::settings::{GeneratorKind, MetadataSettings};
 use crate::usage::Usage;
+use sample::{Sample, collapse, line_at, shorten};
 
 /// Version of the rules; part of the fingerprint.
 const RULES_VERSION: u32 = 1;
+/// Most entities of one kind.
+const MAX_ENTITIES: usize = 20;
 
 /// The extractive generator.
 #[derive(Debug, Clone)]
@@ -25,36 +50,84 @@ impl ExtractiveGenerator {
         }
     }
 
-    /// The metadata; pure, no waiting.
+    /// The metadata. Computes on the calling thread; the time is bounded by `max_analysed_chars`.
     pub fn extract(&self, input: DocumentInput<'_>) -> DocumentMetadata {
-        let _ = (&self.settings, input.pages);
+        let settings = &self.settings;
+        let inspection = input.inspection;
+        let mut warnings = Vec::new();
+        let sample = Sample::take(input.pages, settings.max_analysed_chars as usize);
+        if sample.cut {
+            warnings.push(format!(
+                "the text is longer than {} characters; a selection of pages was analysed",
+                settings.max_analysed_chars
+            ));
+        }
+        let pages_without_text = input
+            .pages
+            .iter()
+            .filter(|page| page.state == PageState::NeedsOcr)
+            .count();
+        if pages_without_text > 0 {
+            warnings.push(format!(
+                "{pages_without_text} pages have no text and were not analysed"
+            ));
+        }
+        let languages = languages(inspection, &sample);
+        let language = languages.first().map(|language| language.value.clone());
+        let identifiers = identifiers::find(inspection, &sample);
+        let statistical = keywords::from_text(
+            &sample.joined(),
+            language.as_deref(),
+            settings.max_keywords as usize,
+        );
+        let title = title::find(
+            inspection,
+            input.structure,
+            input.pages,
+            &sample,
+            input.source_name,
+            &mut warnings,
+        );
+        let printed_dates = dates::of_document(&sample, language.as_deref());
         DocumentMetadata {
-            schema_version: crate::document::SCHEMA_VERSION,
+            schema_version: SCHEMA_VERSION,
             sha256: input.sha256.to_owned(),
-            title: None,
-            document_type: None,
-            languages: Vec::new(),
-            summary: None,
-            authors: Vec::new(),
-            organisations: Vec::new(),
-            dates: crate::document::Dates::default(),
-            identifiers: Vec::new(),
-            keywords: Vec::new(),
-            topics: Vec::new(),
-            entities: Vec::new(),
-            outline: Vec::new(),
-            page_count: input.inspection.pages,
-            pages_without_text: 0,
+            title,
+            document_type: document_type::find(inspection, input.pages, &sample, &identifiers),
+            summary: summary::summarise(&sample, settings.summary_sentences as usize),
+            authors: parties::authors(inspection),
+            organisations: parties::organisations(inspection, &sample),
+            dates: Dates {
+                created: file_date(inspection, "xmp:CreateDate", "creation_date"),
+                modified: file_date(inspection, "xmp:ModifyDate", "mod_date"),
+                ..printed_dates
+            },
+            identifiers,
+            keywords: keywords::merge(
+                keywords::from_file(inspection),
+                statistical,
+                settings.max_keywords as usize,
+            ),
+            topics: topics(inspection),
+            entities: entities(&sample, input.links),
+            outline: outline(
+                input.structure,
+                settings.max_outline_entries as usize,
+                &mut warnings,
+            ),
+            page_count: inspection.pages,
+            pages_without_text: u32::try_from(pages_without_text).unwrap_or(u32::MAX),
             questions_answered: Vec::new(),
-            has_forms: input.inspection.has_form,
-            has_tables: None,
-            has_figures: None,
+            has_forms: inspection.has_form,
+            has_tables: caption(&TABLE_CAPTION, &sample),
+            has_figures: caption(&FIGURE_CAPTION, &sample),
             has_links: !input.links.is_empty(),
-            has_attachments: !input.inspection.attachments.is_empty(),
-            has_scripts: input.inspection.has_script,
+            has_attachments: !inspection.attachments.is_empty(),
+            has_scripts: inspection.has_script,
+            languages,
             generator: GeneratorKind::Extractive,
             model: None,
-            warnings: Vec::new(),
+            warnings,
         }
     }
 }
@@ -68,7 +141,7 @@ impl MetadataGenerator for ExtractiveGenerator {
     fn fingerprint_parts(&self) -> Vec<String> {
         vec![
             format!("generator=extractive/{RULES_VERSION}"),
-            format!("schema={}", crate::document::SCHEMA_VERSION),
+            format!("schema={SCHEMA_VERSION}"),
             format!("max_keywords={}", self.settings.max_keywords),
             format!("summary_sentences={}", self.settings.summary_sentences),
             format!("max_outline_entries={}", self.settings.max_outline_entries),
@@ -82,4 +155,157 @@ impl MetadataGenerator for ExtractiveGenerator {
     ) -> Result<(DocumentMetadata, Usage), MetadataError> {
         Ok((self.extract(input), Usage::default()))
     }
+}
+
+/// Detected languages; the file's claim only where nothing could be detected.
+fn languages(inspection: &Inspection, sample: &Sample) -> Vec<Language> {
+    let detected = language::detect(sample);
+    if !detected.is_empty() {
+        return detected;
+    }
+    let claim = inspection
+        .info
+        .xmp
+        .get("dc:language")
+        .map(|claim| claim.split(';').next().unwrap_or_default().trim());
+    let is_tag = |claim: &&str| {
+        let mut parts = claim.split('-');
+        parts.next().is_some_and(|first| {
+            (2..=3).contains(&first.len()) && first.chars().all(|c| c.is_ascii_alphabetic())
+        }) && parts.all(|part| {
+            (2..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric())
+        }) && !claim.eq_ignore_ascii_case("x-default")
+    };
+    claim
+        .filter(is_tag)
+        .map(|claim| Language {
+            value: claim.to_owned(),
+            confidence: 1.0,
+            share: 1.0,
+            source: ValueSource::Xmp,
+        })
+        .into_iter()
+        .collect()
+}
+
+/// A date of the file: XMP, then info, when it begins like an ISO date.
+fn file_date(inspection: &Inspection, xmp: &str, info: &str) -> Option<Sourced<String>> {
+    let claims = [
+        (inspection.info.xmp.get(xmp), ValueSource::Xmp),
+        (inspection.info.info.get(info), ValueSource::PdfInfo),
+    ];
+    claims.into_iter().find_map(|(claim, source)| {
+        let claim = claim?.trim();
+        let day = claim.get(..10.min(claim.len()))?;
+        let begins_well = dates::is_iso(day) || dates::is_iso(claim);
+        (begins_well && claim.len() <= 40).then(|| Sourced::new(claim.to_owned(), source))
+    })
+}
+
+/// The file's subject, as a topic.
+fn topics(inspection: &Inspection) -> Vec<Sourced<String>> {
+    let claims = [
+        (inspection.info.xmp.get("dc:description"), ValueSource::Xmp),
+        (inspection.info.info.get("subject"), ValueSource::PdfInfo),
+    ];
+    claims
+        .into_iter()
+        .find_map(|(claim, source)| {
+            let topic = collapse(claim?);
+            let letters = topic
+                .chars()
+                .filter(|character| character.is_alphabetic())
+                .count();
+            (letters >= 3 && topic.chars().count() <= 150).then(|| Sourced::new(topic, source))
+        })
+        .into_iter()
+        .collect()
+}
+
+static EMAIL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}\b").expect("pattern is valid")
+});
+static TABLE_CAPTION: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?im)^\s*(?:table|tabelle|tableau|tabla|tabella|tabel|tab\.)\s+\d+")
+        .expect("pattern is valid")
+});
+static FIGURE_CAPTION: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?im)^\s*(?:figure|fig\.|abbildung|abb\.|figura|figuur|chart)\s+\d+")
+        .expect("pattern is valid")
+});
+
+/// Email addresses of the first three pages, and the web addresses that the document links to.
+fn entities(sample: &Sample, links: &[Link]) -> Vec<Entity> {
+    let mut entities = Vec::new();
+    let mut seen = BTreeSet::new();
+    for passage in sample.first(3) {
+        for email in EMAIL.find_iter(&passage.text) {
+            if entities.len() < MAX_ENTITIES && seen.insert(email.as_str().to_lowercase()) {
+                entities.push(Entity {
+                    kind: EntityKind::Email,
+                    value: email.as_str().to_owned(),
+                    source: ValueSource::Text,
+                    evidence: Some(Evidence {
+                        page: passage.page,
+                        quote: line_at(&passage.text, email.start()),
+                    }),
+                });
+            }
+        }
+    }
+    let emails = entities.len();
+    for link in links {
+        let LinkTarget::Uri { uri } = &link.target else {
+            continue;
+        };
+        let is_web = link.safety == pagemill_pdf::LinkSafety::Ordinary
+            && (uri.starts_with("http://") || uri.starts_with("https://"))
+            && uri.len() <= 200;
+        if is_web && entities.len() < emails + MAX_ENTITIES && seen.insert(uri.clone()) {
+            let evidence = link.anchor.as_ref().map(|anchor| Evidence {
+                page: link.page,
+                quote: shorten(&collapse(anchor), 200),
+            });
+            entities.push(Entity {
+                kind: EntityKind::Url,
+                value: uri.clone(),
+                source: ValueSource::PdfInfo,
+                evidence,
+            });
+        }
+    }
+    entities
+}
+
+fn outline(structure: &Structure, most: usize, warnings: &mut Vec<String>) -> Vec<OutlineEntry> {
+    let from_file = structure.outline.iter().map(|item| OutlineEntry {
+        level: item.level,
+        value: collapse(&item.title),
+        page: item.page,
+        source: ValueSource::PdfInfo,
+    });
+    let from_text = structure.headings.iter().map(|heading| OutlineEntry {
+        level: heading.level,
+        value: collapse(&heading.text),
+        page: Some(heading.page),
+        source: ValueSource::Text,
+    });
+    let entries: Vec<OutlineEntry> = if structure.outline.is_empty() {
+        from_text.take(most.saturating_add(1)).collect()
+    } else {
+        from_file.take(most.saturating_add(1)).collect()
+    };
+    if entries.len() > most {
+        warnings.push(format!("the outline was cut after {most} entries"));
+    }
+    entries.into_iter().take(most).collect()
+}
+
+/// `true` with its evidence when a caption is found; none when not, because tables without captions exist.
+fn caption(pattern: &Regex, sample: &Sample) -> Option<Sourced<bool>> {
+    sample.passages.iter().find_map(|passage| {
+        let found = pattern.find(&passage.text)?;
+        let quote = line_at(&passage.text, found.end() - 1);
+        Some(Sourced::shown(true, ValueSource::Text, passage.page, quote))
+    })
 }

@@ -1,0 +1,190 @@
+//! Authors and organisations, from the file and clear patterns only.
+
+use std::sync::LazyLock;
+
+use pagemill_pdf::Inspection;
+use regex::Regex;
+
+use crate::document::{Sourced, ValueSource};
+use crate::extractive::sample::{Sample, collapse, line_at};
+
+/// Most organisations.
+const MAX_ORGANISATIONS: usize = 10;
+
+/// What stands in the author field when nobody filled it in.
+const NO_AUTHORS: &[&str] = &[
+    "user",
+    "admin",
+    "administrator",
+    "unknown",
+    "owner",
+    "root",
+    "author",
+    "default",
+    "windows user",
+    "anonymous",
+    "microsoft office user",
+    "preinstalled",
+    "none",
+    "test",
+    "guest",
+    "office",
+    "me",
+    "pc",
+    "home",
+    "latex",
+    "word",
+    "acrobat",
+    "adobe",
+    "writer",
+    "apache fop",
+    "tcpdf",
+    "wkhtmltopdf",
+    "n/a",
+    "na",
+    "utente",
+    "benutzer",
+    "usuario",
+];
+
+/// Authors by the file's own account; user names, programs and addresses are left out.
+pub(crate) fn authors(inspection: &Inspection) -> Vec<Sourced<String>> {
+    let claims = [
+        (inspection.info.xmp.get("dc:creator"), ValueSource::Xmp),
+        (inspection.info.info.get("author"), ValueSource::PdfInfo),
+    ];
+    for (claim, source) in claims {
+        let Some(claim) = claim else {
+            continue;
+        };
+        let authors: Vec<Sourced<String>> = split_names(claim)
+            .into_iter()
+            .filter(|name| is_name(name))
+            .map(|name| Sourced::new(name, source))
+            .take(50)
+            .collect();
+        if !authors.is_empty() {
+            return authors;
+        }
+    }
+    Vec::new()
+}
+
+fn split_names(claim: &str) -> Vec<String> {
+    let by_semicolon: Vec<&str> = claim.split([';', '\n']).collect();
+    let mut names = Vec::new();
+    for part in by_semicolon {
+        for piece in part.split(" and ").flat_map(|piece| piece.split(" & ")) {
+            let commas: Vec<&str> = piece
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .collect();
+            // `Lane, Patrick` is one name; `P. Lane, A. Best` are two.
+            let are_full_names = commas.len() > 1 && commas.iter().all(|name| name.contains(' '));
+            if are_full_names {
+                names.extend(commas.into_iter().map(collapse));
+            } else {
+                names.push(collapse(piece));
+            }
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| !name.is_empty() && seen.insert(name.to_lowercase()));
+    names
+}
+
+fn is_name(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let length = name.chars().count();
+    let is_login = !name.contains(' ') && name == lower && name.is_ascii();
+    let letters = name
+        .chars()
+        .filter(|character| character.is_alphabetic())
+        .count();
+    (2..=100).contains(&length)
+        && letters * 2 > length
+        && !NO_AUTHORS.contains(&lower.as_str())
+        && !is_login
+        && !name.contains(['@', '\\', '/', '\u{fffd}'])
+        && !name.chars().any(|character| character.is_ascii_digit())
+}
+
+static LEGAL_FORM: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?x)
+        (?:^|[\s(,;:|–-])
+        ( \p{Lu}[\p{L}\p{N}&.'’-]* (?:[ ](?:\p{Lu}[\p{L}\p{N}&.'’-]*|&|und|and|et|of|für)){0,5}
+          ,?[ ](?:GmbH(?:[ ]&[ ]Co\.?[ ]KG)?|AG|KG|e\.V\.|Inc\.?|Incorporated|Ltd\.?|Limited|LLC|LLP|PLC|plc|Corp\.?|Corporation|S\.A\.|SA|SARL|S\.à[ ]r\.l\.|SAS|S\.L\.|S\.p\.A\.|S\.r\.l\.|B\.V\.|BV|N\.V\.|Oy|AB|A/S|ApS|AS|s\.r\.o\.|Sp\.[ ]z[ ]o\.o\.|GbR|OHG|UG|eG)
+        )
+        (?:$|[\s),;:.|–-])")
+    .expect("pattern is valid")
+});
+static UNIVERSITY: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\b((?:\p{Lu}[\p{L}.-]+ ){1,3}University(?: of \p{Lu}[\p{L}-]+(?: \p{Lu}[\p{L}-]+)?)?|University of \p{Lu}[\p{L}-]+(?: \p{Lu}[\p{L}-]+)?|(?:Technische )?Universität \p{Lu}[\p{L}-]+|Université (?:de |d['’])?\p{Lu}[\p{L}-]+|Universidad de \p{Lu}[\p{L}-]+)")
+        .expect("pattern is valid")
+});
+
+/// Organisations: the publisher by the file's account, and names with a legal form or of universities on the first
+/// two pages.
+pub(crate) fn organisations(inspection: &Inspection, sample: &Sample) -> Vec<Sourced<String>> {
+    let mut organisations: Vec<Sourced<String>> = Vec::new();
+    let claims = [
+        (inspection.info.xmp.get("dc:publisher"), ValueSource::Xmp),
+        (inspection.info.info.get("company"), ValueSource::PdfInfo),
+    ];
+    for (claim, source) in claims {
+        if let Some(name) = claim
+            .map(|claim| collapse(claim))
+            .filter(|name| is_name(name))
+        {
+            organisations.push(Sourced::new(name, source));
+        }
+    }
+    for passage in sample.first(2) {
+        for line in passage.text.lines() {
+            for pattern in [&LEGAL_FORM, &UNIVERSITY] {
+                for captures in pattern.captures_iter(line) {
+                    let Some(name) = captures.get(1) else {
+                        continue;
+                    };
+                    let value = collapse(name.as_str().trim_end_matches(','));
+                    let position = passage.text.find(line).unwrap_or_default();
+                    if value.chars().count() <= 90 {
+                        let quote = line_at(&passage.text, position);
+                        organisations.push(Sourced::shown(
+                            value,
+                            ValueSource::Text,
+                            passage.page,
+                            quote,
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    organisations.retain(|organisation| seen.insert(organisation.value.to_lowercase()));
+    organisations.truncate(MAX_ORGANISATIONS);
+    organisations
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn author_fields_are_split_and_cleaned() {
+        assert_eq!(
+            split_names("Lane, Patrick; Best, Alice"),
+            ["Lane, Patrick", "Best, Alice"]
+        );
+        assert_eq!(
+            split_names("P. Lane, A. Best and C. Hickel"),
+            ["P. Lane", "A. Best", "C. Hickel"]
+        );
+        for junk in ["jdoe", "Windows User", "admin", "x@example.org", "PC-1234"] {
+            assert!(!is_name(junk), "{junk}");
+        }
+        assert!(is_name("Patrick Lane"));
+    }
+}

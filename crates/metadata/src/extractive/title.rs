@@ -1,0 +1,338 @@
+//! The title: from the file where it makes sense, else from the largest text of the first page.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use pagemill_pdf::{BlockKind, Inspection, PageText, Structure};
+use regex::Regex;
+
+use crate::document::{Sourced, ValueSource};
+use crate::extractive::sample::{Sample, collapse, shorten};
+
+/// What software and templates write when nobody set a title.
+const PLACEHOLDERS: &[&str] = &[
+    "untitled",
+    "title",
+    "document",
+    "unknown",
+    "none",
+    "no title",
+    "new document",
+    "default",
+    "blank",
+    "powerpoint presentation",
+    "powerpoint-präsentation",
+    "présentation powerpoint",
+    "presentation",
+    "slide 1",
+    "slide",
+    "diapositiva 1",
+    "folie 1",
+    "word document",
+    "microsoft word",
+    "layout 1",
+    "print",
+    "scan",
+    "scanned document",
+    "image",
+    "paper title",
+    "your title",
+    "template",
+    "invoice template",
+    "titel",
+    "sans titre",
+    "unbenannt",
+    "test",
+    "main",
+    "full page photo",
+    "print job",
+    "pdf",
+    "acrobat",
+    "page 1",
+    "index",
+    "article",
+    "manuscript",
+    "draft",
+];
+
+static FILE_NAME: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)\.(docx?|dotx?|pdf|tex|dvi|indd|qxd|xlsx?|pptx?|ps|eps|rtf|txt|od[tps]|html?|cdr|fm|wpd|pub|pmd|p65|ai|jpe?g|png|tiff?|md|rst|cps|max|job)$")
+        .expect("pattern is valid")
+});
+static CODE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^[\p{L}\p{N}_.\-:/#~+]*[\d_][\p{L}\p{N}_.\-:/#~+]*$").expect("pattern is valid")
+});
+static PROGRAM_PREFIX: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)^(microsoft (office )?(word|powerpoint|excel|visio|publisher)|powerpoint|word)\s*[-–:]\s*").expect("pattern is valid")
+});
+
+/// Why a title from the file is not believed, or the title cleaned.
+pub(crate) fn sane(title: &str, source_name: &str) -> Option<String> {
+    let cleaned = collapse(title);
+    let without_program = PROGRAM_PREFIX.replace(&cleaned, "").into_owned();
+    let had_program = without_program != cleaned;
+    let title = without_program
+        .trim()
+        .trim_matches(['"', '\''])
+        .trim()
+        .to_owned();
+    let lower = title.to_lowercase();
+    let letters = title
+        .chars()
+        .filter(|character| character.is_alphabetic())
+        .count();
+    let length = title.chars().count();
+    let words = title.split_whitespace().count();
+    let file_stem = source_name
+        .rsplit('/')
+        .next()
+        .and_then(|name| name.strip_suffix(".pdf").or(Some(name)))
+        .unwrap_or_default();
+    let is_junk = length < 3
+        || length > 300
+        || letters < 3
+        || letters * 2 < length
+        || PLACEHOLDERS.contains(&lower.as_str())
+        || lower.starts_with("untitled")
+        || lower.starts_with("doi:")
+        || lower.starts_with("http:")
+        || lower.starts_with("https:")
+        || lower.starts_with("file:")
+        || title.contains('\\')
+        || title.contains('\u{fffd}')
+        || FILE_NAME.is_match(&title)
+        || (words == 1 && CODE.is_match(&title))
+        || (had_program && words < 2)
+        || (words < 3 && fold(&title) == fold(file_stem));
+    (!is_junk).then_some(title)
+}
+
+fn fold(text: &str) -> String {
+    text.chars()
+        .filter(|character| character.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// The title with its source, and a warning when the file's own title was not believed.
+pub(crate) fn find(
+    inspection: &Inspection,
+    structure: &Structure,
+    pages: &[PageText],
+    sample: &Sample,
+    source_name: &str,
+    warnings: &mut Vec<String>,
+) -> Option<Sourced<String>> {
+    let printed = printed_title(pages, source_name);
+    let beginning: String = sample
+        .first(3)
+        .map(|passage| passage.text.to_lowercase() + " ")
+        .collect();
+    let from_file = [
+        (inspection.info.xmp.get("dc:title"), ValueSource::Xmp),
+        (inspection.info.info.get("title"), ValueSource::PdfInfo),
+    ];
+    for (claimed, source) in from_file {
+        let Some(claimed) = claimed.filter(|claimed| !claimed.trim().is_empty()) else {
+            continue;
+        };
+        let Some(title) = sane(claimed, source_name) else {
+            warnings.push(
+                "the title in the file looks like a file name or placeholder and was not used"
+                    .to_owned(),
+            );
+            continue;
+        };
+        if printed.is_some() && !shares_a_word(&title, &beginning) {
+            warnings.push(
+                "the title in the file does not occur in the first pages and was not used"
+                    .to_owned(),
+            );
+            continue;
+        }
+        return Some(Sourced::new(title, source));
+    }
+    warnings.dedup();
+    if printed.is_some() {
+        return printed;
+    }
+    let heading = structure
+        .headings
+        .iter()
+        .filter(|heading| heading.page.0 <= 2)
+        .min_by_key(|heading| (heading.level, heading.page, heading.block));
+    if let Some(heading) = heading
+        && let Some(title) = sane(&heading.text, source_name)
+    {
+        let quote = collapse(&heading.text);
+        return Some(Sourced::shown(
+            title,
+            ValueSource::Text,
+            heading.page,
+            quote,
+        ));
+    }
+    let roots: Vec<&str> = structure
+        .outline
+        .iter()
+        .filter(|item| item.level == 1)
+        .map(|item| item.title.as_str())
+        .collect();
+    if let [only] = roots.as_slice()
+        && let Some(title) = sane(only, source_name)
+    {
+        return Some(Sourced::new(title, ValueSource::PdfInfo));
+    }
+    first_line(sample, source_name)
+}
+
+/// Whether a word of four letters or more (any word, in scripts without spaces) occurs in the text.
+fn shares_a_word(title: &str, text: &str) -> bool {
+    let words: BTreeSet<String> = title
+        .to_lowercase()
+        .split(|character: char| !character.is_alphanumeric())
+        .filter(|word| {
+            word.chars().count() >= 4 || word.chars().any(|character| character as u32 >= 0x2E80)
+        })
+        .map(str::to_owned)
+        .collect();
+    words.is_empty() || words.iter().any(|word| text.contains(word.as_str()))
+}
+
+/// The largest text on the first page that has text, when it stands out from the body text.
+fn printed_title(pages: &[PageText], source_name: &str) -> Option<Sourced<String>> {
+    let page = pages
+        .iter()
+        .take(3)
+        .find(|page| !page.text.trim().is_empty())?;
+    let blocks: Vec<_> = page
+        .blocks
+        .iter()
+        .filter(|block| block.kind != BlockKind::Furniture)
+        .filter_map(|block| {
+            Some((
+                block,
+                page.text.get(block.start as usize..block.end as usize)?,
+            ))
+        })
+        .filter(|(_, text)| {
+            text.chars()
+                .filter(|character| character.is_alphabetic())
+                .count()
+                >= 3
+        })
+        .collect();
+    let mut by_size: Vec<(u32, usize)> = Vec::new();
+    for (block, text) in &blocks {
+        let size = (block.font_size * 2.0).round() as u32;
+        match by_size.iter_mut().find(|(known, _)| *known == size) {
+            Some((_, length)) => *length += text.len(),
+            None => by_size.push((size, text.len())),
+        }
+    }
+    let body = by_size.iter().max_by_key(|(_, length)| *length)?.0;
+    let mut sizes: Vec<u32> = by_size
+        .iter()
+        .map(|(size, _)| *size)
+        .filter(|size| *size * 10 >= body * 11)
+        .collect();
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    for size in sizes.into_iter().take(3) {
+        let of_size = |block: &pagemill_pdf::Block| (block.font_size * 2.0).round() as u32 == size;
+        let start = blocks.iter().position(|(block, _)| of_size(block))?;
+        let run: Vec<&str> = blocks[start..]
+            .iter()
+            .take_while(|(block, _)| of_size(block))
+            .take(3)
+            .map(|(_, text)| *text)
+            .collect();
+        let text = collapse(&run.join(" "));
+        if text.split_whitespace().count() > 40 {
+            continue;
+        }
+        let is_single_short_word = text.chars().count() < 4;
+        if let Some(title) = sane(&text, source_name)
+            && !is_single_short_word
+        {
+            let quote = shorten(&collapse(run[0]), 200);
+            return Some(Sourced::shown(title, ValueSource::Text, page.page, quote));
+        }
+    }
+    None
+}
+
+/// The first line, where it reads like a title.
+fn first_line(sample: &Sample, source_name: &str) -> Option<Sourced<String>> {
+    let passage = sample.first(1).next()?;
+    let mut lines = passage
+        .text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    let line = lines.next()?;
+    let words = line.split_whitespace().count();
+    let reads_like_title = (2..=18).contains(&words)
+        && line
+            .chars()
+            .next()
+            .is_some_and(|first| first.is_uppercase() || first as u32 >= 0x0590)
+        && !line.ends_with(['.', ',', ';', ':', '-'])
+        && !line.contains('@');
+    if !reads_like_title {
+        return None;
+    }
+    let title = sane(line, source_name)?;
+    Some(Sourced::shown(
+        title,
+        ValueSource::Rule,
+        passage.page,
+        collapse(line),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sane;
+
+    #[test]
+    fn junk_titles_are_refused() {
+        for junk in [
+            "untitled",
+            "Untitled-1",
+            "Microsoft Word - report_v3.doc",
+            "thesis.dvi",
+            "doi:10.1016/j.jhydrol.2005.01.006",
+            "C:\\Users\\x\\a.docx",
+            "IMG_20240101",
+            "12345",
+            "PowerPoint Presentation",
+            "",
+            "  ",
+            "scan0001",
+            "---",
+        ] {
+            assert_eq!(sane(junk, "in/other.pdf"), None, "{junk}");
+        }
+        assert_eq!(sane("annual report", "in/annual_report.pdf"), None);
+    }
+
+    #[test]
+    fn real_titles_are_kept_and_cleaned() {
+        assert_eq!(
+            sane("  The  response\nof flow ", "a.pdf").as_deref(),
+            Some("The response of flow")
+        );
+        assert_eq!(
+            sane("Microsoft Word - Annual report on water", "a.pdf").as_deref(),
+            Some("Annual report on water")
+        );
+        assert_eq!(
+            sane("Die Verwandlung", "kafka.pdf").as_deref(),
+            Some("Die Verwandlung")
+        );
+        assert_eq!(
+            sane("東京都の条例", "a.pdf").as_deref(),
+            Some("東京都の条例")
+        );
+    }
+}

@@ -61,6 +61,8 @@ pub(crate) fn detect(sample: &Sample) -> Vec<Language> {
     if judged == 0.0 {
         return Vec::new();
     }
+    // Trigrams of a short text resemble many languages.
+    let least_confidence = if judged < 400.0 { 0.75 } else { 0.5 };
     let mut languages: Vec<Language> = found
         .into_iter()
         .map(|(tag, (weight, confidence))| Language {
@@ -69,7 +71,7 @@ pub(crate) fn detect(sample: &Sample) -> Vec<Language> {
             share: hundredths(weight / judged),
             source: ValueSource::Rule,
         })
-        .filter(|language| language.share >= LEAST_SHARE && language.confidence >= 0.5)
+        .filter(|language| language.share >= LEAST_SHARE && language.confidence >= least_confidence)
         .collect();
     languages.sort_by(|a, b| {
         b.share

@@ -113,8 +113,8 @@ fn is_name(name: &str) -> bool {
 static LEGAL_FORM: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?x)
         (?:^|[\s(,;:|–-])
-        ( \p{Lu}[\p{L}\p{N}&.'’-]* (?:[ ](?:\p{Lu}[\p{L}\p{N}&.'’-]*|&|und|and|et|of|für)){0,5}
-          ,?[ ](?:GmbH(?:[ ]&[ ]Co\.?[ ]KG)?|AG|KG|e\.V\.|Inc\.?|Incorporated|Ltd\.?|Limited|LLC|LLP|PLC|plc|Corp\.?|Corporation|S\.A\.|SA|SARL|S\.à[ ]r\.l\.|SAS|S\.L\.|S\.p\.A\.|S\.r\.l\.|B\.V\.|BV|N\.V\.|Oy|AB|A/S|ApS|AS|s\.r\.o\.|Sp\.[ ]z[ ]o\.o\.|GbR|OHG|UG|eG)
+        ( \p{Lu}[\p{L}\p{N}&.'’-]* (?:\x20(?:\p{Lu}[\p{L}\p{N}&.'’-]*|&|und|and|et|of|für)){0,5}
+          ,?\x20(?:GmbH(?:\x20&\x20Co\.?\x20KG)?|AG|KG|e\.V\.|Inc\.?|Incorporated|Ltd\.?|Limited|LLC|LLP|PLC|plc|Corp\.?|Corporation|S\.A\.|SA|SARL|S\.à\x20r\.l\.|SAS|S\.L\.|S\.p\.A\.|S\.r\.l\.|B\.V\.|BV|N\.V\.|Oy|AB|A/S|ApS|AS|s\.r\.o\.|Sp\.\x20z\x20o\.o\.|GbR|OHG|UG|eG)
         )
         (?:$|[\s),;:.|–-])")
     .expect("pattern is valid")
@@ -171,6 +171,22 @@ pub(crate) fn organisations(inspection: &Inspection, sample: &Sample) -> Vec<Sou
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn organisations_are_names_with_a_legal_form() {
+        let sample = Sample {
+            passages: vec![crate::extractive::sample::Passage {
+                page: pagemill_pdf::PageNumber(1),
+                text: "Muster & Söhne GmbH, Hauptstraße 1\nUniversity of Example Town\nthe limited of AG".to_owned(),
+            }],
+            cut: false,
+        };
+        let names: Vec<String> = organisations(&Inspection::default(), &sample)
+            .into_iter()
+            .map(|organisation| organisation.value)
+            .collect();
+        assert_eq!(names, ["Muster & Söhne GmbH", "University of Example Town"]);
+    }
 
     #[test]
     fn author_fields_are_split_and_cleaned() {

@@ -88,8 +88,7 @@ pub(crate) fn sane(title: &str, source_name: &str) -> Option<String> {
         .next()
         .and_then(|name| name.strip_suffix(".pdf").or(Some(name)))
         .unwrap_or_default();
-    let is_junk = length < 3
-        || length > 300
+    let is_junk = !(3..=300).contains(&length)
         || letters < 3
         || letters * 2 < length
         || PLACEHOLDERS.contains(&lower.as_str())

@@ -1,0 +1,275 @@
+//! The contract of the extractive generator: what it says of small documents, and that it is bounded and repeatable.
+
+use std::time::{Duration, Instant};
+
+use pagemill_metadata::document::IdentifierKind;
+use pagemill_metadata::extractive::ExtractiveGenerator;
+use pagemill_metadata::{
+    DocumentInput, DocumentMetadata, DocumentType, MetadataSettings, ValueSource, schema,
+};
+use pagemill_pdf::{
+    Block, BlockKind, Inspection, PageNumber, PageState, PageText, Rect, Structure,
+};
+
+/// A page from blocks of (font size, text).
+fn page(number: u32, blocks: &[(f32, &str)]) -> PageText {
+    let mut text = String::new();
+    let mut placed = Vec::new();
+    for (font_size, content) in blocks {
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        let start = text.len() as u32;
+        text.push_str(content);
+        placed.push(Block {
+            kind: BlockKind::Paragraph,
+            level: None,
+            start,
+            end: text.len() as u32,
+            bbox: Rect::default(),
+            font_size: *font_size,
+            bold: false,
+            lines: Vec::new(),
+        });
+    }
+    PageText {
+        page: PageNumber(number),
+        width: 595.0,
+        height: 842.0,
+        rotation: 0,
+        state: PageState::Text,
+        text,
+        blocks: placed,
+        truncated: false,
+    }
+}
+
+fn extract(inspection: &Inspection, pages: &[PageText]) -> DocumentMetadata {
+    let structure = Structure::default();
+    let input = DocumentInput {
+        source_name: "inbox/scan-0042.pdf",
+        sha256: "3a7bd3e2360a3d29eea436fcfb7e44c735d117c42d1c1835420b6b9942dd4f1b",
+        inspection,
+        structure: &structure,
+        pages,
+        links: &[],
+        custom_prompt: None,
+    };
+    ExtractiveGenerator::new(&MetadataSettings::default()).extract(input)
+}
+
+fn invoice() -> (Inspection, Vec<PageText>) {
+    let mut inspection = Inspection {
+        pages: 1,
+        ..Inspection::default()
+    };
+    inspection.info.info.insert(
+        "title".to_owned(),
+        "Microsoft Word - inv_template.doc".to_owned(),
+    );
+    inspection
+        .info
+        .info
+        .insert("author".to_owned(), "admin".to_owned());
+    inspection.info.info.insert(
+        "creation_date".to_owned(),
+        "2024-05-02T10:00:00Z".to_owned(),
+    );
+    let pages = vec![page(
+        1,
+        &[
+            (20.0, "Invoice"),
+            (10.0, "Example Mills GmbH\nMill Lane 1\nVAT ID: DE136695976"),
+            (
+                10.0,
+                "Invoice number: RE-2024-0042\nInvoice date: 2 May 2024\nDue date: 16 May 2024",
+            ),
+            (
+                10.0,
+                "Grinding of grain, 3 tonnes\nSubtotal 300.00\nVAT 19 % 57.00\nAmount due 357.00",
+            ),
+            (10.0, "IBAN: DE89 3704 0044 0532 0130 00"),
+        ],
+    )];
+    (inspection, pages)
+}
+
+#[test]
+fn an_invoice_gives_its_numbers_and_dates() {
+    let (inspection, pages) = invoice();
+    let metadata = extract(&inspection, &pages);
+    assert_eq!(
+        metadata.document_type.as_ref().map(|found| found.value),
+        Some(DocumentType::Invoice)
+    );
+    assert_eq!(
+        metadata
+            .dates
+            .issued
+            .as_ref()
+            .map(|date| date.value.as_str()),
+        Some("2024-05-02")
+    );
+    assert_eq!(
+        metadata.dates.due.as_ref().map(|date| date.value.as_str()),
+        Some("2024-05-16")
+    );
+    let identifiers: Vec<(IdentifierKind, &str, bool)> = metadata
+        .identifiers
+        .iter()
+        .map(|identifier| {
+            (
+                identifier.kind,
+                identifier.value.as_str(),
+                identifier.checked,
+            )
+        })
+        .collect();
+    for expected in [
+        (IdentifierKind::InvoiceNumber, "RE-2024-0042", false),
+        (IdentifierKind::Iban, "DE89370400440532013000", true),
+        (IdentifierKind::VatId, "DE136695976", true),
+    ] {
+        assert!(
+            identifiers.contains(&expected),
+            "{expected:?} not in {identifiers:?}"
+        );
+    }
+    assert_eq!(metadata.authors, [], "a user name is no author");
+    assert_eq!(metadata.organisations[0].value, "Example Mills GmbH");
+    assert_eq!(
+        metadata.dates.created.as_ref().map(|date| date.source),
+        Some(ValueSource::PdfInfo)
+    );
+    assert_eq!(metadata.generator.as_str(), "extractive");
+    assert!(metadata.questions_answered.is_empty());
+}
+
+#[test]
+fn the_whole_of_a_small_document_reads_as_agreed() {
+    let (inspection, pages) = invoice();
+    insta::assert_json_snapshot!(extract(&inspection, &pages));
+}
+
+#[test]
+fn the_printed_title_replaces_a_file_name_and_evidence_is_on_its_page() {
+    let mut inspection = Inspection {
+        pages: 1,
+        ..Inspection::default()
+    };
+    inspection
+        .info
+        .xmp
+        .insert("dc:title".to_owned(), "paper_final_v2.tex".to_owned());
+    let pages = vec![page(
+        1,
+        &[
+            (9.0, "Journal of Milling 12 (2020)"),
+            (18.0, "The response of water\nwheels to drought"),
+            (10.0, "Abstract"),
+            (
+                10.0,
+                "We measured the flow of forty mill streams over ten years and compared it with rainfall.",
+            ),
+            (
+                10.0,
+                "The results show that water wheels lose half of their power in dry summers.",
+            ),
+        ],
+    )];
+    let metadata = extract(&inspection, &pages);
+    let title = metadata.title.expect("there is a title");
+    assert_eq!(title.value, "The response of water wheels to drought");
+    assert_eq!(title.source, ValueSource::Text);
+    assert_eq!(
+        title.evidence.map(|evidence| evidence.page),
+        Some(PageNumber(1))
+    );
+    assert_eq!(metadata.languages[0].value, "en");
+    assert!(
+        metadata
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("file name")),
+        "{:?}",
+        metadata.warnings
+    );
+}
+
+#[test]
+fn nothing_is_made_up_for_a_document_without_text() {
+    let inspection = Inspection {
+        pages: 1,
+        ..Inspection::default()
+    };
+    let mut empty = page(1, &[]);
+    empty.state = PageState::NeedsOcr;
+    let metadata = extract(&inspection, &[empty]);
+    assert_eq!(
+        (&metadata.title, &metadata.document_type, &metadata.summary),
+        (&None, &None, &None)
+    );
+    assert!(metadata.languages.is_empty() && metadata.keywords.is_empty());
+    assert_eq!(metadata.pages_without_text, 1);
+    assert_eq!(
+        metadata.warnings,
+        ["1 pages have no text and were not analysed"]
+    );
+}
+
+#[test]
+fn ten_thousand_pages_take_bounded_time_and_equal_bytes_come_out_twice() {
+    let paragraph = "The miller grinds wheat, rye and barley between two stones and sells the flour in the town. ";
+    let pages: Vec<PageText> = (1..=10_000)
+        .map(|number| {
+            page(
+                number,
+                &[(
+                    10.0,
+                    &format!(
+                        "Chapter {number} tells of day {number}. {}",
+                        paragraph.repeat(20)
+                    ),
+                )],
+            )
+        })
+        .collect();
+    let inspection = Inspection {
+        pages: 10_000,
+        ..Inspection::default()
+    };
+    let begun = Instant::now();
+    let first = serde_json::to_string(&extract(&inspection, &pages)).expect("metadata serialises");
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(60), "took {took:?}");
+    let second = serde_json::to_string(&extract(&inspection, &pages)).expect("metadata serialises");
+    assert_eq!(first, second);
+}
+
+#[test]
+fn the_output_follows_the_published_schema() {
+    let (inspection, pages) = invoice();
+    let metadata = serde_json::to_value(extract(&inspection, &pages)).expect("metadata serialises");
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is a schema");
+    assert!(validator.is_valid(&metadata));
+    let mut wrong = metadata;
+    wrong["document_type"]["value"] = "poem".into();
+    assert!(!validator.is_valid(&wrong));
+}
+
+#[test]
+fn the_schema_in_the_documents_is_current() {
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metadata.schema.json");
+    let current = serde_json::to_string_pretty(&schema()).expect("the schema serialises") + "\n";
+    if std::env::var_os("PAGEMILL_UPDATE_DOCS").is_some() {
+        std::fs::create_dir_all(path.parent().expect("the path has a folder"))
+            .expect("docs can be made");
+        std::fs::write(&path, &current).expect("the schema can be written");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        written, current,
+        "run this test with PAGEMILL_UPDATE_DOCS=1 and commit docs/metadata.schema.json"
+    );
+}

@@ -5,10 +5,21 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) mod active;
+mod date;
 mod header;
+mod info;
+pub(crate) mod objects;
+pub(crate) mod page_tree;
 mod parsed;
+pub(crate) mod text_string;
+pub(crate) mod tree;
+#[cfg(test)]
+mod truth_tests;
+mod xmp;
 
 pub use header::check_header;
+#[allow(unused_imports)] // the engine's child uses it
 pub(crate) use parsed::Parsed;
 
 /// How the file is encrypted.

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::page::{PageNumber, Rect};
 
+pub(crate) mod annotations;
+pub(crate) mod destinations;
 mod safety;
 
 pub use safety::classify;
@@ -59,7 +61,7 @@ pub enum LinkTarget {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum LinkSafety {
-    /// http(s) to a public name, mailto, tel, or inside the document.
+    /// http(s) or ftp to a public name, mailto, tel, or inside the document.
     Ordinary,
     /// `javascript:`, `vbscript:` or a JavaScript action.
     Script,

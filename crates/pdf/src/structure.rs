@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::page::PageNumber;
 
 mod headings;
+pub(crate) mod labels;
+pub(crate) mod outline;
 
 pub use headings::headings;
 

@@ -1,15 +1,40 @@
 //! A document as lopdf reads it.
 
-use super::Inspection;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use lopdf::encryption::DecryptionError;
+use lopdf::xref::XrefRecovery;
+use lopdf::{Dictionary, Document, IncrementalDocument, LoadOptions, Object, ObjectId, Stream};
+
+use super::objects::Objects;
+use super::page_tree::{PageNode, PageTree};
+use super::{DocumentInfo, Encryption, Inspection, active, info, text_string, xmp};
 use crate::engine::Limits;
 use crate::error::PdfError;
 use crate::link::Link;
+use crate::link::annotations;
+use crate::link::destinations::Destinations;
 use crate::page::PageNumber;
-use crate::structure::{OutlineItem, PageLabel};
+use crate::structure::{OutlineItem, PageLabel, labels, outline};
+
+/// Bytes that one object stream or cross-reference stream may inflate to. Real ones stay under 20 MiB; a bomb
+/// ends here.
+const MAX_INFLATED_BYTES: usize = 64 << 20;
+
+/// Streams larger than this are dropped while reading, unless they hold what is read here. Images, fonts and
+/// page contents are PDFium's business, and a copy of them would double the memory of a child.
+const MAX_KEPT_STREAM_BYTES: usize = 16 * 1024;
 
 /// A document whose objects are read. Made in a child process: the bytes are hostile.
-#[allow(dead_code)] // the engine's child calls it
 pub(crate) struct Parsed {
+    document: Document,
+    pages: Vec<PageNode>,
+    page_numbers: HashMap<ObjectId, PageNumber>,
+    /// The named destinations, read when the first is asked for.
+    destinations: OnceCell<Destinations>,
     inspection: Inspection,
     password: Option<String>,
 }
@@ -21,15 +46,63 @@ impl Parsed {
     /// # Errors
     ///
     /// [`PdfError::Encrypted`] when no password opens it, [`PdfError::OverLimit`] for too many pages, and
-    /// [`PdfError::Corrupt`] when this parser can't read it; PDFium may still be able to, so the caller goes on
-    /// with PDFium alone.
+    /// [`PdfError::Corrupt`] when this parser can't read it, which includes security handlers that it does not
+    /// know (public keys, for one). PDFium may still be able to, so the caller goes on with PDFium alone.
     pub(crate) fn open(
-        _bytes: &[u8],
-        _passwords: &[String],
-        _limits: &Limits,
+        bytes: &[u8],
+        passwords: &[String],
+        limits: &Limits,
     ) -> Result<Self, PdfError> {
-        Err(PdfError::Corrupt {
-            reason: "not read yet".to_owned(),
+        let Opened {
+            document,
+            password,
+            encryption,
+        } = guarded(|| open_document(bytes, passwords))?;
+        let objects = Objects(&document);
+        let tree = PageTree::walk(objects);
+        if tree.pages.is_empty() {
+            return Err(corrupt("it has no pages that can be found"));
+        }
+        let page_count = u32::try_from(tree.pages.len()).unwrap_or(u32::MAX);
+        if page_count > limits.max_pages {
+            return Err(PdfError::OverLimit {
+                limit: "max_pages".to_owned(),
+                actual: u64::from(page_count),
+                allowed: u64::from(limits.max_pages),
+            });
+        }
+        let mut warnings = Vec::new();
+        warnings.extend(recovery_warning(document.xref_recovery));
+        warnings.extend(tree.damage.map(str::to_owned));
+        let (xmp, xmp_warning) = read_xmp(objects);
+        warnings.extend(xmp_warning);
+        let inspection = Inspection {
+            pages: page_count,
+            pdf_version: version(objects),
+            encryption,
+            info: DocumentInfo {
+                info: info::read(objects),
+                xmp,
+            },
+            tagged: active::is_tagged(objects),
+            has_form: active::has_form(objects),
+            has_script: active::has_script(objects),
+            attachments: active::attachments(objects),
+            warnings,
+        };
+        let mut page_numbers = HashMap::with_capacity(tree.pages.len());
+        for (page, number) in tree.pages.iter().zip(1..) {
+            if let Some(id) = page.id {
+                page_numbers.entry(id).or_insert(PageNumber(number));
+            }
+        }
+        Ok(Self {
+            document,
+            pages: tree.pages,
+            page_numbers,
+            destinations: OnceCell::new(),
+            inspection,
+            password,
         })
     }
 
@@ -44,17 +117,246 @@ impl Parsed {
     }
 
     /// The links of a page in the order of its annotations, at most `max`, and how many were left out over that.
-    pub(crate) fn links(&self, _page: PageNumber, _max: u32) -> (Vec<Link>, u32) {
-        (Vec::new(), 0)
+    /// A page that is not there has none. Anchors are not filled in: the text is PDFium's.
+    pub(crate) fn links(&self, page: PageNumber, max: u32) -> (Vec<Link>, u32) {
+        let Some(node) = self.node(page) else {
+            return (Vec::new(), 0);
+        };
+        let objects = self.objects();
+        let Some(dictionary) = node.id.and_then(|id| self.document.get_dictionary(id).ok()) else {
+            return (Vec::new(), 0);
+        };
+        annotations::links(
+            objects,
+            self.destinations(),
+            dictionary,
+            page,
+            node.geometry,
+            max,
+        )
     }
 
     /// The outline, depth first.
     pub(crate) fn outline(&self) -> Vec<OutlineItem> {
-        Vec::new()
+        outline::read(self.objects(), self.destinations())
     }
 
     /// The label of every page; empty when the file has no labels.
     pub(crate) fn page_labels(&self) -> Vec<PageLabel> {
-        Vec::new()
+        labels::read(self.objects(), self.inspection.pages)
     }
+
+    fn objects(&self) -> Objects<'_> {
+        Objects(&self.document)
+    }
+
+    fn node(&self, page: PageNumber) -> Option<&PageNode> {
+        let index = usize::try_from(page.0.checked_sub(1)?).ok()?;
+        self.pages.get(index)
+    }
+
+    fn destinations(&self) -> &Destinations {
+        self.destinations.get_or_init(|| {
+            Destinations::read(
+                self.objects(),
+                self.page_numbers.clone(),
+                self.inspection.pages,
+            )
+        })
+    }
+}
+
+/// What opening gave.
+struct Opened {
+    document: Document,
+    password: Option<String>,
+    encryption: Encryption,
+}
+
+fn corrupt(reason: impl Into<String>) -> PdfError {
+    PdfError::Corrupt {
+        reason: reason.into(),
+    }
+}
+
+/// Runs the parser, and makes a panic in it an error of the file: the parser is not ours, and the file is hostile.
+fn guarded<T>(parse: impl FnOnce() -> Result<T, PdfError>) -> Result<T, PdfError> {
+    catch_unwind(AssertUnwindSafe(parse))
+        .unwrap_or_else(|_| Err(corrupt("the parser panicked on it")))
+}
+
+fn open_document(bytes: &[u8], passwords: &[String]) -> Result<Opened, PdfError> {
+    let document = load(bytes, None)?;
+    if let Ok(Object::Dictionary(encryption)) = document.trailer.get(b"Encrypt") {
+        let encryption = encryption.clone();
+        let moved = with_indirect_encryption(bytes, document, encryption)?;
+        return open_document(&moved, passwords);
+    }
+    if !document.is_encrypted() {
+        let encryption = if document.encryption_state.is_some() {
+            Encryption::EmptyPassword
+        } else {
+            Encryption::None
+        };
+        return Ok(Opened {
+            document,
+            password: None,
+            encryption,
+        });
+    }
+    // The empty password does not open it, or the parser does not know the security handler.
+    if let Err(error) = document.authenticate_password("")
+        && !is_wrong_password(&error)
+    {
+        return Err(corrupt(format!(
+            "its encryption is not supported by the parser: {error}"
+        )));
+    }
+    let fitting = passwords
+        .iter()
+        .find(|password| document.authenticate_password(password).is_ok());
+    let Some(password) = fitting else {
+        return Err(PdfError::Encrypted);
+    };
+    let document = load(bytes, Some(password))?;
+    if document.is_encrypted() {
+        return Err(PdfError::Encrypted);
+    }
+    Ok(Opened {
+        document,
+        password: Some(password.clone()),
+        encryption: Encryption::Password,
+    })
+}
+
+/// lopdf decrypts only when `/Encrypt` is an object of its own, and some writers put it into the trailer. This
+/// appends an update that moves it.
+fn with_indirect_encryption(
+    bytes: &[u8],
+    document: Document,
+    encryption: Dictionary,
+) -> Result<Vec<u8>, PdfError> {
+    let mut update = IncrementalDocument::create_from(bytes.to_vec(), document);
+    let id = update.new_document.add_object(encryption);
+    update.new_document.trailer.set("Encrypt", id);
+    let mut moved = Vec::with_capacity(bytes.len() + 4096);
+    update
+        .save_to(&mut moved)
+        .map_err(|error| corrupt(describe(&error)))?;
+    Ok(moved)
+}
+
+fn is_wrong_password(error: &lopdf::Error) -> bool {
+    matches!(
+        error,
+        lopdf::Error::InvalidPassword
+            | lopdf::Error::Decryption(DecryptionError::IncorrectPassword)
+    )
+}
+
+/// Loads leniently. When the cross-reference table reads but leads to no page, it is rebuilt by scanning the file.
+fn load(bytes: &[u8], password: Option<&String>) -> Result<Document, PdfError> {
+    let options = |force_reconstruct| LoadOptions {
+        password: password.cloned(),
+        filter: Some(keep_what_is_read),
+        strict: false,
+        max_decompressed_size: Some(MAX_INFLATED_BYTES),
+        force_reconstruct,
+    };
+    let has_pages = |document: &Document| {
+        document.trailer.has(b"Encrypt") || !PageTree::walk(Objects(document)).pages.is_empty()
+    };
+    let read = Document::load_mem_with_options(bytes, options(false));
+    match read {
+        Ok(document) if has_pages(&document) => Ok(document),
+        Ok(document) => match Document::load_mem_with_options(bytes, options(true)) {
+            Ok(rebuilt) if has_pages(&rebuilt) => Ok(rebuilt),
+            _ => Ok(document),
+        },
+        Err(error) => Err(corrupt(describe(&error))),
+    }
+}
+
+/// The error with its causes on one line.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut description = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        description.push_str(": ");
+        description.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text_string::clean(&description, 500)
+}
+
+/// Drops streams that nothing here reads. The loader takes the answer itself for members of object streams, which
+/// are never streams, and only whether there is one for everything else.
+fn keep_what_is_read(id: ObjectId, object: &mut Object) -> Option<(ObjectId, Object)> {
+    let Object::Stream(stream) = &*object else {
+        return Some((id, object.clone()));
+    };
+    let is_kept_kind = [b"ObjStm".as_slice(), b"XRef", b"Metadata"]
+        .iter()
+        .any(|kind| stream.dict.has_type(kind));
+    let keep = is_kept_kind || stream.content.len() <= MAX_KEPT_STREAM_BYTES;
+    keep.then_some((id, Object::Null))
+}
+
+fn recovery_warning(recovery: Option<XrefRecovery>) -> Option<String> {
+    let warning = match recovery? {
+        XrefRecovery::OffsetCorrected => {
+            "an offset of the cross-reference table was wrong and was corrected"
+        }
+        _ => "the cross-reference table was unreadable and was rebuilt by scanning the file",
+    };
+    Some(warning.to_owned())
+}
+
+/// The later of the header's and the catalog's version (ISO 32000-2 section 7.7.2).
+fn version(objects: Objects<'_>) -> String {
+    let header = text_string::clean(&objects.0.version, 16);
+    let in_catalog = objects
+        .catalog()
+        .and_then(|catalog| objects.name(catalog, b"Version"))
+        .map(|name| text_string::clean(&String::from_utf8_lossy(name), 16));
+    let number = |text: &str| text.parse::<f32>().ok();
+    match in_catalog {
+        Some(later) if number(&later) > number(&header) => later,
+        _ => header,
+    }
+}
+
+fn read_xmp(objects: Objects<'_>) -> (std::collections::BTreeMap<String, String>, Option<String>) {
+    let packet = objects
+        .catalog()
+        .and_then(|catalog| objects.get(catalog, b"Metadata"))
+        .and_then(|object| object.as_stream().ok());
+    let Some(stream) = packet else {
+        return Default::default();
+    };
+    match without_crypt_filter(stream).get_plain_content_with_limit(xmp::MAX_PACKET_BYTES) {
+        Ok(bytes) => (xmp::read(&bytes), None),
+        Err(error) => {
+            let warning = format!("its XMP metadata could not be read: {}", describe(&error));
+            (Default::default(), Some(warning))
+        }
+    }
+}
+
+/// The stream without `/Crypt` among its filters, which lopdf does not know. Metadata that is left in clear in an
+/// encrypted file carries it with the name `Identity` (ISO 32000-2 section 7.4.10), which changes nothing.
+fn without_crypt_filter(stream: &Stream) -> Cow<'_, Stream> {
+    let filters = stream.filters().unwrap_or_default();
+    if !filters.contains(&b"Crypt".as_slice()) {
+        return Cow::Borrowed(stream);
+    }
+    let others: Vec<Object> = filters
+        .iter()
+        .filter(|filter| **filter != b"Crypt")
+        .map(|filter| Object::Name(filter.to_vec()))
+        .collect();
+    let mut clear = stream.clone();
+    clear.dict.set("Filter", others);
+    clear.dict.remove(b"DecodeParms");
+    Cow::Owned(clear)
 }

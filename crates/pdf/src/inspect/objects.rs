@@ -1,0 +1,91 @@
+//! Looking things up among objects that may be missing, of the wrong kind, or in a circle.
+
+use lopdf::{Dictionary, Document, Object, ObjectId};
+
+/// Largest magnitude of a coordinate that is believed, in points; beyond it lies no page.
+const LARGEST_COORDINATE: f32 = 1e7;
+
+/// A document's objects. Every look-up follows references (bounded) and answers `None` for what is not there or
+/// not of that kind.
+#[derive(Clone, Copy)]
+pub(crate) struct Objects<'a>(pub(crate) &'a Document);
+
+impl<'a> Objects<'a> {
+    /// The object behind references, with the id of the last one; `None` for null and dangling references.
+    pub(crate) fn resolve(self, object: &'a Object) -> Option<(Option<ObjectId>, &'a Object)> {
+        let (id, resolved) = self.0.dereference(object).ok()?;
+        (!resolved.is_null()).then_some((id, resolved))
+    }
+
+    /// An entry of a dictionary.
+    pub(crate) fn get(self, dictionary: &'a Dictionary, key: &[u8]) -> Option<&'a Object> {
+        let (_, object) = self.resolve(dictionary.get(key).ok()?)?;
+        Some(object)
+    }
+
+    /// An object as a dictionary; a stream counts by its dictionary.
+    pub(crate) fn as_dictionary(self, object: &'a Object) -> Option<&'a Dictionary> {
+        match self.resolve(object)?.1 {
+            Object::Dictionary(dictionary) => Some(dictionary),
+            Object::Stream(stream) => Some(&stream.dict),
+            _ => None,
+        }
+    }
+
+    /// An entry that is a dictionary.
+    pub(crate) fn dictionary(
+        self,
+        dictionary: &'a Dictionary,
+        key: &[u8],
+    ) -> Option<&'a Dictionary> {
+        self.as_dictionary(dictionary.get(key).ok()?)
+    }
+
+    /// An entry that is an array.
+    pub(crate) fn array(self, dictionary: &'a Dictionary, key: &[u8]) -> Option<&'a [Object]> {
+        let array = self.get(dictionary, key)?.as_array().ok()?;
+        Some(array.as_slice())
+    }
+
+    /// An entry that is a name, without its slash.
+    pub(crate) fn name(self, dictionary: &'a Dictionary, key: &[u8]) -> Option<&'a [u8]> {
+        self.get(dictionary, key)?.as_name().ok()
+    }
+
+    /// An entry that is an integer; a real is cut.
+    pub(crate) fn integer(self, dictionary: &'a Dictionary, key: &[u8]) -> Option<i64> {
+        match self.get(dictionary, key)? {
+            Object::Integer(integer) => Some(*integer),
+            Object::Real(real) => Some(*real as i64),
+            _ => None,
+        }
+    }
+
+    /// An entry that is a rectangle, normalised to `[left, bottom, right, top]`, all finite.
+    pub(crate) fn rectangle(self, dictionary: &'a Dictionary, key: &[u8]) -> Option<[f32; 4]> {
+        let numbers = self.array(dictionary, key)?;
+        if numbers.len() < 4 {
+            return None;
+        }
+        let mut corners = [0.0; 4];
+        for (corner, number) in corners.iter_mut().zip(numbers) {
+            let value = self.resolve(number)?.1.as_float().ok()?;
+            if value.is_nan() {
+                return None;
+            }
+            *corner = value.clamp(-LARGEST_COORDINATE, LARGEST_COORDINATE);
+        }
+        let [x0, y0, x1, y1] = corners;
+        Some([x0.min(x1), y0.min(y1), x0.max(x1), y0.max(y1)])
+    }
+
+    /// The catalog.
+    pub(crate) fn catalog(self) -> Option<&'a Dictionary> {
+        self.dictionary(&self.0.trailer, b"Root")
+    }
+}
+
+/// Who a dictionary is, for noticing circles: two references to the same object give the same answer.
+pub(crate) fn identity(dictionary: &Dictionary) -> usize {
+    std::ptr::from_ref(dictionary).addr()
+}

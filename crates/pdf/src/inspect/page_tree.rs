@@ -1,0 +1,181 @@
+//! The page tree (ISO 32000-2 section 7.7.3), walked without trust: circles, lying counts and broken kids.
+
+use std::collections::HashSet;
+
+use lopdf::{Dictionary, Object, ObjectId};
+
+use super::objects::{Objects, identity};
+use crate::page::Rect;
+
+/// Pages that are counted at most, whatever the tree says.
+const MAX_LEAVES: usize = 1_000_000;
+
+/// Nodes that are visited at most: a tree of empty nodes that share their kids is small to write and endless to walk.
+const MAX_VISITS: usize = 4_000_000;
+
+/// US letter, which readers take for a page without a usable media box.
+const DEFAULT_MEDIA_BOX: [f32; 4] = [0.0, 0.0, 612.0, 792.0];
+
+/// One page.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PageNode {
+    /// Its object; a page written directly among the kids has none and gives no links.
+    pub(super) id: Option<ObjectId>,
+    /// How it is seen.
+    pub(super) geometry: Geometry,
+}
+
+/// How a page's user space is seen: the part of it that is shown and the turn.
+///
+/// `UserUnit` is left out on purpose: PDFium ignores it, and links have to lie in the same space as its text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Geometry {
+    shown: [f32; 4],
+    quarter_turns: u8,
+}
+
+impl Geometry {
+    /// Turns a normalised rectangle in user space into the page as seen: from the top left, y downwards.
+    pub(crate) fn as_seen(self, rectangle: [f32; 4]) -> Rect {
+        let [left, bottom, right, top] = self.shown;
+        let (width, height) = (right - left, top - bottom);
+        let (x0, x1) = (rectangle[0] - left, rectangle[2] - left);
+        let (y0, y1) = (rectangle[1] - bottom, rectangle[3] - bottom);
+        let (x0, y0, x1, y1) = match self.quarter_turns {
+            1 => (y0, x0, y1, x1),
+            2 => (width - x1, y0, width - x0, y1),
+            3 => (height - y1, width - x1, height - y0, width - x0),
+            _ => (x0, height - y1, x1, height - y0),
+        };
+        Rect { x0, y0, x1, y1 }
+    }
+}
+
+/// What a page takes from its ancestors.
+#[derive(Debug, Clone, Copy, Default)]
+struct Inherited {
+    media_box: Option<[f32; 4]>,
+    crop_box: Option<[f32; 4]>,
+    rotate: Option<i64>,
+}
+
+impl Inherited {
+    fn with<'a>(self, objects: Objects<'a>, node: &'a Dictionary) -> Self {
+        Self {
+            media_box: objects.rectangle(node, b"MediaBox").or(self.media_box),
+            crop_box: objects.rectangle(node, b"CropBox").or(self.crop_box),
+            rotate: objects.integer(node, b"Rotate").or(self.rotate),
+        }
+    }
+
+    /// As PDFium does it: an empty media box is US letter, the crop box only cuts from the media box.
+    fn geometry(self) -> Geometry {
+        let not_empty =
+            |rectangle: &[f32; 4]| rectangle[2] > rectangle[0] && rectangle[3] > rectangle[1];
+        let media_box = self
+            .media_box
+            .filter(not_empty)
+            .unwrap_or(DEFAULT_MEDIA_BOX);
+        let shown = self
+            .crop_box
+            .filter(not_empty)
+            .map(|crop| {
+                [
+                    crop[0].max(media_box[0]),
+                    crop[1].max(media_box[1]),
+                    crop[2].min(media_box[2]),
+                    crop[3].min(media_box[3]),
+                ]
+            })
+            .filter(not_empty)
+            .unwrap_or(media_box);
+        let quarter_turns = (self.rotate.unwrap_or(0) / 90).rem_euclid(4);
+        Geometry {
+            shown,
+            quarter_turns: u8::try_from(quarter_turns).unwrap_or(0),
+        }
+    }
+}
+
+/// The pages found, in order.
+#[derive(Debug, Default)]
+pub(super) struct PageTree {
+    pub(super) pages: Vec<PageNode>,
+    /// Circles, dangling kids, or an end before the end.
+    pub(super) damage: Option<&'static str>,
+}
+
+/// A node whose kids are being walked.
+struct Frame<'a> {
+    node: usize,
+    kids: std::slice::Iter<'a, Object>,
+    inherited: Inherited,
+}
+
+impl PageTree {
+    /// Walks the tree from the catalog. `/Count` is not looked at. A kid with `/Kids` is a node, any other
+    /// dictionary is a page, as PDFium and qpdf have it.
+    pub(super) fn walk(objects: Objects<'_>) -> Self {
+        let mut tree = Self::default();
+        let Some(catalog) = objects.catalog() else {
+            return tree;
+        };
+        let Ok(root) = catalog.get(b"Pages") else {
+            return tree;
+        };
+        let mut path = HashSet::new();
+        let mut frames: Vec<Frame<'_>> = Vec::new();
+        tree.enter(objects, root, Inherited::default(), &mut path, &mut frames);
+        let mut visits = 0_usize;
+        while let Some(frame) = frames.last_mut() {
+            let Some(kid) = frame.kids.next() else {
+                path.remove(&frame.node);
+                frames.pop();
+                continue;
+            };
+            let inherited = frame.inherited;
+            visits += 1;
+            if visits > MAX_VISITS || tree.pages.len() >= MAX_LEAVES {
+                tree.damage = Some("the page tree has no end in sight and was cut");
+                break;
+            }
+            tree.enter(objects, kid, inherited, &mut path, &mut frames);
+        }
+        tree
+    }
+
+    fn enter<'a>(
+        &mut self,
+        objects: Objects<'a>,
+        kid: &'a Object,
+        inherited: Inherited,
+        path: &mut HashSet<usize>,
+        frames: &mut Vec<Frame<'a>>,
+    ) {
+        let (Some((id, _)), Some(node)) = (objects.resolve(kid), objects.as_dictionary(kid)) else {
+            self.damage = Some("the page tree names pages that are not in the file");
+            return;
+        };
+        let inherited = inherited.with(objects, node);
+        if !node.has(b"Kids") {
+            self.pages.push(PageNode {
+                id,
+                geometry: inherited.geometry(),
+            });
+            return;
+        }
+        let Some(kids) = objects.array(node, b"Kids") else {
+            self.damage = Some("a node of the page tree has no readable kids");
+            return;
+        };
+        if !path.insert(identity(node)) {
+            self.damage = Some("the page tree runs in a circle");
+            return;
+        }
+        frames.push(Frame {
+            node: identity(node),
+            kids: kids.iter(),
+            inherited,
+        });
+    }
+}

@@ -1,0 +1,211 @@
+//! Links out of a page's annotations (ISO 32000-2 sections 12.5.6.5 and 12.6).
+
+use std::collections::HashSet;
+
+use lopdf::{Dictionary, Object};
+
+use super::destinations::{Destination, Destinations, resolve_remote};
+use super::{Link, LinkTarget, classify};
+use crate::inspect::active::file_specification;
+use crate::inspect::objects::{Objects, identity};
+use crate::inspect::page_tree::Geometry;
+use crate::inspect::text_string;
+use crate::page::{PageNumber, Rect};
+
+/// Actions of one annotation that are followed along `/Next` at most.
+const MAX_CHAIN: usize = 8;
+
+/// Characters of a script, or another detail, that are kept at most.
+const MAX_DETAIL: usize = 1_024;
+
+/// Bytes of a URI or a file name that are kept at most.
+const MAX_TARGET_BYTES: usize = 64 * 1024;
+
+/// The links of a page in the order of its annotations, at most `max`, and how many are left out over that.
+/// Annotations that are broken, or lead nowhere, are no links. Chained actions are links of their own.
+pub(crate) fn links<'a>(
+    objects: Objects<'a>,
+    destinations: &Destinations,
+    page_dictionary: &'a Dictionary,
+    page: PageNumber,
+    geometry: Geometry,
+    max: u32,
+) -> (Vec<Link>, u32) {
+    let mut kept = Vec::new();
+    let mut dropped = 0_u32;
+    let annotations = objects
+        .array(page_dictionary, b"Annots")
+        .unwrap_or_default();
+    for annotation in annotations
+        .iter()
+        .filter_map(|annotation| objects.as_dictionary(annotation))
+    {
+        if objects.name(annotation, b"Subtype") != Some(b"Link") {
+            continue;
+        }
+        let bbox = objects
+            .rectangle(annotation, b"Rect")
+            .map_or(Rect::default(), |rectangle| geometry.as_seen(rectangle));
+        for target in targets(objects, destinations, annotation) {
+            if kept.len() >= usize::try_from(max).unwrap_or(usize::MAX) {
+                dropped = dropped.saturating_add(1);
+                continue;
+            }
+            kept.push(Link {
+                page,
+                safety: classify(&target),
+                target,
+                anchor: None,
+                bbox,
+            });
+        }
+    }
+    (kept, dropped)
+}
+
+/// Where an annotation leads: its action and what is chained to it, or else its destination.
+fn targets<'a>(
+    objects: Objects<'a>,
+    destinations: &Destinations,
+    annotation: &'a Dictionary,
+) -> Vec<LinkTarget> {
+    let Some(first) = objects.dictionary(annotation, b"A") else {
+        let destination = objects.get(annotation, b"Dest");
+        return destination
+            .map(|place| goto(destinations.resolve(objects, place)))
+            .into_iter()
+            .collect();
+    };
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut waiting = vec![first];
+    while let Some(action) = waiting.pop() {
+        if seen.len() >= MAX_CHAIN || !seen.insert(identity(action)) {
+            continue;
+        }
+        found.extend(target(objects, destinations, action));
+        match objects.get(action, b"Next") {
+            Some(Object::Array(next)) => {
+                let actions = next.iter().take(MAX_CHAIN).rev();
+                waiting.extend(actions.filter_map(|action| objects.as_dictionary(action)));
+            }
+            Some(next) => waiting.extend(objects.as_dictionary(next)),
+            None => {}
+        }
+    }
+    found
+}
+
+fn goto(destination: Destination) -> LinkTarget {
+    LinkTarget::GoTo {
+        page: destination.page,
+        name: destination.name,
+    }
+}
+
+/// What one action does.
+fn target<'a>(
+    objects: Objects<'a>,
+    destinations: &Destinations,
+    action: &'a Dictionary,
+) -> Option<LinkTarget> {
+    let kind = objects.name(action, b"S").unwrap_or_default();
+    let destination = objects.get(action, b"D");
+    let file = || {
+        objects
+            .get(action, b"F")
+            .and_then(|file| file_specification(objects, file))
+            .map(cut)
+    };
+    let target = match kind {
+        b"URI" => {
+            let bytes = objects.get(action, b"URI")?.as_str().ok()?;
+            let uri = cut(text_string::decode(bytes));
+            if is_mailto(&uri) {
+                LinkTarget::Mailto { uri }
+            } else {
+                LinkTarget::Uri { uri }
+            }
+        }
+        // Without a destination it is still a link, one that leads nowhere.
+        b"GoTo" => goto(destination.map_or(
+            Destination {
+                page: None,
+                name: None,
+            },
+            |place| destinations.resolve(objects, place),
+        )),
+        b"GoToR" => {
+            let place = destination.map(|place| resolve_remote(objects, place));
+            let (page, name) = place.map_or((None, None), |place| (place.page, place.name));
+            LinkTarget::GoToR {
+                file: file().unwrap_or_default(),
+                page,
+                name,
+            }
+        }
+        b"Launch" => LinkTarget::Launch {
+            file: launched(objects, action).or_else(file).unwrap_or_default(),
+        },
+        b"JavaScript" => other(kind, objects.get(action, b"JS").and_then(script)),
+        b"Named" => {
+            let name = objects
+                .name(action, b"N")
+                .map(|name| String::from_utf8_lossy(name).into_owned());
+            other(kind, name)
+        }
+        b"" => return None,
+        _ => other(kind, file()),
+    };
+    Some(target)
+}
+
+fn other(kind: &[u8], detail: Option<String>) -> LinkTarget {
+    LinkTarget::Other {
+        action: text_string::clean(&String::from_utf8_lossy(kind), 64),
+        detail: detail.map(|text| text_string::clean(&text, MAX_DETAIL)),
+    }
+}
+
+/// The program and parameters of a launch action for Windows, one after the other.
+fn launched<'a>(objects: Objects<'a>, action: &'a Dictionary) -> Option<String> {
+    let windows = objects.dictionary(action, b"Win")?;
+    let text = |key: &[u8]| {
+        objects
+            .get(windows, key)?
+            .as_str()
+            .ok()
+            .map(text_string::decode)
+    };
+    let program = text(b"F")?;
+    let command = match text(b"P") {
+        Some(parameters) => format!("{program} {parameters}"),
+        None => program,
+    };
+    Some(cut(command))
+}
+
+/// A script's beginning; it may be a string or a stream.
+fn script(object: &Object) -> Option<String> {
+    match object {
+        Object::String(bytes, _) => Some(text_string::decode_clean(bytes, MAX_DETAIL)),
+        Object::Stream(stream) => {
+            let bytes = stream.get_plain_content_with_limit(MAX_TARGET_BYTES).ok()?;
+            Some(text_string::decode_clean(&bytes, MAX_DETAIL))
+        }
+        _ => None,
+    }
+}
+
+fn is_mailto(uri: &str) -> bool {
+    let start = uri.trim_start();
+    start
+        .get(..7)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:"))
+}
+
+/// Cuts at the end of a character.
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_TARGET_BYTES));
+    text
+}

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced: the AWS emulator (ministack, from PyPI) in a virtual environment of its own, on loopback and a free port.
 # Reads $repository.
 

@@ -50,9 +50,21 @@ impl S3Store {
         }
     }
 
-    /// Sets up a client with the SDK's standard retries (four attempts) and bounded time-outs, and takes a bucket.
-    /// Nothing is sent yet.
+    /// Loads the SDK's configuration and takes a bucket. Nothing is sent to the bucket yet.
     pub async fn connect(bucket: impl Into<String>, options: S3Options) -> Self {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(region) = options.region {
+            loader = loader.region(Region::new(region));
+        }
+        if let Some(endpoint) = options.endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        Self::from_sdk_config(&loader.load().await, bucket)
+    }
+
+    /// A bucket through a client made from the SDK's shared configuration, with its standard retries (four
+    /// attempts), bounded time-outs, and what a custom endpoint needs (see [`S3Options::endpoint`]).
+    pub fn from_sdk_config(shared: &aws_config::SdkConfig, bucket: impl Into<String>) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .read_timeout(Duration::from_secs(30))
@@ -60,19 +72,11 @@ impl S3Store {
             .operation_attempt_timeout(Duration::from_secs(180))
             .operation_timeout(Duration::from_secs(600))
             .build();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        let mut config = aws_sdk_s3::config::Builder::from(shared)
             .retry_config(RetryConfig::standard().with_max_attempts(4))
             .timeout_config(timeouts);
-        if let Some(region) = options.region {
-            loader = loader.region(Region::new(region));
-        }
-        if let Some(endpoint) = options.endpoint {
-            loader = loader.endpoint_url(endpoint);
-        }
-        let shared = loader.load().await;
         let is_custom =
             shared.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
-        let mut config = aws_sdk_s3::config::Builder::from(&shared);
         if is_custom {
             config = config
                 .force_path_style(true)
@@ -83,6 +87,11 @@ impl S3Store {
             }
         }
         Self::new(Client::from_conf(config.build()), bucket)
+    }
+
+    /// The client, for administration in tests and tools.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     fn call<'a>(&'a self, action: &'static str, key: &'a str) -> Call<'a> {

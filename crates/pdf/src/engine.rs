@@ -1,5 +1,6 @@
 //! The engine: a pool of renderer processes, and the documents it opens.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,8 +13,16 @@ use crate::inspect::Inspection;
 use crate::link::Link;
 use crate::memory_file::SealedFile;
 use crate::page::{ImageSettings, PageImage, PageNumber};
+use crate::pool::Pool;
 use crate::structure::{OutlineItem, PageLabel};
 use crate::text::PageText;
+
+mod check;
+mod extraction;
+mod opening;
+
+pub use extraction::PAGES_PER_TURN;
+use opening::OpenedDocument;
 
 /// How children are started and what they may use. Not part of any fingerprint.
 #[derive(Debug, Clone)]
@@ -99,10 +108,11 @@ pub struct EngineReport {
     pub guards: Vec<String>,
 }
 
-/// A pool of renderer processes, shared by all documents. Clones share the pool.
+/// A pool of renderer processes, shared by all documents. Clones share the pool; the last one ends its children.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    inner: Arc<EngineSettings>,
+    pool: Arc<Pool>,
+    report: Arc<EngineReport>,
 }
 
 impl Engine {
@@ -111,18 +121,21 @@ impl Engine {
     /// # Errors
     /// [`PdfError::Engine`] when no child can be started or it can't load libpdfium.
     pub fn new(settings: EngineSettings) -> Result<Self, PdfError> {
+        let (pool, first) = Pool::start(settings)?;
+        let libpdfium_bytes = fs::metadata(&first.libpdfium).map_or(0, |metadata| metadata.len());
         Ok(Self {
-            inner: Arc::new(settings),
+            pool: Arc::new(pool),
+            report: Arc::new(EngineReport {
+                libpdfium: first.libpdfium,
+                libpdfium_bytes,
+                guards: first.guards,
+            }),
         })
     }
 
     /// What the first child found: the library and the guards around it.
-    pub fn report(&self) -> EngineReport {
-        EngineReport {
-            libpdfium: self.inner.libpdfium.clone(),
-            libpdfium_bytes: 0,
-            guards: Vec::new(),
-        }
+    pub fn report(&self) -> &EngineReport {
+        &self.report
     }
 
     /// Opens and inspects a document. The empty password is tried first, then `passwords` in their order.
@@ -130,52 +143,52 @@ impl Engine {
     /// # Errors
     /// Every [`PdfError`], by what the caller can do about it.
     pub async fn open(&self, file: SealedFile, passwords: &[String]) -> Result<Document, PdfError> {
-        let _ = (file, passwords);
-        Err(PdfError::Engine {
-            reason: "the engine is not built yet".to_owned(),
+        let opened = opening::open(&self.pool, file, passwords).await?;
+        Ok(Document {
+            pool: Arc::clone(&self.pool),
+            opened: Arc::new(opened),
         })
     }
 
-    /// Ends all idle children; busy ones end when their work ends. A later call of [`Engine::open`] fails.
-    pub async fn shutdown(&self) {}
+    /// Ends all idle children; busy ones end when their work ends. A later call of [`Engine::open`] fails, while
+    /// streams that are being read go on to their end.
+    pub async fn shutdown(&self) {
+        self.pool.close().await;
+    }
 }
 
-/// An opened document. Clones share it.
+/// An opened document. Clones share it. It holds the file's bytes in memory until the last clone and the last stream
+/// are gone.
 #[derive(Debug, Clone)]
 pub struct Document {
-    inner: Arc<DocumentInner>,
-}
-
-#[derive(Debug)]
-struct DocumentInner {
-    inspection: Inspection,
-    outline: Vec<OutlineItem>,
-    page_labels: Vec<PageLabel>,
+    pool: Arc<Pool>,
+    opened: Arc<OpenedDocument>,
 }
 
 impl Document {
     /// What the file says of itself. `pages` is the count that is extracted.
     pub fn inspection(&self) -> &Inspection {
-        &self.inner.inspection
+        &self.opened.inspection
     }
 
     /// The bookmarks of the file.
     pub fn outline(&self) -> &[OutlineItem] {
-        &self.inner.outline
+        &self.opened.outline
     }
 
     /// The printed page labels, only where the file has them.
     pub fn page_labels(&self) -> &[PageLabel] {
-        &self.inner.page_labels
+        &self.opened.page_labels
     }
 
     /// Every page exactly once, in page order, each whole or failed with a reason. Must be polled in a tokio runtime.
-    /// Few pages are held at a time: a slow reader slows the children. Dropping the stream stops the work.
+    ///
+    /// Pages are worked on in turns of [`PAGES_PER_TURN`], one turn more than there are children; so many pages are
+    /// held at most, and a slow reader slows the children. Dropping the stream stops the work.
     pub fn extract(
         &self,
         request: ExtractRequest,
     ) -> BoxStream<'static, (PageNumber, Result<PageOutput, PageFailure>)> {
-        let _ = request;
-        Box::pin(futures::stream::empty())
+        extraction::extract(Arc::clone(&self.pool), Arc::clone(&self.opened), request)
     }
 }

@@ -8,12 +8,17 @@
 //! [`PageText`] in reading order, and its [`Link`]s; for the whole a [`Structure`].
 
 pub mod child;
+mod encode;
 pub mod engine;
 pub mod error;
 pub mod inspect;
 pub mod link;
 pub mod memory_file;
 pub mod page;
+mod pdfium;
+mod pool;
+mod protocol;
+mod render;
 pub mod structure;
 pub mod text;
 

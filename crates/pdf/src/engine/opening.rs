@@ -1,0 +1,325 @@
+//! Opening a document: PDFium decides whether it is one, a second parser adds what PDFium does not tell.
+//!
+//! The second parser runs in a child too, after PDFium has the file. Bombs that kill it cost the document its outline
+//! and labels, not its pages; links then come from PDFium.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::PdfError;
+use crate::inspect::Inspection;
+use crate::memory_file::SealedFile;
+use crate::page::PageNumber;
+use crate::pool::{Death, DeathKind, Lease, Pool, Source, Trouble, Wound};
+use crate::protocol::{Answer, FrameCaps, LinkTask, PageLinks, Request};
+use crate::structure::{OutlineItem, PageLabel};
+
+/// Most bytes of links of one document, as they come over the channel.
+const MAX_LINK_BYTES: u64 = 256 << 20;
+
+/// What is known of an open document.
+pub(super) struct OpenedDocument {
+    pub(super) source: Source,
+    pub(super) inspection: Inspection,
+    pub(super) outline: Vec<OutlineItem>,
+    pub(super) page_labels: Vec<PageLabel>,
+    links: LinkIndex,
+}
+
+/// Where links come from.
+enum LinkIndex {
+    /// The second parser found them.
+    Found(HashMap<PageNumber, PageLinks>),
+    /// Nobody has looked yet.
+    AskPdfium,
+}
+
+impl OpenedDocument {
+    /// How a child gets the links of a page.
+    pub(super) fn link_task(&self, page: PageNumber, wanted: bool) -> LinkTask {
+        match &self.links {
+            _ if !wanted => LinkTask::Unwanted,
+            LinkIndex::AskPdfium => LinkTask::AskPdfium,
+            LinkIndex::Found(links) => {
+                LinkTask::Found(links.get(&page).cloned().unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for OpenedDocument {
+    /// Passwords stay out of it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("OpenedDocument")
+            .field("file", &self.source.file)
+            .field("inspection", &self.inspection)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the second parser gave.
+struct SecondReading {
+    inspection: Inspection,
+    outline: Vec<OutlineItem>,
+    page_labels: Vec<PageLabel>,
+    /// Nothing when it died between the document's own data and the last link.
+    links: Option<HashMap<PageNumber, PageLinks>>,
+}
+
+pub(super) async fn open(
+    pool: &Arc<Pool>,
+    file: SealedFile,
+    passwords: &[String],
+) -> Result<OpenedDocument, PdfError> {
+    if pool.is_closed() {
+        return Err(PdfError::Engine {
+            reason: "the engine is shut down: start a new one".to_owned(),
+        });
+    }
+    let limits = &pool.settings().limits;
+    if file.bytes() > limits.max_file_bytes {
+        return Err(PdfError::OverLimit {
+            limit: "max_file_bytes".to_owned(),
+            actual: file.bytes(),
+            allowed: limits.max_file_bytes,
+        });
+    }
+    let source = Source::new(file, passwords);
+    let (lease, first) = read_with_pdfium(pool, &source).await?;
+    let second = read_again(pool, lease, &source, first.pages).await;
+    Ok(combine(source, first, second))
+}
+
+async fn read_with_pdfium(
+    pool: &Arc<Pool>,
+    source: &Source,
+) -> Result<(Lease, Inspection), PdfError> {
+    let warm = pool.lease(source.id).await?;
+    let first_death = match try_pdfium(pool, warm, source).await {
+        Ok(read) => return Ok(read),
+        Err(Trouble::Refused(error)) => return Err(error),
+        Err(Trouble::Died(death)) => death,
+    };
+    let fresh = pool.lease_fresh().await?;
+    match try_pdfium(pool, fresh, source).await {
+        Ok(read) => Ok(read),
+        Err(Trouble::Refused(error)) => Err(error),
+        Err(Trouble::Died(death)) => Err(PdfError::Poison {
+            reason: format!(
+                "opening it ended a child ({}), and a fresh one too ({})",
+                first_death.reason, death.reason
+            ),
+        }),
+    }
+}
+
+async fn try_pdfium(
+    pool: &Arc<Pool>,
+    mut lease: Lease,
+    source: &Source,
+) -> Result<(Lease, Inspection), Trouble> {
+    let opened = lease.open(source).await?;
+    let most = pool.settings().limits.max_pages;
+    match opened {
+        Some(inspection) if (1..=most).contains(&inspection.pages) => Ok((lease, inspection)),
+        _ => {
+            let wound = Wound::Violation("a document without a page count".to_owned());
+            Err(Trouble::Died(lease.bury(wound).await))
+        }
+    }
+}
+
+/// The second reading, once more in a fresh child when its child died.
+async fn read_again(
+    pool: &Arc<Pool>,
+    mut lease: Lease,
+    source: &Source,
+    pages: u32,
+) -> Result<SecondReading, String> {
+    let first_death = match try_second(pool, &mut lease, pages).await {
+        Ok(reading) => return Ok(reading),
+        Err(Trouble::Refused(error)) => return Err(error.to_string()),
+        Err(Trouble::Died(death)) => death,
+    };
+    drop(lease);
+    if first_death.kind != DeathKind::Crashed {
+        return Err(first_death.reason);
+    }
+    let mut fresh = pool
+        .lease_fresh()
+        .await
+        .map_err(|error| error.to_string())?;
+    let outcome = match fresh.open(source).await {
+        Ok(_) => try_second(pool, &mut fresh, pages).await,
+        Err(trouble) => Err(trouble),
+    };
+    outcome.map_err(|trouble| match trouble {
+        Trouble::Refused(error) => error.to_string(),
+        Trouble::Died(death) => death.reason,
+    })
+}
+
+async fn try_second(
+    pool: &Arc<Pool>,
+    lease: &mut Lease,
+    pages: u32,
+) -> Result<SecondReading, Trouble> {
+    let limits = &pool.settings().limits;
+    let caps = FrameCaps::without_body(limits);
+    let end = Instant::now() + Duration::from_secs(u64::from(limits.open_timeout_seconds));
+    let left = || end.saturating_duration_since(Instant::now());
+
+    let outcome = match lease.send(&Request::Inspect, None).await {
+        Ok(()) => lease.receive(caps, left()).await,
+        Err(wound) => Err(wound),
+    };
+    let mut reading = match outcome {
+        Ok((
+            Answer::Inspected {
+                inspection,
+                outline,
+                page_labels,
+            },
+            _,
+        )) => SecondReading {
+            inspection: *inspection,
+            outline,
+            page_labels,
+            links: None,
+        },
+        Ok((Answer::Refused(error), _)) => {
+            lease.rest();
+            return Err(Trouble::Refused(error));
+        }
+        Ok(_) => {
+            let wound = Wound::Violation("another answer than to an inspection".to_owned());
+            return Err(Trouble::Died(lease.bury(wound).await));
+        }
+        Err(wound) => return Err(Trouble::Died(lease.bury(wound).await)),
+    };
+
+    let mut collector = LinkCollector {
+        found: HashMap::new(),
+        bytes: 0,
+        last: PageNumber(0),
+        pages,
+        max_per_page: limits.max_links_per_page,
+    };
+    loop {
+        let outcome = lease.receive(caps, left()).await;
+        let wound = match outcome {
+            Ok((Answer::LinksEnd, _)) => {
+                lease.rest();
+                reading.links = Some(collector.found);
+                return Ok(reading);
+            }
+            Ok((Answer::Links { page, links }, _)) => match collector.take(page, links) {
+                Ok(()) => continue,
+                Err(what) => Wound::Violation(what.to_owned()),
+            },
+            Ok(_) => Wound::Violation("another answer than links".to_owned()),
+            Err(wound) => wound,
+        };
+        let death: Death = lease.bury(wound).await;
+        // A crash may be chance; then the whole reading is tried again.
+        if death.kind == DeathKind::Crashed {
+            return Err(Trouble::Died(death));
+        }
+        reading
+            .inspection
+            .warnings
+            .push(format!("reading its links failed: {}", death.reason));
+        return Ok(reading);
+    }
+}
+
+/// Takes links as they come, and holds them to the limits.
+struct LinkCollector {
+    found: HashMap<PageNumber, PageLinks>,
+    bytes: u64,
+    last: PageNumber,
+    pages: u32,
+    max_per_page: u32,
+}
+
+impl LinkCollector {
+    fn take(&mut self, page: PageNumber, links: PageLinks) -> Result<(), &'static str> {
+        if page <= self.last {
+            return Err("links out of order");
+        }
+        self.last = page;
+        if links.links.len() > self.max_per_page as usize {
+            return Err("more links than a page may have");
+        }
+        if links.links.iter().any(|link| link.page != page) {
+            return Err("a link of another page");
+        }
+        let target_bytes = |target: &crate::link::LinkTarget| {
+            serde_json::to_vec(target).map_or(0, |json| json.len() as u64)
+        };
+        self.bytes += links
+            .links
+            .iter()
+            .map(|link| 100 + target_bytes(&link.target))
+            .sum::<u64>();
+        if self.bytes > MAX_LINK_BYTES {
+            return Err("more bytes of links than a document may have");
+        }
+        // The second parser may see pages that PDFium does not.
+        if page.0 <= self.pages {
+            self.found.insert(page, links);
+        }
+        Ok(())
+    }
+}
+
+fn combine(
+    source: Source,
+    first: Inspection,
+    second: Result<SecondReading, String>,
+) -> OpenedDocument {
+    let reading = match second {
+        Ok(reading) => reading,
+        Err(reason) => {
+            let mut inspection = first;
+            inspection.warnings.push(format!(
+                "only PDFium could read the file, so that outline and page labels are missing: {reason}"
+            ));
+            return OpenedDocument {
+                source,
+                inspection,
+                outline: Vec::new(),
+                page_labels: Vec::new(),
+                links: LinkIndex::AskPdfium,
+            };
+        }
+    };
+    let mut inspection = reading.inspection;
+    if inspection.pages != first.pages {
+        inspection.warnings.push(format!(
+            "the page tree holds {} pages, PDFium shows {}",
+            inspection.pages, first.pages
+        ));
+    }
+    inspection.pages = first.pages;
+    inspection.encryption = first.encryption;
+    let pages = first.pages;
+    let exists = |page: PageNumber| (1..=pages).contains(&page.0);
+    let outline = reading.outline.into_iter().map(|item| OutlineItem {
+        page: item.page.filter(|page| exists(*page)),
+        ..item
+    });
+    let labels = reading.page_labels.into_iter();
+    OpenedDocument {
+        source,
+        inspection,
+        outline: outline.collect(),
+        page_labels: labels.filter(|label| exists(label.page)).collect(),
+        links: reading.links.map_or(LinkIndex::AskPdfium, LinkIndex::Found),
+    }
+}

@@ -1,0 +1,252 @@
+//! The children as the parent sees them: a fixed number of places, and warm children between uses.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::engine::EngineSettings;
+use crate::error::PdfError;
+use crate::memory_file::SealedFile;
+use crate::protocol::{Answer, FrameCaps, Request};
+
+mod lease;
+mod process;
+mod spawner;
+
+pub(crate) use lease::{Death, DeathKind, Lease, Trouble, Wound};
+use process::Renderer;
+use spawner::Spawner;
+
+/// Pages after which a child is replaced, whatever its size: libraries leak.
+const PAGES_PER_CHILD: u32 = 2_000;
+
+/// Part of its memory limit that an idle child may hold.
+const IDLE_SHARE: u64 = 2;
+
+/// Longest time for a child to load the library and report, on a loaded machine.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A document as children know it.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Tells it from every other document of this process.
+    pub(crate) id: u64,
+    /// Its bytes.
+    pub(crate) file: SealedFile,
+    /// What to try to open it.
+    pub(crate) passwords: Vec<String>,
+}
+
+impl Source {
+    /// A document with an id of its own.
+    pub(crate) fn new(file: SealedFile, passwords: &[String]) -> Self {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        // PDFium takes C strings: no password with a zero byte can open anything.
+        let usable = passwords.iter().filter(|password| !password.contains('\0'));
+        Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            file,
+            passwords: usable.cloned().collect(),
+        }
+    }
+}
+
+/// What the first child reported.
+#[derive(Debug, Clone)]
+pub(crate) struct FirstReport {
+    /// The file that the library was loaded from.
+    pub(crate) libpdfium: PathBuf,
+    /// The guards in words.
+    pub(crate) guards: Vec<String>,
+}
+
+/// The places and the idle children.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    settings: EngineSettings,
+    places: Arc<Semaphore>,
+    idle: Mutex<Vec<Renderer>>,
+    closed: AtomicBool,
+    spawner: Spawner,
+}
+
+impl Pool {
+    /// A pool with one warm child. Blocks while that child starts.
+    ///
+    /// # Errors
+    /// [`PdfError::Engine`].
+    pub(crate) fn start(settings: EngineSettings) -> Result<(Self, FirstReport), PdfError> {
+        let spawner = Spawner::start(&settings.child_command)?;
+        let mut renderer = spawner.spawn()?;
+        let report = renderer
+            .set_up_blocking(&setup_of(&settings), START_TIMEOUT)
+            .map_err(|reason| PdfError::Engine { reason })
+            .and_then(report_of);
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => {
+                let end = spawner.end_blocking(renderer);
+                return Err(with_end(error, &end.in_words()));
+            }
+        };
+        let pool = Self {
+            places: Arc::new(Semaphore::new(settings.children.max(1))),
+            idle: Mutex::new(vec![renderer]),
+            closed: AtomicBool::new(false),
+            settings,
+            spawner,
+        };
+        Ok((pool, report))
+    }
+
+    /// The settings of this pool.
+    pub(crate) fn settings(&self) -> &EngineSettings {
+        &self.settings
+    }
+
+    /// Whether new documents are refused.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Refuses new documents and ends the idle children.
+    pub(crate) async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        for renderer in self.take_idle() {
+            self.spawner.end_async(renderer).await;
+        }
+    }
+
+    fn take_idle(&self) -> Vec<Renderer> {
+        std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A child to work with, preferably one that has this document open. Waits, in order of arrival, for a place.
+    ///
+    /// # Errors
+    /// [`PdfError::Engine`] when no child can be started.
+    pub(crate) async fn lease(self: &Arc<Self>, document: u64) -> Result<Lease, PdfError> {
+        let place = self.place().await?;
+        let warm = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let same = idle
+                .iter()
+                .position(|renderer| renderer.document == Some(document));
+            match same {
+                Some(index) => Some(idle.swap_remove(index)),
+                None => idle.pop(),
+            }
+        };
+        match warm {
+            Some(renderer) => Lease::new(Arc::clone(self), place, renderer),
+            None => self.start_child(place).await,
+        }
+    }
+
+    /// A child that has not seen any document.
+    ///
+    /// # Errors
+    /// As [`Pool::lease`].
+    pub(crate) async fn lease_fresh(self: &Arc<Self>) -> Result<Lease, PdfError> {
+        let place = self.place().await?;
+        let replaced = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        if let Some(renderer) = replaced {
+            self.spawner.end(renderer);
+        }
+        self.start_child(place).await
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, PdfError> {
+        Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .map_err(|_| PdfError::Engine {
+                reason: "the engine is shut down: start a new one".to_owned(),
+            })
+    }
+
+    async fn start_child(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Result<Lease, PdfError> {
+        let renderer = self.spawner.spawn_async().await?;
+        let mut lease = Lease::new(Arc::clone(self), place, renderer)?;
+        let caps = FrameCaps::without_body(&self.settings.limits);
+        let outcome = async {
+            lease.send(&setup_of(&self.settings), None).await?;
+            lease.receive(caps, START_TIMEOUT).await
+        }
+        .await;
+        match outcome {
+            Ok((answer, _)) => {
+                report_of(answer)?;
+                lease.rest();
+                Ok(lease)
+            }
+            Err(wound) => {
+                let death = lease.bury(wound).await;
+                Err(PdfError::Engine {
+                    reason: format!("a child ended while it started: {}", death.reason),
+                })
+            }
+        }
+    }
+
+    /// Takes a child back, or ends it when it has done enough.
+    fn give_back(&self, mut renderer: Renderer) {
+        let most = self
+            .settings
+            .limits
+            .child_memory_mib
+            .saturating_mul(1 << 20)
+            / IDLE_SHARE;
+        let worn_out = renderer.pages >= PAGES_PER_CHILD || renderer.resident_bytes() > most;
+        if worn_out || self.is_closed() {
+            self.spawner.end(renderer);
+            return;
+        }
+        renderer.drain_stderr();
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(renderer);
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for renderer in self.take_idle() {
+            self.spawner.end(renderer);
+        }
+    }
+}
+
+fn setup_of(settings: &EngineSettings) -> Request {
+    Request::Setup {
+        libpdfium: settings.libpdfium.clone(),
+        limits: settings.limits.clone(),
+    }
+}
+
+fn report_of(answer: Answer) -> Result<FirstReport, PdfError> {
+    match answer {
+        Answer::Ready { libpdfium, guards } => Ok(FirstReport { libpdfium, guards }),
+        Answer::Refused(error) => Err(error),
+        _ => Err(PdfError::Engine {
+            reason: "a child answered a setup with something else: the child command is not this version's".to_owned(),
+        }),
+    }
+}
+
+fn with_end(error: PdfError, end: &str) -> PdfError {
+    match error {
+        PdfError::Engine { reason } if !end.is_empty() => PdfError::Engine {
+            reason: format!("{reason}; the child {end}"),
+        },
+        other => other,
+    }
+}

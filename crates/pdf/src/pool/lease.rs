@@ -1,0 +1,299 @@
+//! One child in use: requests, answers with deadlines, and what becomes of it.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use super::process::{End, Renderer};
+use super::{Pool, Source};
+use crate::error::PdfError;
+use crate::inspect::Inspection;
+use crate::protocol::{self, Answer, FrameCaps, FrameLengths, PREFIX_BYTES, Request};
+
+/// A child in use. Dropped in the middle of an answer, it is killed; at rest, it goes back to the pool.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pool: Arc<Pool>,
+    renderer: Option<Renderer>,
+    stream: UnixStream,
+    at_rest: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+/// What is wrong with a child, seen from its channel.
+#[derive(Debug)]
+pub(crate) enum Wound {
+    /// It closed the channel.
+    Gone(io::Error),
+    /// It did not answer in time.
+    Late,
+    /// It answered what no child of this version answers.
+    Violation(String),
+}
+
+/// How a child's work ended it.
+#[derive(Debug, Clone)]
+pub(crate) struct Death {
+    /// Its kind, for the one who decides.
+    pub(crate) kind: DeathKind,
+    /// In words.
+    pub(crate) reason: String,
+}
+
+/// Kinds of death.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeathKind {
+    /// It crashed, was killed, or broke the protocol.
+    Crashed,
+    /// It took too long.
+    TimedOut,
+    /// It needed too much memory.
+    OutOfMemory,
+}
+
+/// Why a request gave nothing.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The child is dead and buried.
+    Died(Death),
+    /// The child lives and says no.
+    Refused(PdfError),
+}
+
+impl Lease {
+    /// Takes a child into use. Must be called in a runtime.
+    ///
+    /// # Errors
+    /// [`PdfError::Engine`] when the runtime can't watch its channel.
+    pub(super) fn new(
+        pool: Arc<Pool>,
+        place: OwnedSemaphorePermit,
+        mut renderer: Renderer,
+    ) -> Result<Self, PdfError> {
+        let channel = renderer.channel.take();
+        let stream = channel
+            .ok_or_else(|| io::Error::other("it has no channel"))
+            .and_then(UnixStream::from_std);
+        match stream {
+            Ok(stream) => Ok(Self {
+                pool,
+                renderer: Some(renderer),
+                stream,
+                at_rest: false,
+                _place: place,
+            }),
+            Err(error) => {
+                pool.spawner.end(renderer);
+                Err(PdfError::Engine {
+                    reason: format!(
+                        "a child's channel can't be watched ({error}): raise the limit of open files"
+                    ),
+                })
+            }
+        }
+    }
+
+    /// Says that the last answer is complete.
+    pub(crate) fn rest(&mut self) {
+        self.at_rest = true;
+    }
+
+    /// Counts an answered page.
+    pub(crate) fn count_page(&mut self) {
+        if let Some(renderer) = &mut self.renderer {
+            renderer.pages = renderer.pages.saturating_add(1);
+        }
+    }
+
+    /// Opens a document in this child, unless it is open there already. Gives what PDFium knows of it when it was
+    /// opened now.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub(crate) async fn open(&mut self, source: &Source) -> Result<Option<Inspection>, Trouble> {
+        let already = self
+            .renderer
+            .as_ref()
+            .is_some_and(|renderer| renderer.document == Some(source.id));
+        if already {
+            return Ok(None);
+        }
+        let limits = self.pool.settings.limits.clone();
+        let request = Request::Open {
+            bytes: source.file.bytes(),
+            passwords: source.passwords.clone(),
+        };
+        if let Some(renderer) = &mut self.renderer {
+            renderer.document = None;
+        }
+        let deadline = Duration::from_secs(u64::from(limits.open_timeout_seconds));
+        let caps = FrameCaps::without_body(&limits);
+        let outcome = match self.send(&request, Some(source.file.descriptor())).await {
+            Ok(()) => self.receive(caps, deadline).await,
+            Err(wound) => Err(wound),
+        };
+        match outcome {
+            Ok((Answer::Opened(inspection), _)) => {
+                self.rest();
+                if let Some(renderer) = &mut self.renderer {
+                    renderer.document = Some(source.id);
+                }
+                Ok(Some(*inspection))
+            }
+            Ok((Answer::Refused(error), _)) => {
+                self.rest();
+                Err(Trouble::Refused(error))
+            }
+            Ok(_) => {
+                let wound = Wound::Violation("another answer than to an opening".to_owned());
+                Err(Trouble::Died(self.bury(wound).await))
+            }
+            Err(wound) => Err(Trouble::Died(self.bury(wound).await)),
+        }
+    }
+
+    /// Sends a request, with a descriptor when it needs one.
+    ///
+    /// # Errors
+    /// [`Wound`].
+    pub(crate) async fn send(
+        &mut self,
+        request: &Request,
+        descriptor: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Wound> {
+        self.at_rest = false;
+        let frame = protocol::encode(request, 0).map_err(Wound::Gone)?;
+        // A child that does not read is as late as one that does not answer.
+        let limits = &self.pool.settings.limits;
+        let deadline = Duration::from_secs(u64::from(limits.open_timeout_seconds));
+        let write = async {
+            let mut sent = 0;
+            if let Some(descriptor) = descriptor {
+                sent = self
+                    .stream
+                    .async_io(Interest::WRITABLE, || {
+                        let descriptors = [descriptor.as_raw_fd()];
+                        sendmsg::<()>(
+                            self.stream.as_raw_fd(),
+                            &[IoSlice::new(&frame)],
+                            &[ControlMessage::ScmRights(&descriptors)],
+                            MsgFlags::MSG_NOSIGNAL,
+                            None,
+                        )
+                        .map_err(io::Error::from)
+                    })
+                    .await?;
+            }
+            self.stream.write_all(&frame[sent..]).await
+        };
+        match timeout(deadline, write).await {
+            Ok(outcome) => outcome.map_err(Wound::Gone),
+            Err(_) => Err(Wound::Late),
+        }
+    }
+
+    /// Waits for one answer and its body.
+    ///
+    /// # Errors
+    /// [`Wound`].
+    pub(crate) async fn receive(
+        &mut self,
+        caps: FrameCaps,
+        deadline: Duration,
+    ) -> Result<(Answer, Vec<u8>), Wound> {
+        let stream = &mut self.stream;
+        let read = async {
+            let mut prefix = [0; PREFIX_BYTES];
+            stream.read_exact(&mut prefix).await.map_err(Wound::Gone)?;
+            let lengths = FrameLengths::parse(prefix, caps).map_err(Wound::Violation)?;
+            let header = read_bytes(stream, lengths.header).await?;
+            let answer = protocol::decode(&header).map_err(Wound::Violation)?;
+            let body = read_bytes(stream, lengths.body).await?;
+            Ok((answer, body))
+        };
+        timeout(deadline, read).await.unwrap_or(Err(Wound::Late))
+    }
+
+    /// Ends the child and says why it died.
+    pub(crate) async fn bury(&mut self, wound: Wound) -> Death {
+        let Some(renderer) = self.renderer.take() else {
+            return Death {
+                kind: DeathKind::Crashed,
+                reason: "it was dead before".to_owned(),
+            };
+        };
+        let end = self.pool.spawner.end_async(renderer).await;
+        let death = judge(wound, &end);
+        tracing::debug!(reason = %death.reason, "a renderer process ended");
+        death
+    }
+}
+
+async fn read_bytes(stream: &mut UnixStream, length: u32) -> Result<Vec<u8>, Wound> {
+    let length = length as usize;
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(length)
+        .map_err(|_| Wound::Violation(format!("{length} bytes, for which there is no memory")))?;
+    let count = stream
+        .take(length as u64)
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(Wound::Gone)?;
+    if count < length {
+        return Err(Wound::Gone(io::ErrorKind::UnexpectedEof.into()));
+    }
+    Ok(bytes)
+}
+
+fn judge(wound: Wound, end: &End) -> Death {
+    match wound {
+        Wound::Late => Death {
+            kind: DeathKind::TimedOut,
+            reason: "it did not answer in time".to_owned(),
+        },
+        Wound::Violation(what) => Death {
+            kind: DeathKind::Crashed,
+            reason: format!("it broke the protocol with {what}"),
+        },
+        Wound::Gone(_) if end.signal() == Some(nix::sys::signal::Signal::SIGXCPU) => Death {
+            kind: DeathKind::TimedOut,
+            reason: "it used up its CPU time".to_owned(),
+        },
+        Wound::Gone(_) if end.is_out_of_memory() => Death {
+            kind: DeathKind::OutOfMemory,
+            reason: "it ran out of memory".to_owned(),
+        },
+        Wound::Gone(error) => Death {
+            kind: DeathKind::Crashed,
+            reason: format!("it {} ({error})", end.in_words()),
+        },
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(mut renderer) = self.renderer.take() else {
+            return;
+        };
+        if !self.at_rest {
+            self.pool.spawner.end(renderer);
+            return;
+        }
+        // The stream belongs to a runtime; the pool keeps a plain descriptor, which is the same channel.
+        match std::os::fd::AsFd::as_fd(&self.stream).try_clone_to_owned() {
+            Ok(descriptor) => {
+                renderer.channel = Some(descriptor.into());
+                self.pool.give_back(renderer);
+            }
+            Err(_) => self.pool.spawner.end(renderer),
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! What the engine and its children say to each other, and in which frames.
+//!
+//! A frame is a prefix of twelve bytes (magic with version, length of the header, length of the body; little endian),
+//! a header and a body. The header is JSON: the types in it are the public ones, whose tags and flattened fields only a
+//! self-describing encoding can carry. The body is raw image bytes. Both lengths are checked against a cap before a
+//! byte is allocated. The parent trusts nothing: an answer that does not fit its request ends the child.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Limits;
+use crate::error::{PageFailure, PdfError};
+use crate::inspect::Inspection;
+use crate::link::Link;
+use crate::page::{ImageFormat, ImageSettings, PageNumber};
+use crate::structure::{OutlineItem, PageLabel};
+use crate::text::PageText;
+
+/// First bytes of every frame; the digit is the protocol's version.
+const MAGIC: [u8; 4] = *b"PMC1";
+
+/// Length of a frame's prefix in bytes.
+pub(crate) const PREFIX_BYTES: usize = 12;
+
+/// Header bytes that every answer may have, before what text and links may add.
+const BASE_HEADER_BYTES: u64 = 8 << 20;
+
+/// Header bytes for one byte of text: it comes twice (page and lines), escaped, with boxes around each line.
+const HEADER_BYTES_PER_TEXT_BYTE: u64 = 12;
+
+/// Bytes of an encoded image for one pixel, at worst: three channels and the encoder's own overhead.
+const BODY_BYTES_PER_PIXEL: u64 = 4;
+
+/// What the parent says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// Always first: load the library and put up the guards.
+    Setup {
+        /// Path of libpdfium, or the folder that holds it.
+        libpdfium: PathBuf,
+        /// Limits; the child's guards come from them.
+        limits: Limits,
+    },
+    /// Open the file whose descriptor comes with this frame.
+    Open {
+        /// Its length in bytes.
+        bytes: u64,
+        /// Passwords to try after the empty one.
+        passwords: Vec<String>,
+    },
+    /// Read the objects of the open file with the second parser.
+    Inspect,
+    /// Extract pages of the open file, each answered in turn.
+    Pages {
+        /// Which.
+        tasks: Vec<PageTask>,
+        /// How to render, when images are wanted.
+        images: Option<ImageSettings>,
+        /// Whether text is wanted.
+        text: bool,
+    },
+}
+
+/// One page to extract.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PageTask {
+    /// Which page.
+    pub(crate) page: PageNumber,
+    /// Its links.
+    pub(crate) links: LinkTask,
+}
+
+/// Where a page's links come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum LinkTask {
+    /// They are not wanted.
+    Unwanted,
+    /// The second parser found these; the texts under them are missing.
+    Found(PageLinks),
+    /// The second parser could not read the file: ask PDFium.
+    AskPdfium,
+}
+
+/// The links of one page.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PageLinks {
+    /// In the order of the annotations.
+    pub(crate) links: Vec<Link>,
+    /// How many more there are.
+    pub(crate) dropped: u32,
+}
+
+/// What the child says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// To `Setup`: the library is loaded, the guards are up.
+    Ready {
+        /// The file that the library was loaded from.
+        libpdfium: PathBuf,
+        /// The guards in words.
+        guards: Vec<String>,
+    },
+    /// To `Open`: what PDFium knows of the file.
+    Opened(Box<Inspection>),
+    /// To any request but `Pages`: no, and why.
+    Refused(PdfError),
+    /// To `Inspect`, first: what the second parser knows of the file.
+    Inspected {
+        /// Of the file as a whole.
+        inspection: Box<Inspection>,
+        /// Bookmarks.
+        outline: Vec<OutlineItem>,
+        /// Page labels.
+        page_labels: Vec<PageLabel>,
+    },
+    /// To `Inspect`, then: the links of one page, in ascending order of pages; pages without links are left out.
+    Links {
+        /// Which page.
+        page: PageNumber,
+        /// Its links.
+        links: PageLinks,
+    },
+    /// To `Inspect`, at last.
+    LinksEnd,
+    /// To `Pages`, for each: what it gave. The body is the image, then the thumbnail.
+    Page(Box<PageAnswer>),
+    /// To `Pages`, for each: why it gave nothing.
+    PageFailed(PageFailure),
+}
+
+/// What one page gave.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PageAnswer {
+    /// Which page.
+    pub(crate) page: PageNumber,
+    /// Its image, when asked for.
+    pub(crate) image: Option<ImageHeader>,
+    /// Its text, when asked for.
+    pub(crate) text: Option<PageText>,
+    /// Its links, when asked for.
+    pub(crate) links: Option<PageLinks>,
+}
+
+/// An image whose bytes are in the body.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ImageHeader {
+    /// Width in pixels.
+    pub(crate) width: u32,
+    /// Height in pixels.
+    pub(crate) height: u32,
+    /// File format.
+    pub(crate) format: ImageFormat,
+    /// Whether it has one channel.
+    pub(crate) grey: bool,
+    /// Whether it is smaller than asked.
+    pub(crate) scaled_down: bool,
+    /// Bytes of the image.
+    pub(crate) bytes: u64,
+    /// Bytes of the thumbnail, when asked for.
+    pub(crate) thumbnail_bytes: Option<u64>,
+}
+
+/// Most bytes that a frame may have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FrameCaps {
+    /// Of the header.
+    pub(crate) header: u64,
+    /// Of the body.
+    pub(crate) body: u64,
+}
+
+impl FrameCaps {
+    /// Caps of answers without a body.
+    pub(crate) fn without_body(limits: &Limits) -> Self {
+        let text = limits
+            .max_text_bytes_per_page
+            .saturating_mul(HEADER_BYTES_PER_TEXT_BYTE);
+        Self {
+            header: text.saturating_add(BASE_HEADER_BYTES),
+            body: 0,
+        }
+    }
+
+    /// Caps of an answer to `Pages`.
+    pub(crate) fn of_page(limits: &Limits, images: Option<&ImageSettings>) -> Self {
+        let pixels = images.map_or(0, |settings| settings.max_pixels);
+        let image = pixels.saturating_mul(BODY_BYTES_PER_PIXEL);
+        Self {
+            body: if images.is_some() {
+                // The thumbnail is never larger than the image.
+                image.saturating_mul(2).saturating_add(1 << 20)
+            } else {
+                0
+            },
+            ..Self::without_body(limits)
+        }
+    }
+}
+
+/// The lengths that a prefix announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FrameLengths {
+    /// Of the header.
+    pub(crate) header: u32,
+    /// Of the body.
+    pub(crate) body: u32,
+}
+
+impl FrameLengths {
+    /// Reads a prefix.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(crate) fn parse(prefix: [u8; PREFIX_BYTES], caps: FrameCaps) -> Result<Self, String> {
+        let [m0, m1, m2, m3, h0, h1, h2, h3, b0, b1, b2, b3] = prefix;
+        if [m0, m1, m2, m3] != MAGIC {
+            return Err("a frame without its magic number".to_owned());
+        }
+        let lengths = Self {
+            header: u32::from_le_bytes([h0, h1, h2, h3]),
+            body: u32::from_le_bytes([b0, b1, b2, b3]),
+        };
+        if u64::from(lengths.header) > caps.header {
+            return Err(format!("a header of {} bytes", lengths.header));
+        }
+        if u64::from(lengths.body) > caps.body {
+            return Err(format!("a body of {} bytes", lengths.body));
+        }
+        Ok(lengths)
+    }
+}
+
+/// Prefix and header of a frame, for a body of `body_bytes` bytes.
+///
+/// # Errors
+/// When the header can't be encoded or a length does not fit 32 bits.
+pub(crate) fn encode<T: Serialize>(header: &T, body_bytes: usize) -> io::Result<Vec<u8>> {
+    let mut frame = vec![0; PREFIX_BYTES];
+    serde_json::to_writer(&mut frame, header)?;
+    let header_bytes = u32::try_from(frame.len() - PREFIX_BYTES).map_err(io::Error::other)?;
+    let body_length = u32::try_from(body_bytes).map_err(io::Error::other)?;
+    frame[..4].copy_from_slice(&MAGIC);
+    frame[4..8].copy_from_slice(&header_bytes.to_le_bytes());
+    frame[8..12].copy_from_slice(&body_length.to_le_bytes());
+    Ok(frame)
+}
+
+/// Reads a header.
+///
+/// # Errors
+/// What is wrong with it, in words; none of the header's own words, which are hostile.
+pub(crate) fn decode<T: DeserializeOwned>(header: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(header).map_err(|error| {
+        format!(
+            "a header that can't be read at line {} column {}",
+            error.line(),
+            error.column()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{LinkSafety, LinkTarget};
+    use crate::page::Rect;
+
+    fn caps() -> FrameCaps {
+        FrameCaps {
+            header: 1 << 20,
+            body: 10,
+        }
+    }
+
+    fn prefix_of(frame: &[u8]) -> [u8; PREFIX_BYTES] {
+        frame[..PREFIX_BYTES]
+            .try_into()
+            .expect("a frame has a prefix")
+    }
+
+    #[test]
+    fn a_frame_comes_back_as_it_went() {
+        let links = PageLinks {
+            links: vec![Link {
+                page: PageNumber(3),
+                target: LinkTarget::Uri {
+                    uri: "https://example.com/\u{7}".to_owned(),
+                },
+                safety: LinkSafety::Ordinary,
+                anchor: None,
+                bbox: Rect {
+                    x0: 0.1,
+                    y0: 1.0 / 3.0,
+                    x1: f32::MAX,
+                    y1: -7.25e-12,
+                },
+            }],
+            dropped: 4,
+        };
+        let task = PageTask {
+            page: PageNumber(3),
+            links: LinkTask::Found(links),
+        };
+        let frame = encode(&task, 7).expect("encodes");
+        let lengths = FrameLengths::parse(prefix_of(&frame), caps()).expect("within caps");
+        assert_eq!(lengths.body, 7);
+        let back: PageTask = decode(&frame[PREFIX_BYTES..]).expect("decodes");
+        assert_eq!(back, task);
+    }
+
+    #[test]
+    fn a_body_or_header_over_its_cap_is_refused() {
+        let frame = encode(&"x", 11).expect("encodes");
+        assert!(FrameLengths::parse(prefix_of(&frame), caps()).is_err());
+        let long = encode(&"x".repeat(2 << 20), 0).expect("encodes");
+        assert!(FrameLengths::parse(prefix_of(&long), caps()).is_err());
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let mut frame = encode(&"x", 0).expect("encodes");
+        frame[3] = b'2';
+        assert!(FrameLengths::parse(prefix_of(&frame), caps()).is_err());
+    }
+
+    #[test]
+    fn an_unreadable_header_is_not_quoted() {
+        let error = decode::<Answer>(b"\"password: hunter2\"").expect_err("not an answer");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

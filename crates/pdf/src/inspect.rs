@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) mod active;
 mod date;
+#[cfg(test)]
+pub(crate) mod hand_made;
 mod header;
 mod info;
 pub(crate) mod objects;

@@ -10,8 +10,12 @@ use crate::page::Rect;
 /// Pages that are counted at most, whatever the tree says.
 const MAX_LEAVES: usize = 1_000_000;
 
-/// Nodes that are visited at most: a tree of empty nodes that share their kids is small to write and endless to walk.
-const MAX_VISITS: usize = 4_000_000;
+/// Kids that are visited at most for each object of the file. A sound tree visits every object at most once; a
+/// tree of empty nodes that share their kids is small to write and endless to walk.
+const VISITS_PER_OBJECT: usize = 4;
+
+/// Kids that are visited at least before the tree is called endless.
+const MIN_VISITS: usize = 10_000;
 
 /// US letter, which readers take for a page without a usable media box.
 const DEFAULT_MEDIA_BOX: [f32; 4] = [0.0, 0.0, 612.0, 792.0];
@@ -127,6 +131,12 @@ impl PageTree {
         let mut frames: Vec<Frame<'_>> = Vec::new();
         tree.enter(objects, root, Inherited::default(), &mut path, &mut frames);
         let mut visits = 0_usize;
+        let max_visits = objects
+            .0
+            .objects
+            .len()
+            .saturating_mul(VISITS_PER_OBJECT)
+            .max(MIN_VISITS);
         while let Some(frame) = frames.last_mut() {
             let Some(kid) = frame.kids.next() else {
                 path.remove(&frame.node);
@@ -135,7 +145,7 @@ impl PageTree {
             };
             let inherited = frame.inherited;
             visits += 1;
-            if visits > MAX_VISITS || tree.pages.len() >= MAX_LEAVES {
+            if visits > max_visits || tree.pages.len() >= MAX_LEAVES {
                 tree.damage = Some("the page tree has no end in sight and was cut");
                 break;
             }

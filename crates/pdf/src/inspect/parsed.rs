@@ -20,9 +20,9 @@ use crate::link::destinations::Destinations;
 use crate::page::PageNumber;
 use crate::structure::{OutlineItem, PageLabel, labels, outline};
 
-/// Bytes that one object stream or cross-reference stream may inflate to. Real ones stay under 20 MiB; a bomb
+/// Bytes that one object stream or cross-reference stream may inflate to. Real ones stay far below; a bomb
 /// ends here.
-const MAX_INFLATED_BYTES: usize = 64 << 20;
+const MAX_INFLATED_BYTES: usize = 32 << 20;
 
 /// Streams larger than this are dropped while reading, unless they hold what is read here. Images, fonts and
 /// page contents are PDFium's business, and a copy of them would double the memory of a child.
@@ -360,3 +360,6 @@ fn without_crypt_filter(stream: &Stream) -> Cow<'_, Stream> {
     clear.dict.remove(b"DecodeParms");
     Cow::Owned(clear)
 }
+
+#[cfg(test)]
+mod tests;

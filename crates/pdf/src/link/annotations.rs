@@ -209,3 +209,6 @@ fn cut(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(MAX_TARGET_BYTES));
     text
 }
+
+#[cfg(test)]
+mod tests;

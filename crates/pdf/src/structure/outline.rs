@@ -73,3 +73,6 @@ fn page<'a>(
         .resolve(objects, objects.get(action, b"D")?)
         .page
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use crate::page::{PageNumber, PageState, Rect};
 
 mod classify;
 mod glyphs;
+mod layout;
 
 pub use classify::classify;
 #[allow(unused_imports)] // the engine uses it

@@ -1,0 +1,101 @@
+//! From glyphs to blocks of text in reading order.
+//!
+//! 1. Glyphs are parted by writing direction ([`Direction`]); each direction is laid out in its own frame, in which
+//!    its text runs from left to right, so that a stamp along the margin never gets into a line. The direction with
+//!    most glyphs comes first.
+//! 2. Glyphs that follow each other in the file and on the page become [`fragments`].
+//! 3. [`regions`] finds columns of prose by the white between fragments and orders them.
+//! 4. [`lines`] puts the fragments of a region on lines by their baseline, and gives their text in logical order.
+//! 5. [`blocks`] parts lines by spacing, size and indent.
+//! 6. [`assemble`] writes the page's text, with hyphens at line ends taken out.
+
+use crate::page::{PageNumber, Rect};
+use crate::text::PageText;
+
+mod assemble;
+mod bidi;
+mod blocks;
+mod direction;
+mod fragments;
+mod lines;
+mod regions;
+
+pub(super) use direction::{Direction, find_vertical_writing};
+
+/// One character on the page. Coordinates are those of its [`Direction`]'s frame: points, text runs to the right, y
+/// downwards.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Glyph {
+    /// What it is.
+    pub(super) ch: char,
+    /// Its left edge.
+    pub(super) x0: f32,
+    /// Its right edge, by its advance width.
+    pub(super) x1: f32,
+    /// Top of its font's box.
+    pub(super) top: f32,
+    /// Bottom of its font's box.
+    pub(super) bottom: f32,
+    /// The line it stands on.
+    pub(super) baseline: f32,
+    /// Font size as seen.
+    pub(super) size: f32,
+    /// Whether its font is bold.
+    pub(super) bold: bool,
+    /// Whether the file has a space between it and the glyph before it.
+    pub(super) space_before: bool,
+    /// Where its text runs.
+    pub(super) direction: Direction,
+}
+
+/// The text of a page in reading order, cut after `max_bytes`. Width, height and rotation are left for the caller.
+pub(super) fn page_text(
+    glyphs: &[Glyph],
+    number: PageNumber,
+    width: f32,
+    max_bytes: usize,
+) -> PageText {
+    let mut laid_out = Vec::new();
+    for direction in direction::by_weight(glyphs) {
+        let fragments = fragments::fragments(glyphs, direction);
+        for region in regions::in_reading_order(&fragments, glyphs, width) {
+            let lines = lines::lines(&fragments, &region, glyphs);
+            laid_out.extend(
+                blocks::blocks(lines)
+                    .into_iter()
+                    .map(|block| (block, direction)),
+            );
+        }
+    }
+    assemble::page_text(laid_out, number, max_bytes)
+}
+
+/// The text whose glyphs have their middle in a rectangle of the page as seen, on one line.
+pub(super) fn text_within(glyphs: &[Glyph], rect: Rect) -> Option<String> {
+    let is_within = |glyph: &Glyph| {
+        let seen = glyph.direction.rect_to_seen(Rect {
+            x0: glyph.x0,
+            y0: glyph.top,
+            x1: glyph.x1,
+            y1: glyph.bottom,
+        });
+        let (x, y) = ((seen.x0 + seen.x1) / 2.0, (seen.y0 + seen.y1) / 2.0);
+        rect.x0 <= x && x <= rect.x1 && rect.y0 <= y && y <= rect.y1
+    };
+    // A link takes few glyphs of a page: they are copied, and laid out like a page of their own.
+    let inside: Vec<Glyph> = glyphs
+        .iter()
+        .filter(|glyph| is_within(glyph))
+        .copied()
+        .collect();
+    if inside.is_empty() {
+        return None;
+    }
+    let laid_out = page_text(&inside, PageNumber(1), rect.x1 - rect.x0, usize::MAX);
+    let text = laid_out
+        .text
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    (!text.is_empty()).then_some(text)
+}

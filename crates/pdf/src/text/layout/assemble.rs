@@ -1,0 +1,122 @@
+//! The page's text from its blocks.
+
+use crate::page::{PageNumber, PageState, Rect};
+use crate::text::layout::Direction;
+use crate::text::layout::blocks::LaidBlock;
+use crate::text::layout::direction::is_ideographic;
+use crate::text::{Block, Line, PageText};
+
+/// Joins blocks by a blank line and the lines of a block as [`PageText::text`] says, up to `max_bytes`.
+pub(super) fn page_text(
+    laid_out: Vec<(LaidBlock, Direction)>,
+    number: PageNumber,
+    max_bytes: usize,
+) -> PageText {
+    // Spans are 32 bits wide.
+    let max_bytes = max_bytes.min(u32::MAX as usize);
+    let mut text = String::new();
+    let mut blocks = Vec::with_capacity(laid_out.len());
+    let mut truncated = false;
+    for (block, direction) in laid_out {
+        let separator = if text.is_empty() { "" } else { "\n\n" };
+        if text.len() + separator.len() >= max_bytes {
+            truncated = true;
+            break;
+        }
+        text.push_str(separator);
+        let start = text.len();
+        for (index, line) in block.lines.iter().enumerate() {
+            if index > 0 {
+                join(&mut text, start, &line.text);
+            }
+            text.push_str(&line.text);
+        }
+        if text.len() > max_bytes {
+            truncated = true;
+            text.truncate(text.floor_char_boundary(max_bytes));
+        }
+        blocks.push(finish(&block, direction, start, text.len()));
+        if truncated {
+            break;
+        }
+    }
+    let state = if text.trim().is_empty() {
+        PageState::NeedsOcr
+    } else {
+        PageState::Text
+    };
+    PageText {
+        page: number,
+        width: 0.0,
+        height: 0.0,
+        rotation: 0,
+        state,
+        text,
+        blocks,
+        truncated,
+    }
+}
+
+/// Makes ready for the next line of a block that began at `start`.
+fn join(text: &mut String, start: usize, next: &str) {
+    let block = &text[start..];
+    let next_is_lower = next.chars().next().is_some_and(char::is_lowercase);
+    let mut from_end = block.chars().rev();
+    let (last, before_last) = (from_end.next(), from_end.next());
+    let ends_in_hyphen =
+        matches!(last, Some('-' | '\u{2010}')) && before_last.is_some_and(char::is_alphabetic);
+    if ends_in_hyphen && next_is_lower {
+        let word = block.rsplit(char::is_whitespace).next().unwrap_or_default();
+        let is_compound = word
+            .trim_end_matches(['-', '\u{2010}'])
+            .contains(['-', '\u{2010}']);
+        if !is_compound {
+            text.pop();
+        }
+        return;
+    }
+    let next_is_ideographic = next.chars().next().is_some_and(is_ideographic);
+    if next_is_ideographic && last.is_some_and(is_ideographic) {
+        return;
+    }
+    text.push('\n');
+}
+
+fn finish(block: &LaidBlock, direction: Direction, start: usize, end: usize) -> Block {
+    let (font_size, bold) = block.style();
+    let lines = block
+        .lines
+        .iter()
+        .map(|line| Line {
+            text: line.text.clone(),
+            bbox: rounded(direction.rect_to_seen(line.bbox)),
+            font_size: hundredth(line.size),
+            bold: line.bold,
+        })
+        .collect();
+    Block {
+        kind: block.kind,
+        level: None,
+        // Both are at most `max_bytes`, which fits.
+        start: start as u32,
+        end: end as u32,
+        bbox: rounded(direction.rect_to_seen(block.bbox())),
+        font_size: hundredth(font_size),
+        bold,
+        lines,
+    }
+}
+
+fn rounded(rect: Rect) -> Rect {
+    Rect {
+        x0: hundredth(rect.x0),
+        y0: hundredth(rect.y0),
+        x1: hundredth(rect.x1),
+        y1: hundredth(rect.y1),
+    }
+}
+
+/// A hundredth of a point is finer than any printer, and half as long in JSON.
+fn hundredth(value: f32) -> f32 {
+    (value * 100.0).round() / 100.0
+}

@@ -1,0 +1,278 @@
+//! Columns: which fragments belong together, and in which order they are read.
+//!
+//! Fragments are walked from the top. A band is a run of fragments with a gutter: white of at least
+//! [`NARROWEST_GUTTER`] font sizes that no fragment of the band crosses. The band ends at the first fragment that
+//! crosses its last gutter, such as a title over both columns. A gutter parts columns of prose; the white between the
+//! cells of a table looks the same, but its cells are short and share their baselines, so a table stays whole and is
+//! read by rows.
+
+use crate::text::layout::Glyph;
+use crate::text::layout::bidi::{reads_from_right, strength};
+use crate::text::layout::fragments::Fragment;
+
+/// Narrowest white between two columns, in font sizes.
+const NARROWEST_GUTTER: f32 = 0.8;
+/// Columns inside columns are looked for this deep.
+const DEEPEST: usize = 5;
+/// With more fragments than this a band is tried only where the last one ended, so that the time stays bounded.
+const MANY_FRAGMENTS: usize = 1_500;
+/// With more fragments than this a page is read by rows.
+const TOO_MANY_FRAGMENTS: usize = 20_000;
+/// A gutter must show within this many fragments from the top of a band.
+const GUTTER_SHOWS_WITHIN: usize = 40;
+
+/// Groups of fragments (indices, sorted by baseline) in reading order.
+pub(super) fn in_reading_order(
+    fragments: &[Fragment],
+    glyphs: &[Glyph],
+    width: f32,
+) -> Vec<Vec<usize>> {
+    let mut by_baseline: Vec<usize> = (0..fragments.len()).collect();
+    by_baseline.sort_by(|&a, &b| {
+        let (a, b) = (&fragments[a], &fragments[b]);
+        a.baseline
+            .total_cmp(&b.baseline)
+            .then(a.x0.total_cmp(&b.x0))
+    });
+    if fragments.len() > TOO_MANY_FRAGMENTS {
+        return vec![by_baseline];
+    }
+    let columns_from_right = reads_from_right(
+        fragments
+            .iter()
+            .flat_map(|fragment| &glyphs[fragment.start..fragment.end])
+            .map(|glyph| strength(glyph.ch)),
+    );
+    let letters = fragments
+        .iter()
+        .map(|fragment| {
+            let of_fragment = &glyphs[fragment.start..fragment.end];
+            of_fragment
+                .iter()
+                .filter(|glyph| glyph.ch.is_alphabetic())
+                .count()
+        })
+        .collect();
+    let page = Page {
+        fragments,
+        letters,
+        size: median_size(fragments),
+        width,
+        columns_from_right,
+    };
+    let mut regions = Vec::new();
+    page.split(&by_baseline, 0, &mut regions);
+    regions
+}
+
+fn median_size(fragments: &[Fragment]) -> f32 {
+    let mut sizes: Vec<(f32, usize)> = fragments
+        .iter()
+        .map(|fragment| (fragment.size, fragment.len()))
+        .collect();
+    sizes.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = sizes.iter().map(|(_, len)| len).sum::<usize>() / 2;
+    let mut seen = 0;
+    for (size, len) in sizes {
+        seen += len;
+        if seen > half {
+            return size;
+        }
+    }
+    10.0
+}
+
+struct Page<'a> {
+    fragments: &'a [Fragment],
+    /// How many glyphs of each fragment are letters.
+    letters: Vec<usize>,
+    size: f32,
+    width: f32,
+    columns_from_right: bool,
+}
+
+/// A run of fragments and the columns that its accepted gutters make, as ranges of x.
+struct Band {
+    end: usize,
+    columns: Vec<(f32, f32)>,
+}
+
+impl Page<'_> {
+    fn split(&self, indices: &[usize], depth: usize, regions: &mut Vec<Vec<usize>>) {
+        if indices.len() < 4 || depth >= DEEPEST {
+            if !indices.is_empty() {
+                regions.push(indices.to_vec());
+            }
+            return;
+        }
+        let mut pending = 0;
+        let mut start = 0;
+        while start < indices.len() {
+            let (tried_to, band) = self.band(&indices[start..]);
+            let Some(band) = band else {
+                start += if indices.len() > MANY_FRAGMENTS {
+                    tried_to.max(1)
+                } else {
+                    1
+                };
+                continue;
+            };
+            let end = start + band.end;
+            if pending < start {
+                regions.push(indices[pending..start].to_vec());
+            }
+            self.split_columns(&indices[start..end], &band.columns, depth, regions);
+            pending = end;
+            start = end;
+        }
+        if pending < indices.len() {
+            regions.push(indices[pending..].to_vec());
+        }
+    }
+
+    fn split_columns(
+        &self,
+        indices: &[usize],
+        columns: &[(f32, f32)],
+        depth: usize,
+        regions: &mut Vec<Vec<usize>>,
+    ) {
+        let mut parts: Vec<Vec<usize>> = vec![Vec::new(); columns.len()];
+        for &index in indices {
+            let middle = (self.fragments[index].x0 + self.fragments[index].x1) / 2.0;
+            let column = columns.iter().position(|&(_, x1)| middle <= x1);
+            parts[column.unwrap_or(columns.len() - 1)].push(index);
+        }
+        if self.columns_from_right {
+            parts.reverse();
+        }
+        for part in parts {
+            self.split(&part, depth + 1, regions);
+        }
+    }
+
+    /// The band that begins with the first of these fragments: how far it was looked for, and the band itself when
+    /// its gutters part columns.
+    fn band(&self, indices: &[usize]) -> (usize, Option<Band>) {
+        let narrowest = NARROWEST_GUTTER * self.size;
+        let mut covered: Vec<(f32, f32)> = Vec::new();
+        let mut end = 0;
+        let mut with_gutter: Option<Vec<(f32, f32)>> = None;
+        for &index in indices {
+            let fragment = &self.fragments[index];
+            let too_wide = fragment.x1 - fragment.x0 > 0.62 * self.width;
+            let widened = cover(&covered, fragment.x0, fragment.x1, narrowest);
+            let has_gutter = widened.len() > 1;
+            if !has_gutter && (with_gutter.is_some() || too_wide || end >= GUTTER_SHOWS_WITHIN) {
+                break;
+            }
+            if has_gutter {
+                with_gutter = Some(widened.clone());
+            }
+            covered = widened;
+            end += 1;
+        }
+        let columns = with_gutter.and_then(|parts| self.columns(&indices[..end], &parts));
+        (end, columns.map(|columns| Band { end, columns }))
+    }
+
+    /// Joins the parts between gutters that are not columns of their own. None when a single one is left.
+    fn columns(&self, indices: &[usize], parts: &[(f32, f32)]) -> Option<Vec<(f32, f32)>> {
+        let mut columns: Vec<(f32, f32)> = Vec::new();
+        for &part in parts {
+            match columns.last_mut() {
+                Some(open) if !self.is_gutter(indices, *open, part) => open.1 = part.1,
+                _ => columns.push(part),
+            }
+        }
+        (columns.len() > 1).then_some(columns)
+    }
+
+    fn is_gutter(&self, indices: &[usize], left: (f32, f32), right: (f32, f32)) -> bool {
+        let (left, right) = (self.side(indices, left), self.side(indices, right));
+        if left.is_prose() && right.is_prose() {
+            return true;
+        }
+        let fewest = left.baselines.len().min(right.baselines.len());
+        fewest >= 3 && left.shared_baselines(&right, 0.25 * self.size) * 3 < fewest
+    }
+
+    fn side(&self, indices: &[usize], (x0, x1): (f32, f32)) -> Side {
+        let mut baselines: Vec<f32> = Vec::new();
+        let (mut glyphs, mut letters, mut covered) = (0, 0, 0.0);
+        for &index in indices {
+            let fragment = &self.fragments[index];
+            if fragment.x0 < x0 - 0.01 || fragment.x1 > x1 + 0.01 {
+                continue;
+            }
+            glyphs += fragment.len();
+            letters += self.letters[index];
+            covered += fragment.x1 - fragment.x0;
+            let is_new = baselines
+                .last()
+                .is_none_or(|last| fragment.baseline - last > 0.5 * fragment.size);
+            if is_new {
+                baselines.push(fragment.baseline);
+            }
+        }
+        Side {
+            baselines,
+            glyphs,
+            letters,
+            covered,
+            width: x1 - x0,
+        }
+    }
+}
+
+/// What stands on one side of a gutter.
+struct Side {
+    baselines: Vec<f32>,
+    glyphs: usize,
+    letters: usize,
+    /// Sum of the widths of the fragments.
+    covered: f32,
+    width: f32,
+}
+
+impl Side {
+    /// Lines of letters that fill most of their column, long enough to be sentences or addresses.
+    fn is_prose(&self) -> bool {
+        let lines = self.baselines.len();
+        let is_wordy = self.letters * 5 >= self.glyphs * 3;
+        lines >= 3
+            && is_wordy
+            && self.glyphs >= 14 * lines
+            && self.covered >= 0.45 * self.width * lines as f32
+    }
+
+    fn shared_baselines(&self, other: &Self, within: f32) -> usize {
+        let mut at = 0;
+        self.baselines
+            .iter()
+            .filter(|&&baseline| {
+                while at < other.baselines.len() && other.baselines[at] < baseline - within {
+                    at += 1;
+                }
+                other
+                    .baselines
+                    .get(at)
+                    .is_some_and(|found| *found <= baseline + within)
+            })
+            .count()
+    }
+}
+
+/// The union of the covered ranges and one more; ranges nearer than `narrowest` become one. Sorted.
+fn cover(covered: &[(f32, f32)], x0: f32, x1: f32, narrowest: f32) -> Vec<(f32, f32)> {
+    let mut union: Vec<(f32, f32)> = Vec::with_capacity(covered.len() + 1);
+    let mut add = |range: (f32, f32)| match union.last_mut() {
+        Some(last) if range.0 - last.1 < narrowest => last.1 = last.1.max(range.1),
+        _ => union.push(range),
+    };
+    let at = covered.partition_point(|range| range.0 < x0);
+    covered[..at].iter().for_each(|&range| add(range));
+    add((x0, x1));
+    covered[at..].iter().for_each(|&range| add(range));
+    union
+}

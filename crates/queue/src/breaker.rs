@@ -235,16 +235,14 @@ impl Breakers {
 
     /// Waits until none is in the way, and says how much may start.
     pub async fn admit(&self) -> Admission {
-        loop {
-            let Some(blocked) = self
-                .all
+        let blocked = || {
+            self.all
                 .iter()
                 .find(|breaker| breaker.admission().is_none())
-            else {
-                break;
-            };
-            let trials = !blocked.settings.probed;
-            blocked
+        };
+        while let Some(breaker) = blocked() {
+            let trials = !breaker.settings.probed;
+            breaker
                 .wait_for(|inner, now| {
                     inner.state == BreakerState::Closed || (trials && now >= inner.until)
                 })

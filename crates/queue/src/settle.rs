@@ -214,8 +214,8 @@ impl Settler {
         };
         let trace_id = context.trace_id.as_deref();
         let letter = dead_letter::write(message, failure, attempts, &self.build, trace_id);
-        live(permit, &self.queue)?;
         let sent = retried(permit, || async {
+            live(permit, &self.queue)?;
             let mut results = dead_letters.send_batch(vec![letter.clone()]).await?;
             match results.pop() {
                 Some(Ok(())) => Ok(()),
@@ -235,6 +235,7 @@ impl Settler {
         })
         .await;
         if let Err(error) = sent {
+            live(permit, &self.queue)?;
             tracing::error!(%error, message_id = %message.id, "the dead letter was not sent, the message comes back");
             return self
                 .delay(permit, backoff(attempts, None, &mut rand::rng()))

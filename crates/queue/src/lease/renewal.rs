@@ -58,7 +58,7 @@ impl Renewal {
                 continue;
             }
             // Not cancelled by `stop`: a call that is under way is waited for, or it could land after the settlement.
-            match self.renew(now, deadline, ends_at).await {
+            match self.renew(now, deadline).await {
                 Ok(()) => {
                     failures = 0;
                     renew_at = now + self.settings.renew_every;
@@ -78,16 +78,9 @@ impl Renewal {
         }
     }
 
-    async fn renew(
-        &self,
-        started_at: Moment,
-        deadline: Moment,
-        ends_at: Moment,
-    ) -> Result<(), QueueError> {
-        let visibility = self
-            .settings
-            .renew_to
-            .min(ends_at.since(started_at) + self.settings.margin);
+    async fn renew(&self, started_at: Moment, deadline: Moment) -> Result<(), QueueError> {
+        // Never beyond 12 h in all: renewals end at `max_total`, and the settings keep one more below the limit.
+        let visibility = self.settings.renew_to;
         let budget = self.settings.call_timeout.min(deadline.since(started_at));
         tokio::select! {
             answer = self.queue.extend(&self.receipt, visibility) => answer?,

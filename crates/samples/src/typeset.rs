@@ -37,6 +37,8 @@ pub(crate) enum Face {
 struct LoadedFace {
     font: Font,
     data: &'static [u8],
+    tables: FontRef<'static>,
+    shaping: ShaperData,
     units_per_em: f32,
 }
 
@@ -73,11 +75,13 @@ fn load(face: Face) -> LoadedFace {
         .nth(face.place())
         .expect("the font crate ships seventeen faces");
     let font = Font::new(data.into(), 0).expect("the font crate ships intact fonts");
-    let units_per_em = font.units_per_em();
+    let tables = FontRef::new(data).expect("the font crate ships intact fonts");
     LoadedFace {
+        units_per_em: font.units_per_em(),
+        shaping: ShaperData::new(&tables),
         font,
         data,
-        units_per_em,
+        tables,
     }
 }
 
@@ -139,9 +143,7 @@ impl Style {
 /// Glyphs in visual order, advances in ems. One script a call: there is no bidirectional resolution here.
 fn shape(face: Face, text: &str) -> Vec<KrillaGlyph> {
     let loaded = face.loaded();
-    let font = FontRef::new(loaded.data).expect("the font crate ships intact fonts");
-    let shaper_data = ShaperData::new(&font);
-    let shaper = shaper_data.shaper(&font).build();
+    let shaper = loaded.shaping.shaper(&loaded.tables).build();
     let mut buffer = UnicodeBuffer::new();
     buffer.push_str(text);
     buffer.guess_segment_properties();

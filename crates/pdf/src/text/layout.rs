@@ -19,6 +19,8 @@ mod direction;
 mod fragments;
 mod lines;
 mod regions;
+#[cfg(test)]
+mod tests;
 
 pub(super) use direction::{Direction, find_vertical_writing};
 

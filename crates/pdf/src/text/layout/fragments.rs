@@ -81,5 +81,7 @@ fn continues(before: &Glyph, glyph: &Glyph) -> bool {
     let to_the_right = adjoins(glyph.x0 - before.x1);
     let to_the_left = (is_right_to_left(glyph.ch) || is_right_to_left(before.ch))
         && adjoins(before.x0 - glyph.x1);
-    same_line && same_size && (to_the_right || to_the_left)
+    // The pieces of a ligature stand where its first one does.
+    let in_place = (before.x0 - glyph.x0).abs() < 0.01;
+    same_line && same_size && (to_the_right || to_the_left || in_place)
 }

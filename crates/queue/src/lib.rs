@@ -11,6 +11,41 @@
 //! ```text
 //! Intake ──Delivery──► parse ──Job──► work under a Lease ──Outcome──► finish ──SettlePermit──► Settler
 //! ```
+//!
+//! One message from its arrival to its end, on a queue in memory:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use pagemill_queue::*;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let clock = BootClock::shared();
+//! let queue = MemoryQueue::new("pdfs", clock.clone());
+//! queue.push(JobRequest::new("documents", "source-pdfs/a b.pdf").to_json());
+//!
+//! // In a worker, `Intake` does this, and the closure connects to SQS.
+//! let for_heartbeat: Arc<dyn Queue> = Arc::new(queue.clone());
+//! let heartbeat = Heartbeat::start(clock.clone(), move || async move { Ok(for_heartbeat) }).await?;
+//! let settings = LeaseSettings::default();
+//! let taken_at = clock.now();
+//! let messages = queue.receive(1, Duration::from_secs(20), settings.first_visibility).await?;
+//! let message = &messages[0];
+//!
+//! let [Event::Job(job)] = &parse(&message.body)[..] else { panic!("one job") };
+//! assert_eq!(job.key, "source-pdfs/a b.pdf");
+//!
+//! let lease = Lease::start(&heartbeat, message.receipt.clone(), taken_at, settings);
+//! assert!(lease.proof()?.is_live()); // before each side effect
+//! let permit = lease.finish().await?;
+//!
+//! let settler = Settler::new(Arc::new(queue.clone()), None, env!("CARGO_PKG_VERSION"));
+//! let settled = settler.settle(permit, message, &Outcome::Done, &SettleContext::default()).await?;
+//! assert_eq!(settled, Settled::Deleted);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod breaker;
 pub mod clock;

@@ -2,7 +2,8 @@
 
 usage: cloud.py create NAME            bucket, queue, dead-letter queue, notification; prints shell exports
        cloud.py upload BUCKET FOLDER   puts every PDF of FOLDER under source-pdfs/
-       cloud.py wait BUCKET COUNT SECONDS   until COUNT records say how they ended, printing them as they arrive
+       cloud.py wait BUCKET COUNT SECONDS PID   until COUNT records say how they ended, printing them as they
+                                       arrive; gives up after SECONDS or when the worker PID has ended
        cloud.py show BUCKET DLQ_URL    what is in the bucket, in the history and in the dead-letter queue
 """
 
@@ -76,13 +77,23 @@ def load(s3, bucket: str, key: str):
     return json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
-def wait(bucket: str, count: str, seconds: str) -> None:
+def is_running(pid: str) -> bool:
+    try:
+        # The state comes after the name in brackets; Z has ended and waits for its parent to ask.
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait(bucket: str, count: str, seconds: str, pid: str) -> None:
     s3 = boto3.client("s3")
     ended: set[str] = set()
     deadline = time.monotonic() + float(seconds)
     while len(ended) < int(count):
         if time.monotonic() > deadline:
             sys.exit(f"error: {len(ended)} of {count} documents ended within {seconds} s")
+        if not is_running(pid):
+            sys.exit(f"error: the worker ended after {len(ended)} of {count} documents")
         for entry in objects(s3, bucket, RECORDS):
             key = entry["Key"]
             if key in ended:

@@ -22,7 +22,7 @@ struct Setup {
     queue: MemoryQueue,
     health: Arc<PollHealth>,
     shutdown: CancellationToken,
-    started: mpsc::UnboundedReceiver<String>,
+    started: mpsc::Receiver<String>,
     /// Lets one handler end.
     release: Arc<Notify>,
     intake: JoinHandle<Result<(), QueueError>>,
@@ -38,7 +38,7 @@ fn run(
     prepare(&queue);
     let health = PollHealth::new(clock.clone());
     let shutdown = CancellationToken::new();
-    let (report, started) = mpsc::unbounded_channel();
+    let (report, started) = mpsc::channel(64);
     let release = Arc::new(Notify::new());
     let settings = IntakeSettings {
         slots,
@@ -64,6 +64,7 @@ fn run(
             async move {
                 report
                     .send(delivery.message.body.clone())
+                    .await
                     .expect("the test listens");
                 release.notified().await;
                 queue

@@ -21,7 +21,6 @@ mod truth_tests;
 mod xmp;
 
 pub use header::check_header;
-#[allow(unused_imports)] // the engine's child uses it
 pub(crate) use parsed::Parsed;
 
 /// How the file is encrypted.

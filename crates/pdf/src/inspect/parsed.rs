@@ -20,9 +20,10 @@ use crate::link::destinations::Destinations;
 use crate::page::PageNumber;
 use crate::structure::{OutlineItem, PageLabel, labels, outline};
 
-/// Bytes that one object stream or cross-reference stream may inflate to. Real ones stay far below; a bomb
-/// ends here.
-const MAX_INFLATED_BYTES: usize = 32 << 20;
+/// Bytes that one object stream or cross-reference stream may inflate to. Most writers put a few hundred objects
+/// into a stream, some put all of a document there, so some megabytes must fit; and what is inflated can need a
+/// hundred times as much memory as objects, so not many more.
+const MAX_INFLATED_BYTES: usize = 16 << 20;
 
 /// Streams larger than this are dropped while reading, unless they hold what is read here. Images, fonts and
 /// page contents are PDFium's business, and a copy of them would double the memory of a child.
@@ -39,7 +40,6 @@ pub(crate) struct Parsed {
     password: Option<String>,
 }
 
-#[allow(dead_code)] // the engine's child calls it
 impl Parsed {
     /// Reads the objects of a file. The empty user password is tried first, then `passwords` in their order.
     ///
@@ -112,6 +112,7 @@ impl Parsed {
     }
 
     /// The password that opened it, for PDFium; absent when it needs none.
+    #[allow(dead_code)] // the child gives PDFium every password in turn instead
     pub(crate) fn password(&self) -> Option<&str> {
         self.password.as_deref()
     }

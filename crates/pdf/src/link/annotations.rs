@@ -22,7 +22,8 @@ const MAX_DETAIL: usize = 1_024;
 const MAX_TARGET_BYTES: usize = 64 * 1024;
 
 /// The links of a page in the order of its annotations, at most `max`, and how many are left out over that.
-/// Annotations that are broken, or lead nowhere, are no links. Chained actions are links of their own.
+/// Annotations that are broken, or lead nowhere, are no links. Chained actions are links of their own. What is over
+/// the limit is counted without being read.
 pub(crate) fn links<'a>(
     objects: Objects<'a>,
     destinations: &Destinations,
@@ -31,6 +32,7 @@ pub(crate) fn links<'a>(
     geometry: Geometry,
     max: u32,
 ) -> (Vec<Link>, u32) {
+    let max = usize::try_from(max).unwrap_or(usize::MAX);
     let mut kept = Vec::new();
     let mut dropped = 0_u32;
     let annotations = objects
@@ -43,11 +45,16 @@ pub(crate) fn links<'a>(
         if objects.name(annotation, b"Subtype") != Some(b"Link") {
             continue;
         }
+        if kept.len() >= max {
+            let leads_somewhere = annotation.has(b"A") || annotation.has(b"Dest");
+            dropped = dropped.saturating_add(u32::from(leads_somewhere));
+            continue;
+        }
         let bbox = objects
             .rectangle(annotation, b"Rect")
             .map_or(Rect::default(), |rectangle| geometry.as_seen(rectangle));
         for target in targets(objects, destinations, annotation) {
-            if kept.len() >= usize::try_from(max).unwrap_or(usize::MAX) {
+            if kept.len() >= max {
                 dropped = dropped.saturating_add(1);
                 continue;
             }

@@ -1,5 +1,7 @@
 //! What is learnt of hand-made files, whole, broken and hostile.
 
+use std::io::Write;
+
 use lopdf::{Document, EncryptionState, EncryptionVersion, Object, Permissions, StringFormat};
 
 use super::Parsed;
@@ -214,6 +216,27 @@ fn xmp_is_read_and_a_bomb_in_it_is_a_warning() {
         "{:?}",
         parsed.inspection().warnings
     );
+}
+
+#[test]
+fn an_object_stream_that_inflates_without_end_is_refused() {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(b"10 0 42").unwrap();
+    encoder.write_all(&vec![b' '; 64 << 20]).unwrap();
+    let hex: String = encoder
+        .finish()
+        .unwrap()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let stream = format!(
+        "<</Type/ObjStm/N 1/First 5/Filter[/ASCIIHexDecode/FlateDecode]/Length {}>>stream\n{hex}\nendstream",
+        hex.len()
+    );
+    let file = one_page("", "", &[], &[&stream]);
+    assert!(file.len() < 1 << 20);
+    let error = failure(&file);
+    assert!(error.to_string().contains("bomb"), "{error}");
 }
 
 #[test]

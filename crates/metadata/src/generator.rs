@@ -28,7 +28,8 @@ pub struct DocumentInput<'a> {
     pub pages: &'a [PageText],
     /// Links, in order of their pages.
     pub links: &'a [Link],
-    /// The operator's addition to the prompt for this document. Trusted: it stands outside the fence.
+    /// The operator's addition to the prompt for this document. Trusted: it stands outside the fence. The caller adds
+    /// it to the stage's fingerprint.
     pub custom_prompt: Option<&'a str>,
 }
 

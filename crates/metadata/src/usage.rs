@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 pub struct Usage {
     /// Requests that were answered with a completion, good or bad.
     pub calls: u32,
-    /// Prompt tokens as the server counted them; our own count where the server does not say.
+    /// Prompt tokens as the server counted them; nothing is added for a server that does not say.
     pub input_tokens: u64,
-    /// Completion tokens as the server counted them; our own count where the server does not say.
+    /// Completion tokens as the server counted them; nothing is added for a server that does not say.
     pub output_tokens: u64,
     /// Cost in millionths of a US dollar, when prices are configured.
     pub cost_micro_usd: Option<u64>,

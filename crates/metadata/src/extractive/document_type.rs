@@ -64,7 +64,7 @@ static CLUES: LazyLock<Vec<Clue>> = LazyLock::new(|| {
             T::Order,
             ShortLine,
             3.0,
-            r"\b(purchase order|delivery note|quotation|order confirmation|lieferschein|bestellung|auftragsbestätigung|bon de commande|bon de livraison)\b",
+            r"\b(purchase order|delivery note|quotation|order confirmation|lieferschein|bestellung|auftragsbestätigung|bon de commande|bon de livraison)(\s+(no|nr|n°|number|#)?[.:]?\s*\S*\d\S*)?$",
         ),
         (
             T::Statement,
@@ -223,7 +223,7 @@ static CLUES: LazyLock<Vec<Clue>> = LazyLock::new(|| {
             T::Certificate,
             ShortLine,
             3.0,
-            r"\b(certificate of|certificate|zertifikat|certificat|general public license|licen[cs]e)\b",
+            r"\b(certificate of|certificate|zertifikat|certificat|public licen[cs]e|licen[cs]e agreement)\b",
         ),
         (
             T::Policy,

@@ -78,6 +78,10 @@ pub(crate) fn detect(sample: &Sample) -> Vec<Language> {
             .total_cmp(&a.share)
             .then_with(|| a.value.cmp(&b.value))
     });
+    // Text of which most is in no language is better called nothing.
+    if languages.first().is_some_and(|main| main.share < 0.3) {
+        return Vec::new();
+    }
     // A second language needs more than a stray table or list of names.
     let main = languages.first().map(|language| language.value.clone());
     languages
@@ -188,5 +192,47 @@ fn tag(language: Lang) -> &'static str {
         Lang::Vie => "vi",
         Lang::Yid => "yi",
         Lang::Zul => "zu",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extractive::sample::Passage;
+
+    fn tags(text: &str) -> Vec<String> {
+        let passages = vec![Passage {
+            page: pagemill_pdf::PageNumber(1),
+            text: text.to_owned(),
+        }];
+        detect(&Sample {
+            passages,
+            cut: false,
+        })
+        .into_iter()
+        .map(|language| language.value)
+        .collect()
+    }
+
+    #[test]
+    fn languages_are_told_apart_and_short_texts_are_not_judged() {
+        let german =
+            "Die Mühle steht am Bach und mahlt das Getreide der Bauern aus dem ganzen Tal. "
+                .repeat(6);
+        let french =
+            "Le moulin se trouve au bord de la rivière et il moud le blé de tous les paysans. "
+                .repeat(20);
+        assert_eq!(tags(&german), ["de"]);
+        assert_eq!(
+            tags("水車は川の流れで回り、村の人々のために小麦を挽いています。"),
+            ["ja"]
+        );
+        assert_eq!(tags("Total 12.50"), Vec::<String>::new());
+        assert_eq!(
+            tags(&format!("{french}\n{german}"))
+                .first()
+                .map(String::as_str),
+            Some("fr")
+        );
     }
 }

@@ -20,6 +20,7 @@ const PLACEHOLDERS: &[&str] = &[
     "new document",
     "default",
     "blank",
+    "blank page",
     "powerpoint presentation",
     "powerpoint-präsentation",
     "présentation powerpoint",
@@ -276,7 +277,9 @@ fn first_line(sample: &Sample, source_name: &str) -> Option<Sourced<String>> {
             .next()
             .is_some_and(|first| first.is_uppercase() || first as u32 >= 0x0590)
         && !line.ends_with(['.', ',', ';', ':', '-'])
-        && !line.contains('@');
+        && !line.contains('@')
+        // Addresses, numbers and dates are no titles.
+        && line.chars().filter(char::is_ascii_digit).count() < 4;
     if !reads_like_title {
         return None;
     }

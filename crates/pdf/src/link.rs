@@ -28,6 +28,7 @@ pub enum LinkTarget {
     /// A place in this document.
     GoTo {
         /// The page, when the destination resolves.
+        #[serde(rename = "target_page")] // `page` is the page that the link stands on
         page: Option<PageNumber>,
         /// The named destination, when it was named.
         name: Option<String>,
@@ -37,6 +38,7 @@ pub enum LinkTarget {
         /// The file as written.
         file: String,
         /// The page there, when given.
+        #[serde(rename = "target_page")] // `page` is the page that the link stands on
         page: Option<PageNumber>,
         /// The named destination there, when given.
         name: Option<String>,

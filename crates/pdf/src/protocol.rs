@@ -283,21 +283,41 @@ mod tests {
 
     #[test]
     fn a_frame_comes_back_as_it_went() {
+        let bbox = Rect::default();
+        let link = |target: LinkTarget| Link {
+            page: PageNumber(3),
+            target,
+            safety: LinkSafety::Ordinary,
+            anchor: None,
+            bbox,
+        };
         let links = PageLinks {
-            links: vec![Link {
-                page: PageNumber(3),
-                target: LinkTarget::Uri {
-                    uri: "https://example.com/\u{7}".to_owned(),
+            links: vec![
+                Link {
+                    page: PageNumber(3),
+                    target: LinkTarget::Uri {
+                        uri: "https://example.com/\u{7}".to_owned(),
+                    },
+                    safety: LinkSafety::Ordinary,
+                    anchor: None,
+                    bbox: Rect {
+                        x0: 0.1,
+                        y0: 1.0 / 3.0,
+                        x1: f32::MAX,
+                        y1: -7.25e-12,
+                    },
                 },
-                safety: LinkSafety::Ordinary,
-                anchor: None,
-                bbox: Rect {
-                    x0: 0.1,
-                    y0: 1.0 / 3.0,
-                    x1: f32::MAX,
-                    y1: -7.25e-12,
-                },
-            }],
+                // Their own `page` must not be taken for the page that the link stands on.
+                link(LinkTarget::GoTo {
+                    page: Some(PageNumber(9)),
+                    name: None,
+                }),
+                link(LinkTarget::GoToR {
+                    file: "a.pdf".to_owned(),
+                    page: None,
+                    name: None,
+                }),
+            ],
             dropped: 4,
         };
         let task = PageTask {

@@ -164,11 +164,13 @@ impl End {
     }
 
     /// Whether it ended itself because an allocation failed: PDFium and Rust both call `abort(3)` then, Rust says so,
-    /// and PDFium says nothing. The C library's own checks abort too, with a message.
+    /// and PDFium says nothing, or its C++ library throws, which Rust reports. PDFium itself throws nothing. The C
+    /// library's own checks abort too, with a message.
     pub(crate) fn is_out_of_memory(&self) -> bool {
         self.signal() == Some(Signal::SIGABRT)
             && (self.complaint.is_empty()
                 || self.complaint.contains("memory allocation of")
+                || self.complaint.contains("foreign exception")
                 || self.complaint.contains("bad_alloc"))
     }
 }

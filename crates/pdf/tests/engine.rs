@@ -93,7 +93,8 @@ async fn every_page_comes_once_and_in_order() {
     for (number, outcome) in outcomes {
         let page = outcome.expect("a whole page");
         let text = page.text.expect("text was asked for");
-        assert_eq!(text.page, number);
+        assert_eq!(text.text.trim(), format!("Page {} of many", number.0));
+        assert_eq!(text.state, PageState::Text);
         let image = page.image.expect("an image was asked for");
         assert_eq!((image.width, image.height), (306, 396));
         assert!(image.grey && !image.scaled_down);
@@ -223,6 +224,7 @@ async fn links_come_with_the_text_under_them() {
         .clone()
         .expect("links");
     assert_eq!(links.len(), 1);
+    assert_eq!(links[0].anchor.as_deref(), Some("Click here"));
     assert!((links[0].bbox.y0 - 52.0).abs() < 0.1, "{:?}", links[0].bbox);
     let json = serde_json::to_value(&links[0]).expect("a link is JSON");
     assert_eq!(json["uri"], "https://example.com/a");
@@ -322,8 +324,8 @@ async fn documents_side_by_side_share_the_pool() {
                 .collect();
             let document = open(&engine, &pdf(&pages)).await;
             for (number, outcome) in all(&document, everything()).await {
-                let text = outcome.expect("a page").text.expect("text");
-                assert_eq!(text.page, number);
+                let text = outcome.expect("a page").text.expect("text").text;
+                assert_eq!(text.trim(), format!("Run {run} page {}", number.0));
             }
         }
     });

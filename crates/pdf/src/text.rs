@@ -10,7 +10,6 @@ mod glyphs;
 mod layout;
 
 pub use classify::classify;
-#[allow(unused_imports)] // the engine uses it
 pub(crate) use glyphs::PageGlyphs;
 
 /// What a block of text looks like it is.
@@ -76,7 +75,8 @@ pub struct PageText {
     /// How the page ended.
     pub state: PageState,
     /// All its text in reading order: the blocks joined by a blank line, the lines of a block joined by a newline
-    /// (or by nothing, where a hyphen at the line's end was taken out).
+    /// (or by nothing, where a hyphen at the line's end was taken out, or between two Han or kana characters). The
+    /// cells of a table's row are on one line, parted by tabs.
     pub text: String,
     /// Its blocks in reading order; their spans do not overlap.
     pub blocks: Vec<Block>,

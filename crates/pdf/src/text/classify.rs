@@ -179,12 +179,41 @@ fn is_heading(page: &PageText, block: &Block, body_size: f32, body_bold: bool) -
     let is_bold_at_body_size =
         block.bold && !body_bold && block.font_size >= body_size * 0.97 - 0.3;
     let is_sentence = text.ends_with(['.', ',', ';', ':', '。']) && !ends_in_number(text);
+    if is_caption(text) {
+        return false;
+    }
     let starts_small = text.chars().next().is_some_and(char::is_lowercase);
     is_bold_at_body_size
         && !is_sentence
         && !starts_small
         && block.lines.len() <= 2
         && characters <= 120
+}
+
+/// Whether text begins as the caption of a figure or table does: `Figure 1`, `Tab. 2:`.
+fn is_caption(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    let first = words
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('.')
+        .to_lowercase();
+    let names = [
+        "figure",
+        "fig",
+        "table",
+        "tab",
+        "abbildung",
+        "abb",
+        "tabelle",
+        "tableau",
+        "figura",
+        "tabla",
+    ];
+    names.contains(&first.as_str())
+        && words
+            .next()
+            .is_some_and(|word| word.starts_with(|ch: char| ch.is_ascii_digit()))
 }
 
 /// Whether the last word is a number such as the `1.2.` of a section.
@@ -356,6 +385,19 @@ mod tests {
         let once = pages.clone();
         classify(&mut pages);
         assert_eq!(pages, once);
+    }
+
+    #[test]
+    fn a_bold_caption_is_no_heading() {
+        let mut pages = vec![page(
+            1,
+            &[
+                sample(BODY, 140.0, 10.0, false),
+                sample("Figure 2: the fox", 300.0, 10.0, true),
+            ],
+        )];
+        classify(&mut pages);
+        assert!(headings(&pages).is_empty());
     }
 
     #[test]

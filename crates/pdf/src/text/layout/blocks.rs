@@ -75,7 +75,8 @@ fn begins_block(open: &LaidBlock, line: &LaidLine, leading: f32, left: f32) -> b
     if distance > 1.25 * leading || distance < 0.3 {
         return true;
     }
-    if !same_size(last, line) || (last.bold != line.bold && (first.bold == last.bold)) {
+    let changes_weight = last.bold != line.bold && !last.mixed_weight && !line.mixed_weight;
+    if !same_size(last, line) || changes_weight {
         return true;
     }
     if is_list_item(&line.text) {

@@ -26,6 +26,8 @@ pub(super) struct LaidLine {
     pub(super) size: f32,
     /// Whether most of its glyphs are bold.
     pub(super) bold: bool,
+    /// Whether it has bold glyphs and others, as the first line of a paragraph with a run-in heading has.
+    pub(super) mixed_weight: bool,
     /// Whether it reads from the right.
     pub(super) from_right: bool,
 }
@@ -155,6 +157,7 @@ impl OpenLine {
             baseline: fragments[self.main].baseline,
             size: fragments[self.main].size,
             bold: bold * 2 > total,
+            mixed_weight: bold * 20 > total && bold * 20 < total * 19,
             from_right,
         })
     }

@@ -342,3 +342,20 @@ fn a_page_of_very_many_fragments_is_read_by_rows() {
     assert_eq!(text.matches('x').count(), 30_000);
     assert_eq!(text.lines().filter(|line| !line.is_empty()).count(), 1_000);
 }
+
+#[test]
+fn a_run_in_heading_stays_with_its_paragraph() {
+    let mut sheet = Sheet::default();
+    sheet.print(72.0, 100.0, "All of this line is bold");
+    let whole = sheet.glyphs.len();
+    sheet.print(72.0, 112.0, "Run-in words. then others");
+    sheet.glyphs[..whole + 12]
+        .iter_mut()
+        .for_each(|glyph| glyph.bold = true);
+    sheet.print(72.0, 124.0, "and the rest of it");
+    let text = sheet.text();
+    assert!(
+        text.ends_with("Run-in words. then others\nand the rest of it"),
+        "{text}"
+    );
+}

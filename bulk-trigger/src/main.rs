@@ -1,1 +1,63 @@
-fn main(){}
+//! `bulk-trigger`: asks the workers for many documents at once, and brings dead letters back.
+
+mod cli;
+mod connect;
+mod history;
+mod outcome;
+mod progress;
+mod redrive;
+mod select;
+mod send;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use self::cli::{Cli, Command, HistoryCommand};
+use self::outcome::{Outcome, Stop};
+
+fn main() -> ExitCode {
+    // Before the command line is read, which takes defaults from the environment.
+    if let Err(error) = dotenvy::dotenv()
+        && !error.not_found()
+    {
+        eprintln!("error: .env cannot be read: {error}; mend or remove it");
+        return Outcome::Wrong.into();
+    }
+    let cli = Cli::parse();
+    start_logging();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot start: {error}");
+            return Outcome::Unfinished.into();
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(outcome) => outcome.into(),
+        Err(stop) => {
+            eprintln!("error: {stop}");
+            stop.outcome().into()
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<Outcome, Stop> {
+    match cli.command {
+        Command::Send(options) => send::run(&cli.place, &options).await,
+        Command::Redrive(options) => redrive::run(&cli.place, &options).await,
+        Command::History {
+            command: HistoryCommand::Rebuild,
+        } => history::rebuild(&cli.place).await,
+    }
+}
+
+fn start_logging() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+}

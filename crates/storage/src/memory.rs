@@ -43,6 +43,7 @@ type MakeError = Box<dyn Fn(&str) -> StorageError + Send>;
 
 struct Fault {
     operation: Operation,
+    passes: usize,
     remaining: usize,
     /// The write happens and only its answer is lost.
     after_effect: bool,
@@ -103,7 +104,18 @@ impl MemoryStore {
         count: usize,
         error: impl Fn(&str) -> StorageError + Send + 'static,
     ) {
-        self.script(operation, count, false, Box::new(error));
+        self.script(operation, 0, count, false, Box::new(error));
+    }
+
+    /// Lets `passes` calls of a kind through and makes the `count` after them fail without effect.
+    pub fn pass_then_fail(
+        &self,
+        operation: Operation,
+        passes: usize,
+        count: usize,
+        error: impl Fn(&str) -> StorageError + Send + 'static,
+    ) {
+        self.script(operation, passes, count, false, Box::new(error));
     }
 
     /// Makes the next `count` calls of a kind take effect and then report `Unavailable`, as a lost answer does.
@@ -115,7 +127,7 @@ impl MemoryStore {
             store: store.clone(),
             reason: "connection lost before the answer".into(),
         };
-        self.script(operation, count, true, Box::new(error));
+        self.script(operation, 0, count, true, Box::new(error));
     }
 
     /// How many calls of a kind were made, failed ones included.
@@ -134,13 +146,22 @@ impl MemoryStore {
             .collect()
     }
 
-    fn script(&self, operation: Operation, count: usize, after_effect: bool, error: MakeError) {
-        self.lock().faults.push_back(Fault {
+    fn script(
+        &self,
+        operation: Operation,
+        passes: usize,
+        remaining: usize,
+        after_effect: bool,
+        error: MakeError,
+    ) {
+        let fault = Fault {
             operation,
-            remaining: count,
+            passes,
+            remaining,
             after_effect,
             error,
-        });
+        };
+        self.lock().faults.push_back(fault);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -208,6 +229,10 @@ impl State {
         let Some(fault) = due else {
             return Ok(Begun { lost_answer: None });
         };
+        if fault.passes > 0 {
+            fault.passes -= 1;
+            return Ok(Begun { lost_answer: None });
+        }
         fault.remaining -= 1;
         let error = (fault.error)(key);
         if fault.after_effect {

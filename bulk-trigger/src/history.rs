@@ -1,0 +1,23 @@
+//! `bulk-trigger history rebuild`.
+
+use pagemill_storage::{RecordStore, rebuild_history};
+
+use crate::cli::Place;
+use crate::connect;
+use crate::outcome::{Outcome, Stop};
+
+pub(crate) async fn rebuild(place: &Place) -> Result<Outcome, Stop> {
+    let store = connect::bucket(place).await?;
+    let layout = connect::layout(&*store, &place.app_config_key).await?;
+    let key = layout.history();
+    let rebuilt = rebuild_history(&RecordStore::new(store, layout)).await?;
+    println!("{key} says what {} records say", rebuilt.documents);
+    for error in &rebuilt.unreadable {
+        eprintln!("left out: {error}");
+    }
+    Ok(if rebuilt.unreadable.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Incomplete
+    })
+}

@@ -1,0 +1,316 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pagemill_queue::memory::{Fault, Operation};
+use pagemill_queue::{MemoryQueue, QueueError, TokioClock};
+use pagemill_storage::memory::Operation as StoreOperation;
+use pagemill_storage::{
+    KeyLayout, MemoryStore, PutOptions, Record, RecordStatus, SourceVersion, StorageError,
+};
+
+use super::*;
+use crate::cli::TargetStore;
+
+struct World {
+    store: Arc<MemoryStore>,
+    records: RecordStore,
+    queue: MemoryQueue,
+}
+
+impl World {
+    async fn with(keys: &[&str]) -> Self {
+        let store = Arc::new(MemoryStore::new("bucket"));
+        for key in keys {
+            store
+                .put(key, "%PDF".into(), PutOptions::default())
+                .await
+                .unwrap();
+        }
+        let records = RecordStore::new(store.clone(), KeyLayout::default());
+        Self {
+            store,
+            records,
+            queue: MemoryQueue::new("queue", TokioClock::shared()),
+        }
+    }
+
+    async fn record(&self, key: &str, status: RecordStatus) {
+        let meta = self.store.head(key, None).await.unwrap();
+        let mut record = Record::new(SourceKey(key.into()), Timestamp::UNIX_EPOCH);
+        record.status = status;
+        record.version = Some(SourceVersion {
+            sha256: String::new(),
+            bytes: meta.bytes,
+            etag: meta.etag.0,
+            version_id: None,
+            sequencer: None,
+        });
+        self.records.save(&record, None).await.unwrap();
+    }
+
+    async fn send(&self, options: &Send) -> Sent {
+        send(&*self.store, &self.records, &self.queue, options)
+            .await
+            .unwrap()
+    }
+
+    fn requests(&self) -> Vec<JobRequest> {
+        let contents = self.queue.contents();
+        contents
+            .iter()
+            .map(|(body, _)| serde_json::from_str(body).unwrap())
+            .collect()
+    }
+
+    fn keys(&self) -> BTreeSet<String> {
+        self.requests()
+            .into_iter()
+            .map(|request| request.key)
+            .collect()
+    }
+}
+
+fn set(keys: &[&str]) -> BTreeSet<String> {
+    keys.iter().map(|key| (*key).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn one_message_goes_out_for_each_pdf_and_none_for_others() {
+    let odd = "source-pdfs/a b+c%20 é/漢.PDF";
+    let world = World::with(&[
+        "source-pdfs/a.pdf",
+        odd,
+        "source-pdfs/notes.txt",
+        "elsewhere/b.pdf",
+    ])
+    .await;
+    let options = Send {
+        target_stores: vec![TargetStore::Semantic, TargetStore::Pages],
+        force: true,
+        reason: "new prompt".into(),
+        ..Send::default()
+    };
+    let sent = world.send(&options).await;
+    assert_eq!(
+        (sent.tally.listed, sent.tally.not_pdf, sent.sent),
+        (3, 1, 2)
+    );
+    assert_eq!(world.keys(), set(&["source-pdfs/a.pdf", odd]));
+    let requests = world.requests();
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.bucket == "bucket" && request.force)
+    );
+    assert_eq!(
+        requests[0].target_stores,
+        Some(vec!["semantic".into(), "pages".into()])
+    );
+    assert_eq!(requests[0].reason.as_deref(), Some("new prompt"));
+    assert_ne!(requests[0].trace_id, requests[1].trace_id);
+}
+
+#[tokio::test]
+async fn thousands_go_in_batches_of_ten() {
+    let keys: Vec<String> = (0..2_345)
+        .map(|n| format!("source-pdfs/{n:05}.pdf"))
+        .collect();
+    let world = World::with(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let sent = world.send(&Send::default()).await;
+    assert_eq!((sent.sent, world.keys().len()), (2_345, 2_345));
+    assert_eq!(world.queue.calls(Operation::Send), 235);
+}
+
+#[tokio::test]
+async fn only_new_leaves_out_what_is_done_and_unchanged() {
+    let keys = [
+        "done", "partial", "failed", "begun", "changed", "removed", "new",
+    ]
+    .map(|name| format!("source-pdfs/{name}.pdf"));
+    let world = World::with(&keys.each_ref().map(String::as_str)).await;
+    for (key, status) in keys.iter().zip([
+        RecordStatus::Done,
+        RecordStatus::Partial,
+        RecordStatus::Failed,
+        RecordStatus::Processing,
+        RecordStatus::Done,
+        RecordStatus::Removed,
+    ]) {
+        world.record(key, status).await;
+    }
+    world
+        .store
+        .put(&keys[4], "%PDF of today".into(), PutOptions::default())
+        .await
+        .unwrap();
+
+    let sent = world
+        .send(&Send {
+            only_new: true,
+            ..Send::default()
+        })
+        .await;
+    assert_eq!((sent.tally.already_done, sent.sent), (2, 5));
+    assert!(!world.keys().contains(&keys[0]) && !world.keys().contains(&keys[1]));
+
+    let world_of_failures = World {
+        queue: MemoryQueue::new("q", TokioClock::shared()),
+        ..world
+    };
+    let sent = world_of_failures
+        .send(&Send {
+            failed: true,
+            ..Send::default()
+        })
+        .await;
+    assert_eq!((sent.tally.not_failed, sent.sent), (6, 1));
+    assert_eq!(world_of_failures.keys(), set(&["source-pdfs/failed.pdf"]));
+}
+
+#[tokio::test]
+async fn prefix_glob_since_and_limit_narrow_the_choice() {
+    let keys = [
+        "source-pdfs/2024/a.pdf",
+        "source-pdfs/2024/sub/b.pdf",
+        "source-pdfs/2025/c.pdf",
+    ];
+    let glob = |pattern: &str| {
+        globset::GlobBuilder::new(pattern)
+            .literal_separator(true)
+            .build()
+            .unwrap()
+    };
+    for (options, expected) in [
+        (
+            Send {
+                prefix: "2024/".into(),
+                ..Send::default()
+            },
+            &keys[..2],
+        ),
+        (
+            Send {
+                prefix: "source-pdfs/2025".into(),
+                ..Send::default()
+            },
+            &keys[2..],
+        ),
+        (
+            Send {
+                glob: vec![glob("*/?.pdf")],
+                ..Send::default()
+            },
+            &[keys[0], keys[2]][..],
+        ),
+        (
+            Send {
+                glob: vec![glob("2025/*"), glob("**/b.pdf")],
+                ..Send::default()
+            },
+            &keys[1..],
+        ),
+        (
+            Send {
+                limit: Some(2),
+                ..Send::default()
+            },
+            &keys[..2],
+        ),
+        (
+            Send {
+                since: Some(Timestamp::MAX),
+                ..Send::default()
+            },
+            &[],
+        ),
+        (
+            Send {
+                since: Some(Timestamp::UNIX_EPOCH),
+                ..Send::default()
+            },
+            &keys[..],
+        ),
+    ] {
+        let world = World::with(&keys).await;
+        world.send(&options).await;
+        assert_eq!(world.keys(), set(expected), "{options:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_prints_the_keys_and_sends_nothing() {
+    let world = World::with(&["source-pdfs/a.pdf", "source-pdfs/b\u{1b}[31m.pdf"]).await;
+    let mut output = Vec::new();
+    let tally = list_only(&*world.store, &world.records, &Send::default(), &mut output).await;
+    assert_eq!(tally.unwrap().wanted, 2);
+    let text = String::from_utf8(output).unwrap();
+    assert_eq!(text, "source-pdfs/a.pdf\nsource-pdfs/b\\u{1b}[31m.pdf\n");
+    assert_eq!(world.queue.calls(Operation::Send), 0);
+}
+
+#[tokio::test]
+async fn what_a_batch_leaves_is_sent_again() {
+    let keys: Vec<String> = (0..10).map(|n| format!("source-pdfs/{n}.pdf")).collect();
+    let world = World::with(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let throttled = QueueError::Throttled {
+        queue: "queue".into(),
+        reason: "slow".into(),
+    };
+    let faults = [Fault::PartialSend(vec![0, 7]), Fault::Error(throttled)];
+    world.queue.script(Operation::Send, faults);
+    let sent = world.send(&Send::default()).await;
+    assert_eq!((sent.sent, sent.failed.len()), (10, 0));
+    assert_eq!(world.keys().len(), 10);
+    assert_eq!(world.requests().len(), 10, "none was sent twice");
+}
+
+#[tokio::test]
+async fn a_queue_that_refuses_ends_the_run_and_is_told() {
+    let keys: Vec<String> = (0..500).map(|n| format!("source-pdfs/{n}.pdf")).collect();
+    let world = World::with(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let denied = || {
+        Fault::Error(QueueError::Denied {
+            queue: "queue".into(),
+            remedy: "allow it".into(),
+        })
+    };
+    world
+        .queue
+        .script(Operation::Send, (0..50).map(|_| denied()));
+    let sent = world.send(&Send::default()).await;
+    assert_eq!((sent.outcome(), sent.sent), (Outcome::Wrong, 0));
+    assert!(sent.failed[0].1.reason.contains("allow it"));
+    assert!(
+        world.queue.calls(Operation::Send) < 10,
+        "the rest is not tried"
+    );
+}
+
+#[tokio::test]
+async fn what_was_listed_before_an_outage_is_still_sent() {
+    let keys: Vec<String> = (0..1_500)
+        .map(|n| format!("source-pdfs/{n:05}.pdf"))
+        .collect();
+    let world = World::with(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    world
+        .store
+        .pass_then_fail(StoreOperation::List, 1, 1, |prefix| {
+            StorageError::Unavailable {
+                action: "list",
+                key: prefix.into(),
+                store: "bucket".into(),
+                reason: "slow down".into(),
+            }
+        });
+    let stopped = send(
+        &*world.store,
+        &world.records,
+        &world.queue,
+        &Send::default(),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(stopped.outcome(), Outcome::Unfinished);
+    assert_eq!(world.keys().len(), 1_000);
+}

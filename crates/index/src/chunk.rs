@@ -77,26 +77,28 @@ pub fn chunks(pages: &[PageText], settings: &IndexSettings) -> Vec<Chunk> {
     let mut result = Vec::new();
     let mut begin = 0;
     while begin < atoms.len() {
-        let end = fit(
-            pages,
-            &atoms,
-            begin,
-            chunk_end(&atoms, begin, settings),
-            settings,
-        );
-        let fresh = result.len();
-        let chunk_begin = if fresh == 0 {
+        let overlap = if begin == 0 {
+            0..0
+        } else {
+            overlap(&atoms, begin, settings)..begin
+        };
+        let repeated: u32 = atoms[overlap.clone()].iter().map(|atom| atom.tokens).sum();
+        let room = settings.chunk_tokens - repeated;
+        let guess = chunk_end(&atoms, begin, room, settings);
+        let first = if overlap.is_empty() {
             begin
         } else {
-            overlap_begin(&atoms, begin, end, settings)
+            overlap.start
         };
-        let chunk_begin = widest_fitting(pages, &atoms, chunk_begin, begin, end, settings);
+        let counted = fit(pages, &atoms, (first, begin, guess), settings);
+        let end = before_headings(&atoms, begin, counted);
+        let chunk_begin = widest_fitting(pages, &atoms, first, begin, end, settings);
         result.push(chunk(
             pages,
             &atoms,
             &paths,
             (chunk_begin, begin, end),
-            fresh,
+            result.len(),
             settings.tokenizer,
         ));
         begin = end;
@@ -182,8 +184,7 @@ fn stretches(page: &PageText) -> Vec<Stretch> {
 }
 
 /// Where the chunk that begins at `begin` ends by the sum of its atoms' tokens, exclusive.
-fn chunk_end(atoms: &[Atom], begin: usize, settings: &IndexSettings) -> usize {
-    let limit = settings.chunk_tokens;
+fn chunk_end(atoms: &[Atom], begin: usize, limit: u32, settings: &IndexSettings) -> usize {
     let mut tokens = 0;
     let mut has_body = false;
     let mut end = begin;
@@ -207,15 +208,21 @@ fn chunk_end(atoms: &[Atom], begin: usize, settings: &IndexSettings) -> usize {
         has_body |= !atom.is_heading;
         end += 1;
     }
-    // A heading goes with what it is above.
-    let mut last = end;
-    while end < atoms.len() && last > begin + 1 && atoms[last - 1].is_heading {
-        last -= 1;
-    }
-    if last > begin && atoms[begin..last].iter().any(|atom| !atom.is_heading) {
-        last
-    } else {
+    end
+}
+
+/// Draws the end back before headings: a heading goes with what it is above. Where there is nothing else, it stays.
+fn before_headings(atoms: &[Atom], begin: usize, end: usize) -> usize {
+    let is_last = end == atoms.len();
+    let trailing = atoms[begin..end]
+        .iter()
+        .rev()
+        .take_while(|atom| atom.is_heading)
+        .count();
+    if is_last || trailing == end - begin {
         end
+    } else {
+        end - trailing
     }
 }
 
@@ -233,31 +240,30 @@ fn paragraph_tokens(atoms: &[Atom], from: usize) -> u32 {
 fn fit(
     pages: &[PageText],
     atoms: &[Atom],
-    begin: usize,
-    end: usize,
+    (first, begin, end): (usize, usize, usize),
     settings: &IndexSettings,
 ) -> usize {
     let mut last = end;
     while last > begin + 1
-        && tokens_of(pages, &atoms[begin..last], settings.tokenizer) > settings.chunk_tokens
+        && tokens_of(pages, &atoms[first..last], settings.tokenizer) > settings.chunk_tokens
     {
         last -= 1;
     }
     last
 }
 
-/// Where the repetition of the chunk before begins: whole sentences from just before `begin`, never a heading alone.
-fn overlap_begin(atoms: &[Atom], begin: usize, end: usize, settings: &IndexSettings) -> usize {
+/// Where the repetition of the chunk before begins: whole sentences from just before `begin`, but no heading, and
+/// nothing across one.
+fn overlap(atoms: &[Atom], begin: usize, settings: &IndexSettings) -> usize {
     if atoms[begin].is_heading {
         return begin;
     }
-    let own: u32 = atoms[begin..end].iter().map(|atom| atom.tokens).sum();
-    let room = settings
-        .chunk_overlap_tokens
-        .min(settings.chunk_tokens.saturating_sub(own));
     let mut first = begin;
     let mut tokens = 0;
-    while first > 0 && !atoms[first - 1].is_heading && tokens + atoms[first - 1].tokens <= room {
+    while first > 0
+        && !atoms[first - 1].is_heading
+        && tokens + atoms[first - 1].tokens <= settings.chunk_overlap_tokens
+    {
         first -= 1;
         tokens += atoms[first].tokens;
     }

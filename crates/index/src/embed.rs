@@ -135,7 +135,7 @@ fn short_hash(files: &[&[u8]]) -> String {
 }
 
 /// Makes a vector one of length 1; one of zeros stays so.
-fn normalise(vector: &mut [f32]) {
+pub(crate) fn normalise(vector: &mut [f32]) {
     let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
     if length > 0.0 {
         vector.iter_mut().for_each(|value| *value /= length);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable};
 use pagemill_pdf::{PageNumber, PageText};
 
 use crate::chunk::{Chunk, chunks};
@@ -15,6 +17,9 @@ use crate::store::{Collection, CollectionSpec, Hit, SearchFilter, SearchQuery, V
 
 /// Changes when the same settings would give other points.
 const LAYOUT_VERSION: &str = "index-1";
+
+/// Pause before a failed write is tried again; doubles once.
+const WRITE_PAUSE: Duration = Duration::from_millis(200);
 
 /// Says whether it may still write; asked before each write. An error ends the work with
 /// [`IndexError::NotPermitted`].
@@ -302,8 +307,18 @@ impl Indexer {
         while !points.is_empty() {
             let rest = points.split_off(most.min(points.len()));
             let written = points.len() as u64;
-            permit().map_err(IndexError::NotPermitted)?;
-            self.store.upsert(&collection, points).await?;
+            // A short outage must not cost the embeddings of the whole document. The permit is asked again each time.
+            let attempt = || async {
+                permit().map_err(IndexError::NotPermitted)?;
+                self.store.upsert(&collection, points.clone()).await
+            };
+            let pauses = ExponentialBuilder::default()
+                .with_min_delay(WRITE_PAUSE)
+                .with_max_times(2);
+            attempt
+                .retry(pauses)
+                .when(|error| matches!(error, IndexError::Unavailable { .. }))
+                .await?;
             *report.points.entry(target).or_default() += written;
             points = rest;
         }

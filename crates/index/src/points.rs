@@ -230,7 +230,8 @@ mod tests {
     fn haystack_finds_its_point_by_its_document_id() {
         let images = BTreeMap::from([(PageNumber(2), "images/2.png".to_owned())]);
         let point = document(&images).haystack(&chunk(), (None, None));
-        let fields: Vec<&str> = point.payload.keys().map(String::as_str).collect();
+        let mut fields: Vec<&str> = point.payload.keys().map(String::as_str).collect();
+        fields.sort_unstable();
         assert_eq!(fields, ["blob", "content", "id", "meta"]);
         let document_id = point.payload["id"].as_str().unwrap();
         assert_eq!(

@@ -1,0 +1,6 @@
+//! The contract of embedders.
+
+mod embedders {
+    mod endpoint;
+    mod local;
+}

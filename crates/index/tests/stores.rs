@@ -1,0 +1,6 @@
+//! The contract of vector stores: one suite, run against the embedded store and against a server over real gRPC.
+
+mod stores {
+    mod conformance;
+    mod server_faults;
+}

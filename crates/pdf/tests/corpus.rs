@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use flate2::read::GzDecoder;
 use futures::StreamExt;
 use pagemill_pdf::{
-    Encryption, Engine, EngineSettings, ExtractRequest, ImageSettings, Limits, PageFailure,
-    PageState, PdfError, SealedFile,
+    Engine, EngineSettings, ExtractRequest, ImageSettings, Limits, PageFailure, PageState,
+    PdfError, SealedFile,
 };
 
 /// Longest time for one document: two attempts at opening, at the second reading and at a page, and some.
@@ -158,59 +158,6 @@ async fn every_document_ends_whole_partial_or_with_a_typed_error() {
     }
     assert!(!endings.is_empty(), "the corpus has documents");
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-#[tokio::test]
-async fn encrypted_documents_open_with_their_password_among_wrong_ones() {
-    let (Some(corpus), Some(libpdfium)) = (folder("PAGEMILL_CORPUS"), folder("PAGEMILL_RUNTIME"))
-    else {
-        return;
-    };
-    let engine = Engine::new(EngineSettings {
-        child_command: vec![env!("CARGO_BIN_EXE_pdf-child").to_owned()],
-        libpdfium,
-        children: 1,
-        limits: Limits::default(),
-    })
-    .expect("the engine starts");
-    let documents = corpus.join("documents");
-    let manifest = fs::read_to_string(documents.join("manifest.tsv")).expect("a manifest");
-    let column_names: Vec<&str> = manifest.lines().next().unwrap_or("").split('\t').collect();
-    let column = |name: &str| {
-        let found = column_names.iter().position(|column| *column == name);
-        found.expect("the manifest has this column")
-    };
-    let (file, password, pages) = (column("file"), column("password"), column("pages"));
-    let mut opened = 0;
-    for line in manifest.lines() {
-        let fields: Vec<&str> = line.split('\t').collect();
-        if !fields[file].starts_with("enc-user__") {
-            continue;
-        }
-        let bytes = fs::read(documents.join(fields[file])).expect("a readable file");
-        let sealed = SealedFile::from_bytes(&bytes, 1 << 30).expect("a PDF");
-        let right = fields[password].trim_matches('"').to_owned();
-        let passwords = ["wrong".to_owned(), "zero\0byte".to_owned(), right];
-        let document = engine
-            .open(sealed, &passwords)
-            .await
-            .unwrap_or_else(|error| panic!("{}: {error}", fields[file]));
-        assert_eq!(document.inspection().encryption, Encryption::Password);
-        assert_eq!(document.inspection().pages.to_string(), fields[pages]);
-        let request = ExtractRequest {
-            text: true,
-            ..ExtractRequest::default()
-        };
-        let outcomes: Vec<_> = document.extract(request).collect().await;
-        assert!(
-            outcomes.iter().all(|(_, outcome)| outcome.is_ok()),
-            "{}",
-            fields[file]
-        );
-        println!("{}: {:?}", fields[file], document.inspection().warnings);
-        opened += 1;
-    }
-    assert!(opened > 0, "the corpus has encrypted documents");
 }
 
 fn report(ending: &Ending) {

@@ -1,1 +1,48 @@
-//! x
+//! `process_single_source`: one PDF, end to end. The only way a document is processed, from every entry: queue,
+//! folder, bulk, replay, test.
+//!
+//! # A document is a small build
+//!
+//! ```text
+//! fetch -> inspect -+-> pages   (images)   ----------------+
+//!                   +-> text    (layout)                   +-> metadata -> index -> commit
+//!                   +-> links                              |
+//!                   +-> structure (outline, headings) -----+
+//! ```
+//!
+//! Every stage has a [fingerprint](fingerprint): a hash of its inputs, its settings and its engine's version. The
+//! [record](pagemill_storage::Record) of a source is its build log. [`plan`] compares the two and names the stages
+//! that must run; [`Pipeline::process_single_source`] runs them, writes each one's outputs, and then its entry into
+//! the record by compare-and-swap. From that follow, without special cases: an unchanged document does nothing; a
+//! changed prompt re-runs metadata and index and nothing else; a killed run resumes at the stage that was not
+//! finished; a message delivered twice converges to one result.
+//!
+//! # What it needs
+//!
+//! Traits only: an [`ObjectStore`](pagemill_storage::ObjectStore), a PDF [engine](pagemill_pdf::Engine), a
+//! [metadata generator](pagemill_metadata::MetadataGenerator), an [indexer](pagemill_index::Indexer), and for each
+//! run a [`Permit`], which is asked before every write whether this worker still holds the document.
+//!
+//! # Reading order
+//!
+//! [`settings`] (what can be tuned) -> [`fingerprint`] -> [`plan`] -> [`process`] (the run) -> `stages` (what each
+//! stage makes) -> [`outcome`].
+
+pub mod fingerprint;
+pub mod outcome;
+pub mod permit;
+pub mod plan;
+pub mod process;
+pub mod removal;
+pub mod settings;
+
+mod artifacts;
+mod run;
+mod stages;
+
+pub use artifacts::{LinksFile, MetadataFile, StructureFile, TextFile};
+pub use outcome::{Counts, Outcome, PipelineError, Processed};
+pub use permit::{LeaseLost, Permit, Progress, Unlimited};
+pub use plan::{Plan, PlannedStage, Reason};
+pub use process::{Options, Parts, Pipeline, Source};
+pub use settings::{Passwords, Settings, SettingsError};

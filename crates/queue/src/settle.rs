@@ -179,8 +179,9 @@ impl Settler {
                 .await
                 .map(|()| Settled::Released),
             Outcome::Transient { retry_after, .. } => {
-                self.delay(&permit, backoff(attempts, *retry_after, &mut rand::rng()))
-                    .await
+                // A value of its own: the random generator must not live across the call, or this future is not Send.
+                let delay = backoff(attempts, *retry_after, &mut rand::rng());
+                self.delay(&permit, delay).await
             }
             Outcome::Permanent(failure) => {
                 self.bury(&permit, message, failure, attempts, context)
@@ -237,9 +238,8 @@ impl Settler {
         if let Err(error) = sent {
             live(permit, &self.queue)?;
             tracing::error!(%error, message_id = %message.id, "the dead letter was not sent, the message comes back");
-            return self
-                .delay(permit, backoff(attempts, None, &mut rand::rng()))
-                .await;
+            let delay = backoff(attempts, None, &mut rand::rng());
+            return self.delay(permit, delay).await;
         }
         // Dying between send and delete leaves the letter twice at worst, never not at all.
         match self.delete(permit).await? {

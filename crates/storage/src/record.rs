@@ -70,6 +70,22 @@ pub enum Stage {
     Commit,
 }
 
+impl Stage {
+    /// Its name, as in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inspect => "inspect",
+            Self::Pages => "pages",
+            Self::Text => "text",
+            Self::Links => "links",
+            Self::Structure => "structure",
+            Self::Metadata => "metadata",
+            Self::Index => "index",
+            Self::Commit => "commit",
+        }
+    }
+}
+
 /// What is known of one finished stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageEntry {

@@ -1,0 +1,216 @@
+//! How a run ends.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pagemill_index::IndexError;
+use pagemill_metadata::MetadataError;
+use pagemill_pdf::PdfError;
+use pagemill_storage::{RecordError, Stage, StorageError};
+
+use crate::permit::LeaseLost;
+
+/// How a run that reached a final state ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Stages ran, and the document is whole.
+    Processed(Processed),
+    /// Everything was up to date; nothing ran and nothing was written.
+    Unchanged(Processed),
+    /// The event is older than what the record already has.
+    Superseded,
+    /// The source was removed, and what was made from it with it.
+    Removed,
+}
+
+/// What is in place after a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Processed {
+    /// The stages that ran, in order.
+    pub ran: Vec<Stage>,
+    /// How much there is.
+    pub counts: Counts,
+    /// Pages that failed, with the reason code.
+    pub failed_pages: BTreeMap<u32, String>,
+    /// Calls of the LLM in this run.
+    pub llm_calls: u32,
+}
+
+/// Sizes of a document.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Pages.
+    pub pages: u32,
+    /// Links.
+    pub links: u32,
+    /// Chunks in the index.
+    pub chunks: u32,
+    /// Pages that need OCR.
+    pub needs_ocr: u32,
+}
+
+/// Why a run did not reach a final state, by what the caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The document can't be processed, now or later. It is recorded as failed.
+    #[error("{message}")]
+    Permanent {
+        /// Stable reason code.
+        reason: String,
+        /// Where it failed.
+        stage: Stage,
+        /// What happened and what to do.
+        message: String,
+    },
+    /// A service did not answer, or refused for now. The document is not at fault: try again later.
+    #[error("{dependency} is not available: {message}")]
+    Transient {
+        /// `s3`, `qdrant`, `embedder`, `llm` or `pdf`.
+        dependency: &'static str,
+        /// Where it failed.
+        stage: Stage,
+        /// What happened.
+        message: String,
+        /// When the service asked to be tried again, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// A setting or a permission is wrong. No document can be processed until somebody mends it.
+    #[error("{message}")]
+    Configuration {
+        /// `s3`, `qdrant`, `embedder`, `llm` or `pdf`.
+        dependency: &'static str,
+        /// Where it failed.
+        stage: Stage,
+        /// What is wrong and the remedy.
+        message: String,
+    },
+    /// Another worker wrote this document's record meanwhile: it has the document. Try again later.
+    #[error("another worker is processing this document")]
+    Conflict,
+    /// The worker is shutting down; the run ended at a boundary, and a later one goes on from there.
+    #[error("the worker is shutting down, and a later run goes on from here")]
+    Stopped,
+    /// This worker's lease on the document ran out; nothing more was written.
+    #[error(transparent)]
+    LeaseLost(#[from] LeaseLost),
+}
+
+impl PipelineError {
+    /// The stable code, for logs, metrics and summaries.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Permanent { reason, .. } => reason,
+            Self::Transient { .. } => "transient",
+            Self::Configuration { .. } => "configuration",
+            Self::Conflict => "conflict",
+            Self::Stopped => "stopped",
+            Self::LeaseLost(_) => "lease_lost",
+        }
+    }
+
+    pub(crate) fn from_storage(stage: Stage, error: StorageError) -> Self {
+        let message = error.to_string();
+        match error {
+            StorageError::Precondition { .. } => Self::Conflict,
+            StorageError::NotFound { .. } => Self::Permanent {
+                reason: "missing_object".into(),
+                stage,
+                message,
+            },
+            StorageError::BadKey { .. } => Self::Permanent {
+                reason: "bad_key".into(),
+                stage,
+                message,
+            },
+            StorageError::NoStore { .. } | StorageError::Denied { .. } => Self::Configuration {
+                dependency: "s3",
+                stage,
+                message,
+            },
+            StorageError::Unavailable { .. } => Self::Transient {
+                dependency: "s3",
+                stage,
+                message,
+                retry_after: None,
+            },
+        }
+    }
+
+    pub(crate) fn from_pdf(stage: Stage, error: PdfError) -> Self {
+        let message = error.to_string();
+        if error.is_permanent() {
+            Self::Permanent {
+                reason: error.code().into(),
+                stage,
+                message,
+            }
+        } else {
+            Self::Configuration {
+                dependency: "pdf",
+                stage,
+                message,
+            }
+        }
+    }
+
+    pub(crate) fn from_record(stage: Stage, error: RecordError) -> Self {
+        let message = error.to_string();
+        match error {
+            RecordError::Storage(error) => Self::from_storage(stage, error),
+            RecordError::Corrupt { .. } | RecordError::UnknownFormat { .. } => Self::Permanent {
+                reason: "unreadable_record".into(),
+                stage,
+                message,
+            },
+        }
+    }
+
+    pub(crate) fn from_metadata(error: MetadataError) -> Self {
+        let (stage, dependency, message) = (Stage::Metadata, "llm", error.to_string());
+        if error.is_permanent() {
+            Self::Permanent {
+                reason: error.code().into(),
+                stage,
+                message,
+            }
+        } else if error.is_configuration() {
+            Self::Configuration {
+                dependency,
+                stage,
+                message,
+            }
+        } else {
+            Self::Transient {
+                dependency,
+                stage,
+                message,
+                retry_after: error.retry_after(),
+            }
+        }
+    }
+
+    pub(crate) fn from_index(stage: Stage, error: IndexError) -> Self {
+        let message = error.to_string();
+        let dependency = error.dependency().unwrap_or("qdrant");
+        if error.is_permanent() {
+            Self::Permanent {
+                reason: error.code().into(),
+                stage,
+                message,
+            }
+        } else if error.is_configuration() {
+            Self::Configuration {
+                dependency,
+                stage,
+                message,
+            }
+        } else {
+            Self::Transient {
+                dependency,
+                stage,
+                message,
+                retry_after: error.retry_after(),
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The permit of a run: may it still write, and how far is it.
+
+use pagemill_storage::Stage;
+
+/// The document is no longer this worker's; somebody else may be at work on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the lease on this document is lost, so nothing more may be written")]
+pub struct LeaseLost;
+
+/// A sign of life, at each step of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Bytes of the source arrived.
+    Fetched {
+        /// How many so far.
+        bytes: u64,
+    },
+    /// The document is open.
+    Opened {
+        /// How many pages it has.
+        pages: u32,
+    },
+    /// A page is done.
+    Page {
+        /// Which.
+        page: u32,
+    },
+    /// A stage begins.
+    Stage(Stage),
+    /// Something inside a stage was finished: a batch of points, an answer of the LLM.
+    Step,
+}
+
+/// Whether a run may go on. Asked before every side effect, told of every step.
+///
+/// The worker's permit is its lease on the queue message; a folder run needs none ([`Unlimited`]).
+pub trait Permit: Send + Sync {
+    /// Says whether writing is allowed at this moment.
+    ///
+    /// # Errors
+    /// [`LeaseLost`] when this worker must not write any more; the run stops at once.
+    fn check(&self) -> Result<(), LeaseLost>;
+
+    /// Takes note of a step.
+    fn progress(&self, progress: Progress);
+
+    /// Whether the run should end at the next boundary, because the worker is shutting down. What is done stays done.
+    fn should_stop(&self) -> bool {
+        false
+    }
+}
+
+/// The permit of a run that nobody else can take over.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unlimited;
+
+impl Permit for Unlimited {
+    fn check(&self) -> Result<(), LeaseLost> {
+        Ok(())
+    }
+
+    fn progress(&self, _progress: Progress) {}
+}

@@ -1,0 +1,663 @@
+//! The run: from a source's key to its committed record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use pagemill_index::{Indexer, TargetStore};
+use pagemill_metadata::MetadataGenerator;
+use pagemill_pdf::Engine;
+use pagemill_pdf::memory_file::{SealedFile, SpoolFile};
+use pagemill_storage::history::HistoryWriter;
+use pagemill_storage::{
+    ETag, Fingerprint, KeyLayout, ObjectMeta, ObjectStore, Record, RecordStatus, RecordStore,
+    SourceKey, SourceVersion, Stage, StorageError,
+};
+
+use crate::fingerprint::Fingerprinter;
+use crate::outcome::{Counts, Outcome, PipelineError, Processed};
+use crate::permit::{Permit, Progress};
+use crate::plan::Plan;
+use crate::run::{FailedStage, Run};
+use crate::settings::Settings;
+use crate::stages::Extracted;
+
+/// What a pipeline works with. Adapters are chosen once, at start.
+#[derive(Debug)]
+pub struct Parts {
+    /// Objects: sources, outputs, records.
+    pub store: Arc<dyn ObjectStore>,
+    /// Opens and renders PDFs in child processes.
+    pub engine: Engine,
+    /// Which engine that is (a hash of its library): part of the fingerprints of what it makes.
+    pub engine_version: String,
+    /// Makes document metadata.
+    pub generator: Arc<dyn MetadataGenerator>,
+    /// Chunks, embeds, stores.
+    pub indexer: Arc<Indexer>,
+    /// The history view; a failed write of it never fails a document.
+    pub history: Option<Arc<HistoryWriter>>,
+    /// The tunables.
+    pub settings: Arc<Settings>,
+}
+
+/// One source to process, with what the event said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its key.
+    pub key: SourceKey,
+    /// The version that the event speaks of, where the bucket keeps versions.
+    pub version_id: Option<String>,
+    /// The event's place in the order of events of this key, where it has one.
+    pub sequencer: Option<String>,
+}
+
+impl Source {
+    /// The newest version of a key.
+    pub fn newest(key: impl Into<String>) -> Self {
+        Self {
+            key: SourceKey(key.into()),
+            version_id: None,
+            sequencer: None,
+        }
+    }
+}
+
+/// How one run differs from the settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Run every stage, whatever the record says.
+    pub force: bool,
+    /// Replaces the user prompt of the metadata stage for this document.
+    pub custom_prompt: Option<String>,
+    /// Ties the logs of one message together.
+    pub trace_id: String,
+}
+
+/// Runs documents. Cheap to clone; one for the whole process.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    parts: Arc<Parts>,
+    records: Arc<RecordStore>,
+}
+
+impl Pipeline {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let records = RecordStore::new(Arc::clone(&parts.store), parts.settings.layout.clone());
+        Self {
+            parts: Arc::new(parts),
+            records: Arc::new(records),
+        }
+    }
+
+    /// The records.
+    pub fn records(&self) -> &RecordStore {
+        &self.records
+    }
+
+    /// The parts.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The key layout.
+    pub fn layout(&self) -> &KeyLayout {
+        &self.parts.settings.layout
+    }
+
+    /// Processes one source end to end: runs the stages that are not up to date, and commits.
+    ///
+    /// `targets` are the vector stores asked for; stores that hold the document already are kept up to date too.
+    ///
+    /// # Errors
+    /// See [`PipelineError`]. A permanent error is in the record when this returns.
+    pub async fn process_single_source(
+        &self,
+        source: &Source,
+        targets: &[TargetStore],
+        options: &Options,
+        permit: &dyn Permit,
+    ) -> Result<Outcome, PipelineError> {
+        let loaded = self.records.load(&source.key).await;
+        let loaded = loaded.map_err(|error| PipelineError::from_record(Stage::Inspect, error))?;
+        let newest_seen = loaded
+            .as_ref()
+            .and_then(|(record, _)| newest_sequencer(record));
+        if is_older(source.sequencer.as_deref(), newest_seen) {
+            return Ok(Outcome::Superseded);
+        }
+        let mut run = Run::new(
+            &self.parts.store,
+            &self.records,
+            permit,
+            &options.trace_id,
+            &source.key,
+            loaded,
+        );
+        let targets = self.all_targets(&run.record, targets);
+
+        // What the store says of the source may be enough to see that there is nothing to do.
+        let head = match self
+            .parts
+            .store
+            .head(source.key.as_str(), source.version_id.as_deref())
+            .await
+        {
+            Ok(head) => head,
+            Err(error) => return Err(missing_source(error)),
+        };
+        if !options.force
+            && let Some(done) = self.up_to_date(&run.record, &head, &targets, options)
+        {
+            return done;
+        }
+
+        // Bring the bytes, unless the stages that must run can do without them.
+        let known =
+            same_bytes(run.record.version.as_ref(), &head).map(|version| version.sha256.clone());
+        let mut plan = known
+            .as_deref()
+            .map(|sha256| self.plan_for(&run.record, sha256, &targets, options));
+        let mut stored = None;
+        if let Some(plan) = plan.as_mut()
+            && !plan.needs_source()
+        {
+            stored = self.load_stored(&run, plan).await?;
+        }
+        let file = match &plan {
+            Some(plan) if !plan.needs_source() => None,
+            _ => Some(self.fetch(&mut run, source, options).await?),
+        };
+        let version = match &file {
+            Some((_, version)) => version.clone(),
+            None => version_of(
+                known.expect("a plan without fetching is made from a known hash"),
+                &head,
+                source,
+            ),
+        };
+        let plan = match plan {
+            Some(plan)
+                if run
+                    .record
+                    .version
+                    .as_ref()
+                    .is_some_and(|old| old.sha256 == version.sha256) =>
+            {
+                plan
+            }
+            _ => self.plan_for(&run.record, &version.sha256, &targets, options),
+        };
+        if plan.is_empty()
+            && matches!(
+                run.record.status,
+                RecordStatus::Done | RecordStatus::Partial
+            )
+        {
+            // The same bytes under a new tag: remember the tag, so that next time nothing is fetched.
+            run.record.version = Some(version);
+            run.save().await?;
+            return Ok(Outcome::Unchanged(summary(&run.record, Vec::new(), 0)));
+        }
+
+        let built = self
+            .build(
+                &mut run,
+                file.map(|(file, _)| file),
+                stored,
+                &version,
+                &plan,
+                options,
+            )
+            .await;
+        match built {
+            Err(PipelineError::Permanent {
+                reason,
+                stage,
+                message,
+            }) => {
+                let failed = FailedStage {
+                    reason,
+                    stage,
+                    message,
+                };
+                Err(self.fail(&mut run, failed, version, options).await?)
+            }
+            Err(error @ (PipelineError::LeaseLost(_) | PipelineError::Conflict)) => Err(error),
+            Err(error) => {
+                run.save_interruption().await;
+                Err(error)
+            }
+            Ok(outcome) => Ok(outcome),
+        }
+    }
+
+    /// Records a permanent failure, and gives it back as the run's error.
+    async fn fail(
+        &self,
+        run: &mut Run<'_>,
+        failed: FailedStage,
+        version: SourceVersion,
+        options: &Options,
+    ) -> Result<PipelineError, PipelineError> {
+        let FailedStage {
+            reason,
+            stage,
+            message,
+        } = &failed;
+        let error = PipelineError::Permanent {
+            reason: reason.clone(),
+            stage: *stage,
+            message: message.clone(),
+        };
+        let fingerprint = self.failure_fingerprint(&run.record.source, &version.sha256, options);
+        run.save_failure(failed, version, fingerprint).await?;
+        self.note_history(&run.record);
+        Ok(error)
+    }
+
+    /// What a run would do, and why, without doing it. `None` when the source has never been fetched in its present
+    /// version: then every stage would run.
+    ///
+    /// # Errors
+    /// When the record or the source can't be read.
+    pub async fn plan(
+        &self,
+        source: &Source,
+        targets: &[TargetStore],
+        options: &Options,
+    ) -> Result<Option<Plan>, PipelineError> {
+        let loaded = self.records.load(&source.key).await;
+        let loaded = loaded.map_err(|error| PipelineError::from_record(Stage::Inspect, error))?;
+        let head = self
+            .parts
+            .store
+            .head(source.key.as_str(), source.version_id.as_deref())
+            .await;
+        let head = head.map_err(|error| missing_source(error))?;
+        let Some((record, _)) = loaded else {
+            return Ok(None);
+        };
+        let targets = self.all_targets(&record, targets);
+        Ok(same_bytes(record.version.as_ref(), &head)
+            .map(|version| self.plan_for(&record, &version.sha256, &targets, options)))
+    }
+
+    /// Runs the stages of a plan and commits.
+    async fn build(
+        &self,
+        run: &mut Run<'_>,
+        file: Option<SealedFile>,
+        stored: Option<Extracted>,
+        version: &SourceVersion,
+        plan: &Plan,
+        options: &Options,
+    ) -> Result<Outcome, PipelineError> {
+        run.record.status = RecordStatus::Processing;
+        run.record.attempts = run.record.attempts.saturating_add(1);
+        run.record.failure = None;
+        run.record.version = Some(version.clone());
+        run.record.target_stores = plan
+            .targets
+            .iter()
+            .map(|target| target.name().to_owned())
+            .collect();
+        let first = plan
+            .stages
+            .first()
+            .map_or(Stage::Commit, |planned| planned.stage);
+        run.enter(first);
+        run.mark_in_progress();
+        run.save().await?;
+
+        let extracted = match (file, stored) {
+            (Some(file), _) => self.extract(run, file, version, plan).await?,
+            (None, Some(stored)) => stored,
+            // Only the commit is left to do.
+            (None, None) => Extracted::default(),
+        };
+        let mut llm_calls = 0;
+        let mut metadata = None;
+        run.boundary()?;
+        if plan.runs(Stage::Metadata) {
+            let (made, usage) = self
+                .metadata(run, &extracted, version, plan, options)
+                .await?;
+            llm_calls = usage.calls;
+            metadata = Some(made);
+        }
+        run.boundary()?;
+        if plan.runs(Stage::Index) {
+            self.index(run, &extracted, metadata, version, plan).await?;
+        }
+        self.commit(run, plan).await?;
+        let ran = plan.stages.iter().map(|planned| planned.stage).collect();
+        Ok(Outcome::Processed(summary(&run.record, ran, llm_calls)))
+    }
+
+    /// Downloads the source into a sealed memory file, hashing it on the way.
+    async fn fetch(
+        &self,
+        run: &mut Run<'_>,
+        source: &Source,
+        options: &Options,
+    ) -> Result<(SealedFile, SourceVersion), PipelineError> {
+        run.enter(Stage::Inspect);
+        let opened = self
+            .parts
+            .store
+            .get(source.key.as_str(), source.version_id.as_deref())
+            .await;
+        let (meta, mut body) = opened.map_err(|error| missing_source(error))?;
+        let fetched = async {
+            let mut spool = SpoolFile::new(self.parts.settings.limits.max_file_bytes)?;
+            let mut bytes = 0;
+            while let Some(chunk) = body.next().await {
+                let chunk = chunk.map_err(FetchError::Storage)?;
+                spool.write(&chunk)?;
+                bytes += chunk.len() as u64;
+                run.permit.progress(Progress::Fetched { bytes });
+            }
+            let sealed = spool.seal()?;
+            Ok::<_, FetchError>(sealed)
+        };
+        match fetched.await {
+            Ok(sealed) => {
+                let version = version_of(sealed.sha256().to_owned(), &meta, source);
+                Ok((sealed, version))
+            }
+            Err(FetchError::Storage(error)) => Err(run.storage(error)),
+            Err(FetchError::Pdf(error)) => {
+                // Empty, too large or not a PDF: there is no document to build, but there is a verdict to record.
+                let version = version_of(String::new(), &meta, source);
+                match PipelineError::from_pdf(Stage::Inspect, error) {
+                    PipelineError::Permanent {
+                        reason,
+                        stage,
+                        message,
+                    } => {
+                        run.record.attempts = run.record.attempts.saturating_add(1);
+                        let failed = FailedStage {
+                            reason,
+                            stage,
+                            message,
+                        };
+                        Err(self.fail(run, failed, version, options).await?)
+                    }
+                    other => Err(other),
+                }
+            }
+        }
+    }
+
+    /// The stores asked for, and those that hold the document already.
+    fn all_targets(&self, record: &Record, asked: &[TargetStore]) -> Vec<TargetStore> {
+        let held = record
+            .target_stores
+            .iter()
+            .filter_map(|name| name.parse().ok());
+        let mut targets: Vec<TargetStore> = asked.iter().copied().chain(held).collect();
+        targets.sort();
+        targets.dedup();
+        targets
+    }
+
+    fn plan_for(
+        &self,
+        record: &Record,
+        sha256: &str,
+        targets: &[TargetStore],
+        options: &Options,
+    ) -> Plan {
+        let wanted = self.wanted(&record.source, sha256, targets, options);
+        Plan::new(wanted, targets.to_vec(), Some(record), options.force)
+    }
+
+    /// What every stage's fingerprint must be, for this content and these settings.
+    fn wanted(
+        &self,
+        source: &SourceKey,
+        sha256: &str,
+        targets: &[TargetStore],
+        options: &Options,
+    ) -> BTreeMap<Stage, Fingerprint> {
+        let Parts {
+            settings,
+            engine_version,
+            generator,
+            indexer,
+            ..
+        } = &*self.parts;
+        let limits = &settings.limits;
+        let inspect = Fingerprinter::new(Stage::Inspect)
+            .part(source.as_str())
+            .part(sha256)
+            .part(engine_version)
+            .finish();
+        let pages = Fingerprinter::new(Stage::Pages)
+            .upstream(&inspect)
+            .settings(&settings.pages)
+            .finish();
+        let text = Fingerprinter::new(Stage::Text)
+            .upstream(&inspect)
+            .part(&limits.max_text_bytes_per_page.to_string())
+            .finish();
+        let links = Fingerprinter::new(Stage::Links)
+            .upstream(&inspect)
+            .part(&limits.max_links_per_page.to_string())
+            .finish();
+        let structure = Fingerprinter::new(Stage::Structure)
+            .upstream(&text)
+            .finish();
+        let metadata = generator
+            .fingerprint_parts()
+            .iter()
+            .fold(Fingerprinter::new(Stage::Metadata), |print, part| {
+                print.part(part)
+            })
+            .part(options.custom_prompt.as_deref().unwrap_or_default())
+            .upstream(&text)
+            .upstream(&links)
+            .upstream(&structure)
+            .finish();
+        let index = indexer
+            .fingerprint_parts()
+            .iter()
+            .fold(Fingerprinter::new(Stage::Index), |print, part| {
+                print.part(part)
+            });
+        let index = targets
+            .iter()
+            .fold(index, |print, target| print.part(target.name()))
+            .upstream(&pages)
+            .upstream(&structure)
+            .upstream(&metadata)
+            .finish();
+        let commit = Fingerprinter::new(Stage::Commit)
+            .upstream(&pages)
+            .upstream(&links)
+            .upstream(&index)
+            .finish();
+        BTreeMap::from([
+            (Stage::Inspect, inspect),
+            (Stage::Pages, pages),
+            (Stage::Text, text),
+            (Stage::Links, links),
+            (Stage::Structure, structure),
+            (Stage::Metadata, metadata),
+            (Stage::Index, index),
+            (Stage::Commit, commit),
+        ])
+    }
+
+    /// What a permanent failure depends on: content, limits, engine, prompts, and which passwords there are.
+    fn failure_fingerprint(
+        &self,
+        source: &SourceKey,
+        sha256: &str,
+        options: &Options,
+    ) -> Fingerprint {
+        let Parts {
+            settings,
+            engine_version,
+            generator,
+            ..
+        } = &*self.parts;
+        let print = Fingerprinter::new(Stage::Inspect)
+            .part("failure")
+            .part(sha256)
+            .part(engine_version);
+        let print = print
+            .settings(&settings.limits)
+            .settings(&settings.passwords.patterns(source));
+        let print = generator
+            .fingerprint_parts()
+            .iter()
+            .fold(print, |print, part| print.part(part));
+        print
+            .part(options.custom_prompt.as_deref().unwrap_or_default())
+            .finish()
+    }
+
+    /// The answer of the record alone, when it has one: nothing to do, or failed for reasons that still hold.
+    fn up_to_date(
+        &self,
+        record: &Record,
+        head: &ObjectMeta,
+        targets: &[TargetStore],
+        options: &Options,
+    ) -> Option<Result<Outcome, PipelineError>> {
+        match record.status {
+            RecordStatus::Done | RecordStatus::Partial => {
+                let version = same_bytes(record.version.as_ref(), head)?;
+                let plan = self.plan_for(record, &version.sha256, targets, options);
+                plan.is_empty()
+                    .then(|| Ok(Outcome::Unchanged(summary(record, Vec::new(), 0))))
+            }
+            RecordStatus::Failed => {
+                let failure = record.failure.as_ref()?;
+                let version = same_bytes(failure.version.as_ref(), head)?;
+                let fingerprint =
+                    self.failure_fingerprint(&record.source, &version.sha256, options);
+                (failure.fingerprint == fingerprint).then(|| {
+                    Err(PipelineError::Permanent {
+                        reason: failure.reason.clone(),
+                        stage: failure.stage,
+                        message: failure.message.clone(),
+                    })
+                })
+            }
+            RecordStatus::Processing | RecordStatus::Removed => None,
+        }
+    }
+
+    /// Tells the history view. It is not the truth, so an error is logged and no more.
+    pub(crate) fn note_history(&self, record: &Record) {
+        if let Some(history) = &self.parts.history {
+            history.update(record);
+        }
+    }
+}
+
+/// Why the bytes did not come.
+enum FetchError {
+    Storage(StorageError),
+    Pdf(pagemill_pdf::PdfError),
+}
+
+impl From<pagemill_pdf::PdfError> for FetchError {
+    fn from(error: pagemill_pdf::PdfError) -> Self {
+        Self::Pdf(error)
+    }
+}
+
+fn summary(record: &Record, ran: Vec<Stage>, llm_calls: u32) -> Processed {
+    let fact = |stage, name: &str| {
+        let value = record
+            .stages
+            .get(&stage)
+            .and_then(|entry| entry.facts.get(name));
+        value
+            .and_then(serde_json::Value::as_u64)
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(0)
+    };
+    Processed {
+        ran,
+        counts: Counts {
+            pages: record.ledger.pages,
+            links: fact(Stage::Links, "links"),
+            chunks: fact(Stage::Index, "chunks"),
+            needs_ocr: u32::try_from(record.ledger.needs_ocr.len()).unwrap_or(u32::MAX),
+        },
+        failed_pages: record.ledger.failed.clone(),
+        llm_calls,
+    }
+}
+
+/// A record's version, when it is of the bytes that the store has now.
+fn same_bytes<'a>(
+    version: Option<&'a SourceVersion>,
+    head: &ObjectMeta,
+) -> Option<&'a SourceVersion> {
+    version.filter(|version| version.etag == head.etag.0 && version.bytes == head.bytes)
+}
+
+fn version_of(sha256: String, meta: &ObjectMeta, source: &Source) -> SourceVersion {
+    let ETag(etag) = meta.etag.clone();
+    SourceVersion {
+        sha256,
+        bytes: meta.bytes,
+        etag,
+        version_id: meta.version_id.clone(),
+        sequencer: source.sequencer.clone(),
+    }
+}
+
+fn missing_source(error: StorageError) -> PipelineError {
+    match error {
+        StorageError::NotFound { .. } => PipelineError::Permanent {
+            reason: "missing_source".into(),
+            stage: Stage::Inspect,
+            message: format!(
+                "{error}: it was removed or moved after the message was sent; upload it again"
+            ),
+        },
+        StorageError::BadKey { .. } => PipelineError::Permanent {
+            reason: "bad_key".into(),
+            stage: Stage::Inspect,
+            message: error.to_string(),
+        },
+        other => PipelineError::from_storage(Stage::Inspect, other),
+    }
+}
+
+/// The newest event that a record has seen.
+pub(crate) fn newest_sequencer(record: &Record) -> Option<&str> {
+    let built = record
+        .version
+        .as_ref()
+        .and_then(|version| version.sequencer.as_deref());
+    let failed = record
+        .failure
+        .as_ref()
+        .and_then(|failure| failure.version.as_ref());
+    let failed = failed.and_then(|version| version.sequencer.as_deref());
+    match (built, failed) {
+        (Some(built), Some(failed)) if is_older(Some(built), Some(failed)) => Some(failed),
+        (None, failed) => failed,
+        (built, _) => built,
+    }
+}
+
+/// Whether an event is older than another of the same key. Sequencers are hexadecimal numbers of different lengths;
+/// the shorter is padded on the right with zeros and the two are compared as text (S3 User Guide, event message
+/// structure).
+pub(crate) fn is_older(event: Option<&str>, seen: Option<&str>) -> bool {
+    let (Some(event), Some(seen)) = (event, seen) else {
+        return false;
+    };
+    let width = event.len().max(seen.len());
+    format!("{event:0<width$}") < format!("{seen:0<width$}")
+}

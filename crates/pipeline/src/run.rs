@@ -1,0 +1,312 @@
+//! One run: the record in hand, and the only ways to write.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use pagemill_index::IndexError;
+use pagemill_storage::{
+    Condition, ETag, Failure, Fingerprint, InProgress, ObjectStore, PutOptions, Record,
+    RecordStatus, RecordStore, SourceKey, SourceVersion, Stage, StageEntry, StorageError,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::outcome::PipelineError;
+use crate::permit::{LeaseLost, Permit, Progress};
+
+/// A run over one source. Every write goes through here, and asks the permit first.
+pub(crate) struct Run<'a> {
+    pub(crate) store: &'a Arc<dyn ObjectStore>,
+    pub(crate) records: &'a RecordStore,
+    pub(crate) permit: &'a dyn Permit,
+    pub(crate) trace_id: &'a str,
+    pub(crate) record: Record,
+    tag: Option<ETag>,
+    /// The version that the record's stages were made from, before this run.
+    built: Option<SourceVersion>,
+    stage: Stage,
+    begun: Instant,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(
+        store: &'a Arc<dyn ObjectStore>,
+        records: &'a RecordStore,
+        permit: &'a dyn Permit,
+        trace_id: &'a str,
+        source: &SourceKey,
+        loaded: Option<(Record, ETag)>,
+    ) -> Self {
+        let (record, tag) = match loaded {
+            Some((record, tag)) => (record, Some(tag)),
+            None => (Record::new(source.clone(), Timestamp::now()), None),
+        };
+        Self {
+            store,
+            records,
+            permit,
+            trace_id,
+            built: record.version.clone(),
+            record,
+            tag,
+            stage: Stage::Inspect,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Ends the run where a later one can go on, when the worker is shutting down.
+    pub(crate) fn boundary(&self) -> Result<(), PipelineError> {
+        if self.permit.should_stop() {
+            Err(PipelineError::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Enters a stage; what `finish` notes is counted from here.
+    pub(crate) fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.begun = Instant::now();
+        self.permit.progress(Progress::Stage(stage));
+        tracing::debug!(stage = ?stage, "stage begins");
+    }
+
+    /// Puts the start marker of the stage entered into the record, to be saved with it.
+    pub(crate) fn mark_in_progress(&mut self) {
+        self.record.in_progress = Some(InProgress {
+            stage: self.stage,
+            since: Timestamp::now(),
+            trace_id: self.trace_id.to_owned(),
+        });
+    }
+
+    /// Notes a finished stage in the record; [`Run::save`] makes it durable.
+    pub(crate) fn finish(&mut self, stage: Stage, entry: Finished) {
+        self.record.stages.insert(
+            stage,
+            StageEntry {
+                fingerprint: entry.fingerprint,
+                outputs: entry.outputs,
+                finished_at: Timestamp::now(),
+                millis: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+                etags: entry.etags,
+                facts: entry.facts,
+            },
+        );
+    }
+
+    /// Writes the record, if nobody else wrote it since it was read.
+    pub(crate) async fn save(&mut self) -> Result<(), PipelineError> {
+        self.permit.check()?;
+        self.record.updated_at = Timestamp::now();
+        let tag = self
+            .records
+            .save(&self.record, self.tag.as_ref())
+            .await
+            .map_err(|error| PipelineError::from_record(self.stage, error))?;
+        self.tag = Some(tag);
+        Ok(())
+    }
+
+    /// Records that this version of the source can't be processed. What an earlier version gave stays in place.
+    pub(crate) async fn save_failure(
+        &mut self,
+        failed: FailedStage,
+        version: SourceVersion,
+        fingerprint: Fingerprint,
+    ) -> Result<(), PipelineError> {
+        let FailedStage {
+            reason,
+            stage,
+            message,
+        } = failed;
+        self.record.status = RecordStatus::Failed;
+        self.record.in_progress = None;
+        self.record.version = self.built.clone();
+        let at = Timestamp::now();
+        let version = Some(version);
+        self.record.failure = Some(Failure {
+            reason,
+            stage,
+            message,
+            at,
+            version,
+            fingerprint,
+        });
+        self.save().await
+    }
+
+    /// Notes that the run ended early and not by the document's fault: the attempt does not count, and the missing
+    /// end marker must not look like a death. Best effort: where it can't be written, the next run finds the marker.
+    pub(crate) async fn save_interruption(&mut self) {
+        self.record.in_progress = None;
+        self.record.attempts = self.record.attempts.saturating_sub(1);
+        if let Err(error) = self.save().await {
+            tracing::debug!(source = %self.record.source, "the end of the run could not be recorded: {error}");
+        }
+    }
+
+    /// Writes an object that never changes under its key.
+    pub(crate) async fn put_new(
+        &self,
+        key: &str,
+        body: Bytes,
+        content_type: &'static str,
+    ) -> Result<(), PipelineError> {
+        self.permit.check()?;
+        let options = PutOptions {
+            content_type: Some(content_type),
+            condition: Condition::None,
+        };
+        let written = self.store.put(key, body, options).await;
+        written.map_err(|error| self.storage(error))?;
+        Ok(())
+    }
+
+    /// Writes a JSON object over the one that this source's record speaks of, and answers the new tag.
+    ///
+    /// The write is conditional on the tag in the record, so that a worker that was overtaken can't put old content
+    /// over new. Where the object was changed by other hands, but the record was not, it is put right.
+    pub(crate) async fn replace_json<T: Serialize>(
+        &self,
+        stage: Stage,
+        key: &str,
+        value: &T,
+    ) -> Result<ETag, PipelineError> {
+        let mut body = serde_json::to_vec(value)
+            .expect("the files are plain data with string keys, which always serialise");
+        body.push(b'\n');
+        let body = Bytes::from(body);
+        let known = self
+            .record
+            .stages
+            .get(&stage)
+            .and_then(|entry| entry.etags.get(key));
+        let mut condition = match known {
+            Some(tag) => Condition::IfMatch(ETag(tag.clone())),
+            None => Condition::IfAbsent,
+        };
+        // Two rounds settle it, unless somebody else is at work on the same document.
+        for _ in 0..3 {
+            self.permit.check()?;
+            let options = PutOptions {
+                content_type: Some("application/json"),
+                condition: condition.clone(),
+            };
+            match self.store.put(key, body.clone(), options).await {
+                Ok(tag) => return Ok(tag),
+                Err(StorageError::Precondition { .. } | StorageError::NotFound { .. }) => {}
+                Err(error) => return Err(self.storage(error)),
+            }
+            self.confirm_record().await?;
+            condition = match self.store.head(key, None).await {
+                Ok(meta) => Condition::IfMatch(meta.etag),
+                Err(StorageError::NotFound { .. }) => Condition::IfAbsent,
+                Err(error) => return Err(self.storage(error)),
+            };
+        }
+        Err(PipelineError::Conflict)
+    }
+
+    /// Reads back what an earlier run of a stage wrote; `None` when it is gone or is not of that run.
+    pub(crate) async fn read_json<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, PipelineError> {
+        match self.store.get_bytes(key).await {
+            Ok((_, body)) => Ok(serde_json::from_slice(&body).ok()),
+            Err(StorageError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.storage(error)),
+        }
+    }
+
+    /// Deletes objects.
+    pub(crate) async fn delete(&self, keys: Vec<String>) -> Result<(), PipelineError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.permit.check()?;
+        self.store
+            .delete_many(keys)
+            .await
+            .map_err(|error| self.storage(error))
+    }
+
+    /// What the indexer asks before each write.
+    pub(crate) fn index_permit(
+        &self,
+    ) -> impl Fn() -> Result<(), Box<dyn std::error::Error + Send + Sync>> + Send + Sync + use<'a>
+    {
+        let permit = self.permit;
+        move || {
+            permit.progress(Progress::Step);
+            permit.check().map_err(Into::into)
+        }
+    }
+
+    /// An index error in the stage at hand.
+    pub(crate) fn index_error(&self, error: IndexError) -> PipelineError {
+        match error {
+            IndexError::NotPermitted(_) => PipelineError::LeaseLost(LeaseLost),
+            other => PipelineError::from_index(self.stage, other),
+        }
+    }
+
+    /// A storage error in the stage at hand.
+    pub(crate) fn storage(&self, error: StorageError) -> PipelineError {
+        PipelineError::from_storage(self.stage, error)
+    }
+
+    /// Fails when the record is no longer the one that this run wrote.
+    async fn confirm_record(&self) -> Result<(), PipelineError> {
+        let loaded = self.records.load(&self.record.source).await;
+        let loaded = loaded.map_err(|error| PipelineError::from_record(self.stage, error))?;
+        if loaded.map(|(_, tag)| tag) == self.tag {
+            Ok(())
+        } else {
+            Err(PipelineError::Conflict)
+        }
+    }
+}
+
+/// Where and why a document failed for good.
+pub(crate) struct FailedStage {
+    pub(crate) reason: String,
+    pub(crate) stage: Stage,
+    pub(crate) message: String,
+}
+
+/// What a finished stage leaves in the record.
+pub(crate) struct Finished {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) outputs: Vec<String>,
+    pub(crate) etags: std::collections::BTreeMap<String, String>,
+    pub(crate) facts: std::collections::BTreeMap<String, serde_json::Value>,
+}
+
+impl Finished {
+    pub(crate) fn new(fingerprint: &Fingerprint) -> Self {
+        Self {
+            fingerprint: fingerprint.clone(),
+            outputs: Vec::new(),
+            etags: Default::default(),
+            facts: Default::default(),
+        }
+    }
+
+    /// An object that is replaced in place, with its new tag.
+    pub(crate) fn output(mut self, key: String, tag: Option<ETag>) -> Self {
+        if let Some(tag) = tag {
+            self.etags.insert(key.clone(), tag.0);
+        }
+        self.outputs.push(key);
+        self
+    }
+
+    pub(crate) fn fact(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.facts.insert(name.to_owned(), value.into());
+        self
+    }
+}

@@ -1,0 +1,221 @@
+//! Everything that can be tuned, as one document: `config/app_config.json`, with defaults in code.
+//!
+//! Infrastructure (bucket, queue, addresses) and secrets are not here: they come from the environment.
+
+use std::collections::BTreeMap;
+
+use pagemill_index::{IndexSettings, TargetStore};
+use pagemill_metadata::MetadataSettings;
+use pagemill_pdf::{ImageSettings, engine::Limits};
+use pagemill_storage::{KeyLayout, SourceKey};
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// The tunables. Unknown fields are refused; every field may be left out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Prefixes of the key layout.
+    pub layout: KeyLayout,
+    /// How pages are rendered.
+    pub pages: ImageSettings,
+    /// How metadata is made.
+    pub metadata: MetadataSettings,
+    /// How text is chunked, embedded and stored.
+    pub index: IndexSettings,
+    /// Vector stores to fill when a message names none: `pages`, `semantic`, `haystack`. Empty means all three.
+    pub target_stores: Vec<String>,
+    /// What a document may cost at most.
+    pub limits: Limits,
+    /// User passwords of encrypted PDFs. Shown masked.
+    pub passwords: Passwords,
+}
+
+impl Settings {
+    /// Reads settings from JSON.
+    ///
+    /// # Errors
+    /// When it is not JSON, or a field is unknown, has the wrong type or contradicts another.
+    pub fn from_json(json: &[u8]) -> Result<Self, SettingsError> {
+        let settings: Self = serde_json::from_slice(json).map_err(|error| {
+            SettingsError(format!(
+                "{error}: see docs/CONFIGURATION.md for the fields and their types"
+            ))
+        })?;
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    /// Checks every value and every pair of values that can contradict each other.
+    ///
+    /// # Errors
+    /// The first setting that can't be used, with the remedy.
+    pub fn validate(&self) -> Result<(), SettingsError> {
+        let refuse = |message: String| Err(SettingsError(message));
+        if !(36..=600).contains(&self.pages.dpi) {
+            return refuse(format!("pages.dpi is {}: give 36 to 600", self.pages.dpi));
+        }
+        if !(1..=100).contains(&self.pages.jpeg_quality) {
+            return refuse(format!(
+                "pages.jpeg_quality is {}: give 1 to 100",
+                self.pages.jpeg_quality
+            ));
+        }
+        if self.pages.max_pixels < 10_000 {
+            return refuse(format!(
+                "pages.max_pixels is {}: give at least 10000",
+                self.pages.max_pixels
+            ));
+        }
+        // A bitmap takes four bytes a pixel in the child, and its encoded image and PDFium itself need room too.
+        let bitmap_mib = self.pages.max_pixels * 4 / (1 << 20);
+        if bitmap_mib * 2 > self.limits.child_memory_mib {
+            return refuse(format!(
+                "pages.max_pixels ({}) needs bitmaps of {bitmap_mib} MiB, too much for limits.child_memory_mib ({}): \
+                 lower the one or raise the other to at least {}",
+                self.pages.max_pixels,
+                self.limits.child_memory_mib,
+                bitmap_mib * 2
+            ));
+        }
+        if let Some(edge) = self.pages.thumbnail_edge
+            && !(16..=2048).contains(&edge)
+        {
+            return refuse(format!(
+                "pages.thumbnail_edge is {edge}: give 16 to 2048, or leave it out"
+            ));
+        }
+        for (name, value) in [
+            ("limits.max_pages", u64::from(self.limits.max_pages)),
+            ("limits.max_file_bytes", self.limits.max_file_bytes),
+            (
+                "limits.page_timeout_seconds",
+                u64::from(self.limits.page_timeout_seconds),
+            ),
+            (
+                "limits.open_timeout_seconds",
+                u64::from(self.limits.open_timeout_seconds),
+            ),
+        ] {
+            if value == 0 {
+                return refuse(format!(
+                    "{name} is 0, so nothing could be processed: give a larger number"
+                ));
+            }
+        }
+        self.layout.validate().map_err(SettingsError)?;
+        self.targets(None)?;
+        Ok(())
+    }
+
+    /// The vector stores to fill: those that a message names, else those of the settings, else all. Sorted.
+    ///
+    /// # Errors
+    /// A name that is not a store.
+    pub fn targets(&self, asked: Option<&[String]>) -> Result<Vec<TargetStore>, SettingsError> {
+        let names = match asked {
+            Some(names) if !names.is_empty() => names,
+            _ => &self.target_stores,
+        };
+        if names.is_empty() {
+            return Ok(TargetStore::ALL.to_vec());
+        }
+        let mut targets = names
+            .iter()
+            .map(|name| {
+                name.parse::<TargetStore>()
+                    .map_err(|error| SettingsError(error.to_string()))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        targets.sort();
+        targets.dedup();
+        Ok(targets)
+    }
+}
+
+/// A setting that can't be used, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(pub String);
+
+/// Passwords by source key, or by a key pattern that ends in `*`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Passwords(#[schemars(with = "BTreeMap<String, String>")] BTreeMap<String, SecretString>);
+
+impl Passwords {
+    /// The passwords to try for a source, the exact key first, then the longest pattern.
+    pub fn candidates(&self, source: &SourceKey) -> Vec<String> {
+        self.matching(source)
+            .map(|(_, secret)| secret.expose_secret().to_owned())
+            .collect()
+    }
+
+    /// The keys and patterns that match a source: what may be said of passwords in a fingerprint. A password that
+    /// changes under the same key is not seen; force such a document.
+    pub(crate) fn patterns(&self, source: &SourceKey) -> Vec<&str> {
+        self.matching(source).map(|(pattern, _)| pattern).collect()
+    }
+
+    fn matching(&self, source: &SourceKey) -> impl Iterator<Item = (&str, &SecretString)> {
+        let mut found: Vec<_> = self
+            .0
+            .iter()
+            .filter(|(pattern, _)| match pattern.strip_suffix('*') {
+                Some(prefix) => source.as_str().starts_with(prefix),
+                None => pattern.as_str() == source.as_str(),
+            })
+            .map(|(pattern, secret)| (pattern.as_str(), secret))
+            .collect();
+        found
+            .sort_by_key(|(pattern, _)| (pattern.ends_with('*'), std::cmp::Reverse(pattern.len())));
+        found.into_iter()
+    }
+}
+
+impl Serialize for Passwords {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.keys().map(|pattern| (pattern, "********")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_survive_a_round_trip() {
+        let settings = Settings::default();
+        settings.validate().unwrap();
+        let json = serde_json::to_vec(&settings).unwrap();
+        let read = Settings::from_json(&json).unwrap();
+        assert_eq!(serde_json::to_vec(&read).unwrap(), json);
+    }
+
+    #[test]
+    fn unknown_and_contradictory_settings_are_refused_with_the_remedy() {
+        let unknown = Settings::from_json(br#"{"pages": {"dbi": 150}}"#).unwrap_err();
+        assert!(unknown.to_string().contains("dbi"), "{unknown}");
+        let small = Settings::from_json(br#"{"limits": {"child_memory_mib": 64}}"#).unwrap_err();
+        assert!(small.to_string().contains("max_pixels"), "{small}");
+        let store = Settings::from_json(br#"{"target_stores": ["semantik"]}"#).unwrap_err();
+        assert!(store.to_string().contains("semantik"), "{store}");
+    }
+
+    #[test]
+    fn passwords_match_exact_keys_before_patterns_and_are_never_shown() {
+        let json = br#"{"passwords": {"in/*": "wide", "in/secret/*": "narrow", "in/secret/a.pdf": "exact"}}"#;
+        let settings = Settings::from_json(json).unwrap();
+        let source = SourceKey("in/secret/a.pdf".into());
+        assert_eq!(
+            settings.passwords.candidates(&source),
+            ["exact", "narrow", "wide"]
+        );
+        let shown = format!("{} {settings:?}", serde_json::to_string(&settings).unwrap());
+        assert!(
+            !shown.contains("narrow") && !shown.contains("exact\"") && !shown.contains("wide"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! The one place where adapters are chosen.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use pagemill_index::{EdgeStore, EmbedEndpoint, Indexer, ModelFiles, QdrantServer, VectorStore};
+use pagemill_metadata::LlmEndpoint;
+use pagemill_pdf::{Engine, EngineSettings};
+use pagemill_pipeline::{Parts, Settings};
+use pagemill_storage::{HistoryWriter, ObjectStore, RecordStore, S3Options, S3Store, StorageError};
+use sha2::{Digest, Sha256};
+
+use crate::environment::Environment;
+
+/// Longest time for one answer of an OpenAI-compatible API.
+const API_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);
+
+/// Where vectors are kept.
+pub(crate) enum Vectors {
+    /// In this process, in a folder.
+    Embedded(PathBuf),
+    /// As the environment says.
+    Environment,
+}
+
+/// Reads the tunables from a file; a missing file is an error only when it was named.
+pub(crate) fn settings_from_file(path: &Path, is_named: bool) -> anyhow::Result<Settings> {
+    match std::fs::read(path) {
+        Ok(json) => Settings::from_json(&json).with_context(|| format!("{} can't be used", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => Ok(Settings::default()),
+        Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
+    }
+}
+
+/// Reads the tunables from the bucket; the defaults are used when there is no such object.
+pub(crate) async fn settings_from_store(store: &dyn ObjectStore, key: &str) -> anyhow::Result<Settings> {
+    match store.get_bytes(key).await {
+        Ok((_, json)) => {
+            Settings::from_json(&json).with_context(|| format!("{key} in {} can't be used", store.name()))
+        }
+        Err(StorageError::NotFound { .. }) => Ok(Settings::default()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The bucket, by the SDK's own settings.
+pub(crate) async fn bucket(name: &str) -> S3Store {
+    S3Store::connect(name, S3Options::default()).await
+}
+
+/// Where libpdfium is, or how to get it.
+pub(crate) fn libpdfium(environment: &Environment) -> anyhow::Result<PathBuf> {
+    let path = environment.runtime.join("libpdfium.so");
+    if !path.is_file() {
+        bail!("{} is missing: run scripts/setup, or set PAGEMILL_RUNTIME to the folder that holds it", path.display());
+    }
+    path.canonicalize().with_context(|| format!("{} can't be opened", path.display()))
+}
+
+/// Starts the PDF engine; answers it and its version.
+pub(crate) fn engine(environment: &Environment, settings: &Settings) -> anyhow::Result<(Engine, String)> {
+    let libpdfium = libpdfium(environment)?;
+    let library = std::fs::read(&libpdfium).with_context(|| format!("{} can't be read", libpdfium.display()))?;
+    let version = format!("pdfium sha256:{}", &hex(&Sha256::digest(&library))[..16]);
+    let this_program = std::env::current_exe().context("the path of this program is not known")?;
+    let engine = Engine::new(EngineSettings {
+        child_command: vec![this_program.to_string_lossy().into_owned(), "renderer".into()],
+        libpdfium,
+        children: environment.children,
+        limits: settings.limits.clone(),
+    })?;
+    Ok((engine, version))
+}
+
+/// Opens the vector store and the embedder.
+pub(crate) fn indexer(
+    environment: &Environment,
+    settings: &Settings,
+    vectors: Vectors,
+) -> anyhow::Result<Indexer> {
+    let store: Arc<dyn VectorStore> = match (vectors, &environment.qdrant, &environment.vector_dir) {
+        (Vectors::Embedded(folder), _, _) => Arc::new(EdgeStore::open(&folder)?),
+        (Vectors::Environment, Some(qdrant), _) => Arc::new(QdrantServer::connect(&qdrant.url, qdrant.api_key.as_ref())?),
+        (Vectors::Environment, None, Some(folder)) => {
+            Arc::new(EdgeStore::open(folder)?)
+        }
+        (Vectors::Environment, None, None) => {
+            bail!("no vector store: set QDRANT_URL to a Qdrant server, or PAGEMILL_VECTOR_DIR to a folder for the embedded one")
+        }
+    };
+    let endpoint = environment.embeddings.as_ref().map(|api| EmbedEndpoint {
+        base_url: api.base_url.clone(),
+        api_key: api.api_key.clone(),
+        timeout: API_TIMEOUT,
+    });
+    let models = ModelFiles { dir: environment.runtime.join("models") };
+    let embedder = pagemill_index::embedder(&settings.index, &models, endpoint.as_ref())?;
+    Ok(Indexer::new(settings.index.clone(), embedder, store, environment.collections.clone())?)
+}
+
+/// Puts a pipeline's parts together over an object store.
+pub(crate) fn parts(
+    environment: &Environment,
+    settings: Settings,
+    store: Arc<dyn ObjectStore>,
+    vectors: Vectors,
+) -> anyhow::Result<Parts> {
+    let indexer = indexer(environment, &settings, vectors)?;
+    let endpoint = environment.llm.as_ref().map(|api| LlmEndpoint {
+        base_url: api.base_url.clone(),
+        api_key: api.api_key.clone(),
+        timeout: API_TIMEOUT,
+    });
+    let generator = pagemill_metadata::generator(&settings.metadata, endpoint.as_ref())?;
+    let (engine, engine_version) = engine(environment, &settings)?;
+    let records = RecordStore::new(Arc::clone(&store), settings.layout.clone());
+    let history = HistoryWriter::start(records, HistoryWriter::DEFAULT_INTERVAL);
+    Ok(Parts {
+        store,
+        engine,
+        engine_version,
+        generator,
+        indexer: Arc::new(indexer),
+        history: Some(Arc::new(history)),
+        settings: Arc::new(settings),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

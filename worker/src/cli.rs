@@ -1,0 +1,121 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Everything is in place.
+pub(crate) const EXIT_OK: u8 = 0;
+/// The run ended, but at least one document can't be processed.
+pub(crate) const EXIT_DOCUMENTS_FAILED: u8 = 1;
+/// A setting or an argument is wrong; nothing was processed.
+pub(crate) const EXIT_CONFIGURATION: u8 = 2;
+/// Something that is needed did not answer; documents were left for the next run.
+pub(crate) const EXIT_INCOMPLETE: u8 = 3;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  everything is in place (also when there was nothing to do)
+  1  the run ended, but at least one document failed; the summary names each with its reason
+  2  an argument or a setting is wrong; nothing was processed
+  3  something that is needed did not answer, or the run was stopped; run it again to go on";
+
+/// Turns PDFs into page images, text, links, metadata and searchable vectors.
+#[derive(Debug, Parser)]
+#[command(name = "worker", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Process the PDFs of an S3 bucket as their events arrive on an SQS queue, until SIGTERM.
+    Run(RunArguments),
+    /// Process a PDF or a folder of PDFs into a folder; needs nothing else.
+    Local(LocalArguments),
+    /// Search what `local` or `run` made.
+    Search(SearchArguments),
+    /// Print the configuration in force, secrets masked.
+    Config(ConfigArguments),
+    /// A renderer process (internal).
+    #[command(hide = true, name = "renderer")]
+    Renderer {
+        /// Passed on as they are.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+}
+
+/// Arguments of `worker run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Stop when the queue has been empty for one long poll (for tests and one-off runs).
+    #[arg(long)]
+    pub(crate) until_empty: bool,
+}
+
+/// Arguments of `worker local`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct LocalArguments {
+    /// A PDF, or a folder whose PDFs are processed, sub-folders included.
+    pub(crate) input: PathBuf,
+    /// Where everything is written; made when missing. Running again over the same folder does only what changed.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Tunables, as JSON; `OUT/config/app_config.json` is read when this is not given.
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+    /// Vector stores to fill, separated by commas: pages, semantic, haystack.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) target_stores: Vec<String>,
+    /// Process again what is up to date.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Say what would run and why, and do nothing.
+    #[arg(long, conflicts_with_all = ["watch", "force"])]
+    pub(crate) dry_run: bool,
+    /// Keep going: process PDFs as they arrive. A file that is still being written waits until it is whole.
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Documents at work at the same time [default: the number of processors].
+    #[arg(long)]
+    pub(crate) jobs: Option<usize>,
+}
+
+/// Arguments of `worker search`.
+#[derive(Debug, Args)]
+pub(crate) struct SearchArguments {
+    /// What to look for, in plain words.
+    pub(crate) question: String,
+    /// The folder that `worker local` wrote. Without it, the vector store of the environment is asked.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// Tunables, as JSON; as for `local`.
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+    /// How many hits to show.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) limit: usize,
+    /// Which store to ask: semantic (chunks), pages or haystack.
+    #[arg(long, default_value = "semantic")]
+    pub(crate) store: String,
+    /// Only documents whose key starts with this.
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    /// Print JSON, one hit a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `worker config`.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArguments {
+    /// Read the tunables from this file instead of the bucket.
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the defaults and what each setting means (docs/CONFIGURATION.md).
+    #[arg(long)]
+    pub(crate) reference: bool,
+}

@@ -1,0 +1,125 @@
+//! `worker config`: what is in force, and the reference of every setting.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use pagemill_pipeline::Settings;
+use pagemill_storage::ObjectStore;
+
+use crate::assemble;
+use crate::cli::{self, ConfigArguments};
+use crate::environment::{Environment, VARIABLES};
+
+/// Runs the command.
+pub(crate) async fn command(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
+    let mut output = std::io::stdout().lock();
+    if arguments.reference {
+        write!(output, "{}", reference())?;
+        return Ok(ExitCode::from(cli::EXIT_OK));
+    }
+    let environment = Environment::read().await?;
+    let (settings, origin) = match (&arguments.config, &environment.bucket) {
+        (Some(path), _) => (assemble::settings_from_file(path, true)?, path.display().to_string()),
+        (None, Some(bucket)) => {
+            let store = assemble::bucket(bucket).await;
+            let settings = assemble::settings_from_store(&store, &environment.app_config_key).await?;
+            (settings, format!("{} in {}", environment.app_config_key, store.name()))
+        }
+        (None, None) => (Settings::default(), "the defaults, as no bucket and no file is named".to_owned()),
+    };
+    writeln!(output, "# environment")?;
+    for (name, value) in Environment::in_force() {
+        writeln!(output, "{name}={value}")?;
+    }
+    writeln!(output, "\n# tunables, from {origin}")?;
+    let json = serde_json::to_string_pretty(&settings).context("the settings can't be shown")?;
+    writeln!(output, "{json}")?;
+    Ok(ExitCode::from(cli::EXIT_OK))
+}
+
+/// The text of docs/CONFIGURATION.md.
+pub(crate) fn reference() -> String {
+    let mut text = String::from(
+        "# Configuration\n\n\
+         <!-- Made by `worker config --reference`; a test keeps it current. -->\n\n\
+         Infrastructure and secrets come from the environment; `.env` of the working directory is read too, and what the\n\
+         environment has already wins. Tunables come from `config/app_config.json` in the bucket (for `worker local`, in the\n\
+         output folder); what is left out has the default shown here. Unknown names are refused. `worker config` prints what is\n\
+         in force, secrets masked.\n\n\
+         ## Environment\n\n| variable | default | meaning |\n|---|---|---|\n",
+    );
+    for variable in VARIABLES {
+        let default = match (variable.default, variable.secret) {
+            ("", true) => "(secret)".to_owned(),
+            ("", false) => String::new(),
+            (default, _) if default.contains(' ') => default.to_owned(),
+            (default, _) => format!("`{default}`"),
+        };
+        text.push_str(&format!("| `{}` | {default} | {} |\n", variable.name, variable.meaning));
+    }
+    text.push_str(
+        "\nThe AWS SDK's own variables are honoured: `AWS_REGION`, `AWS_ENDPOINT_URL`, credentials by its usual chain.\n\n\
+         ## Tunables\n\n| setting | default | meaning |\n|---|---|---|\n",
+    );
+    let schema = schemars::schema_for!(Settings).to_value();
+    let defaults = serde_json::to_value(Settings::default()).unwrap_or_default();
+    rows(&schema, &schema, &defaults, "", &mut text);
+    text
+}
+
+/// A row for every field, depth first.
+fn rows(
+    root: &serde_json::Value,
+    schema: &serde_json::Value,
+    defaults: &serde_json::Value,
+    path: &str,
+    text: &mut String,
+) {
+    let Some(properties) = schema.get("properties").and_then(serde_json::Value::as_object) else {
+        return;
+    };
+    for (name, property) in properties {
+        let name = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let short = name.rsplit('.').next().unwrap_or(&name);
+        let default = defaults.get(short).cloned().unwrap_or_default();
+        let target = resolve(root, property);
+        let is_section = target.get("properties").is_some() && target.get("oneOf").is_none();
+        if is_section {
+            rows(root, target, &default, &name, text);
+            continue;
+        }
+        let described = property.get("description").or_else(|| target.get("description"));
+        let meaning = described.and_then(serde_json::Value::as_str).unwrap_or_default();
+        let meaning = meaning.replace('\n', " ").replace('|', "\\|");
+        let mut default = default.to_string().replace('|', "\\|");
+        if default.chars().count() > 60 {
+            default = "see `worker config`".to_owned();
+        } else {
+            default = format!("`{default}`");
+        }
+        text.push_str(&format!("| `{name}` | {default} | {meaning} |\n"));
+    }
+}
+
+/// Follows a `$ref` (alone or as the only part of `allOf`) into the schema's definitions.
+fn resolve<'a>(root: &'a serde_json::Value, property: &'a serde_json::Value) -> &'a serde_json::Value {
+    let only_part = property.get("allOf").and_then(|parts| parts.get(0)).unwrap_or(property);
+    let Some(reference) = only_part.get("$ref").and_then(serde_json::Value::as_str) else {
+        return property;
+    };
+    root.pointer(reference.trim_start_matches('#')).unwrap_or(property)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_configuration_document_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/CONFIGURATION.md");
+        let document = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            document == super::reference(),
+            "docs/CONFIGURATION.md is out of date: run `cargo run --bin worker -- config --reference > docs/CONFIGURATION.md`"
+        );
+    }
+}

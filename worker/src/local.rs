@@ -1,0 +1,246 @@
+//! `worker local`: a folder in, a folder out, nothing else needed.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use futures::StreamExt;
+use pagemill_pipeline::{Options, Pipeline, Plan, Source};
+use pagemill_index::TargetStore;
+use pagemill_storage::{FolderStore, ObjectStore, Overlay};
+use tokio_util::sync::CancellationToken;
+
+use crate::assemble::{self, Vectors};
+use crate::cli::{self, LocalArguments};
+use crate::environment::Environment;
+use crate::progress::{Display, LocalPermit};
+use crate::summary::Summary;
+use crate::watch;
+
+/// Where under OUT the embedded vector store is.
+pub(crate) const VECTORS: &str = "vectors";
+
+/// A PDF found in the input.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Found {
+    /// Path below the input folder, with `/`.
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    pub(crate) modified: std::time::SystemTime,
+}
+
+/// The input, and how its files are found.
+#[derive(Debug, Clone)]
+pub(crate) struct Input {
+    root: PathBuf,
+    only: Option<String>,
+    skip: PathBuf,
+}
+
+impl Input {
+    fn new(input: &Path, out: &Path) -> anyhow::Result<Self> {
+        let path = input
+            .canonicalize()
+            .with_context(|| format!("{} can't be opened: give a PDF or a folder that exists", input.display()))?;
+        let skip = out.canonicalize().unwrap_or_else(|_| out.to_path_buf());
+        if path.is_dir() {
+            return Ok(Self { root: path, only: None, skip });
+        }
+        let name = path.file_name().and_then(|name| name.to_str());
+        let (Some(root), Some(name)) = (path.parent(), name) else {
+            bail!("{} has no usable name: rename it to plain Unicode", input.display());
+        };
+        Ok(Self { root: root.to_path_buf(), only: Some(name.to_owned()), skip })
+    }
+
+    /// Every PDF of the input in order of its name; what can't be used comes with the reason.
+    pub(crate) fn find(&self) -> (Vec<Found>, Vec<(String, String)>) {
+        let (mut found, mut unusable) = (Vec::new(), Vec::new());
+        let walk = walkdir::WalkDir::new(&self.root)
+            .follow_links(true)
+            .max_depth(if self.only.is_some() { 1 } else { usize::MAX })
+            .into_iter()
+            .filter_entry(|entry| entry.path() != self.skip);
+        for entry in walk {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let path = error.path().unwrap_or(&self.root).display().to_string();
+                    unusable.push((path, format!("can't be read: {error}")));
+                    continue;
+                }
+            };
+            let is_pdf = entry.path().extension().is_some_and(|ending| ending.eq_ignore_ascii_case("pdf"));
+            let is_wanted = match &self.only {
+                Some(only) => entry.file_name().to_str() == Some(only),
+                None => is_pdf,
+            };
+            if !entry.file_type().is_file() || !is_wanted {
+                continue;
+            }
+            let relative = entry.path().strip_prefix(&self.root).unwrap_or(entry.path());
+            let Some(name) = relative.to_str() else {
+                unusable.push((relative.display().to_string(), "its name is not Unicode: rename it".into()));
+                continue;
+            };
+            match entry.metadata() {
+                Ok(meta) => found.push(Found {
+                    name: name.to_owned(),
+                    bytes: meta.len(),
+                    modified: meta.modified().unwrap_or(std::time::UNIX_EPOCH),
+                }),
+                Err(error) => unusable.push((name.to_owned(), format!("can't be read: {error}"))),
+            }
+        }
+        found.sort();
+        (found, unusable)
+    }
+}
+
+/// Everything that processing one document of the folder needs.
+pub(crate) struct Job {
+    pipeline: Pipeline,
+    targets: Vec<TargetStore>,
+    force: bool,
+    jobs: usize,
+    stop: CancellationToken,
+}
+
+/// Runs the command.
+pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCode> {
+    let environment = Environment::read().await?;
+    std::fs::create_dir_all(&arguments.out)
+        .with_context(|| format!("{} can't be made: give a folder that can be written", arguments.out.display()))?;
+    let input = Input::new(&arguments.input, &arguments.out)?;
+    let settings_path =
+        arguments.config.clone().unwrap_or_else(|| arguments.out.join(&environment.app_config_key));
+    let settings = assemble::settings_from_file(&settings_path, arguments.config.is_some())?;
+    let asked = (!arguments.target_stores.is_empty()).then_some(arguments.target_stores.as_slice());
+    let targets = settings.targets(asked)?;
+    let sources: Arc<dyn ObjectStore> = Arc::new(FolderStore::read_only(&input.root));
+    let derived: Arc<dyn ObjectStore> = Arc::new(FolderStore::create(&arguments.out)?);
+    let store: Arc<dyn ObjectStore> =
+        Arc::new(Overlay::new(sources, derived, settings.layout.source.clone()));
+    let vectors = match environment.qdrant {
+        Some(_) => Vectors::Environment,
+        None => Vectors::Embedded(arguments.out.join(VECTORS)),
+    };
+    let parts = assemble::parts(&environment, settings, store, vectors)?;
+    parts.indexer.ensure(&targets).await?;
+    let stop = CancellationToken::new();
+    stop_on_ctrl_c(stop.clone());
+    let job = Job {
+        pipeline: Pipeline::new(parts),
+        targets,
+        force: arguments.force,
+        jobs: arguments.jobs.unwrap_or(environment.documents).max(1),
+        stop,
+    };
+    if arguments.dry_run {
+        return dry_run(&job, &input).await;
+    }
+
+    let begun = Instant::now();
+    let mut summary = Summary::default();
+    let (found, unusable) = input.find();
+    if found.is_empty() && unusable.is_empty() && !arguments.watch {
+        bail!("{} holds no PDF: give a folder with files that end in .pdf", arguments.input.display());
+    }
+    let display = Display::new(found.len() as u64);
+    for (name, message) in &unusable {
+        eprintln!("{name}: {message}");
+        summary.add_unusable(name, message);
+    }
+    process_all(&job, found.clone(), &display, &mut summary).await;
+    if arguments.watch && !job.stop.is_cancelled() {
+        watch::go_on(&job, &input, found, &display, &mut summary).await;
+    }
+    display.finish();
+    if let Some(history) = &job.pipeline.parts().history {
+        history.flush().await?;
+    }
+    job.pipeline.parts().indexer.store().flush().await?;
+    job.pipeline.parts().engine.shutdown().await;
+    print!("\n{}", summary.table(begun.elapsed()));
+    println!("\noutput in {}; ask it: worker search --out {0} \"...\"", arguments.out.display());
+    let code = match (summary.is_incomplete() || job.stop.is_cancelled(), summary.has_failed()) {
+        (true, _) if !arguments.watch => cli::EXIT_INCOMPLETE,
+        (_, true) => cli::EXIT_DOCUMENTS_FAILED,
+        _ => cli::EXIT_OK,
+    };
+    Ok(ExitCode::from(code))
+}
+
+/// Processes documents side by side, and counts each.
+pub(crate) async fn process_all(job: &Job, found: Vec<Found>, display: &Display, summary: &mut Summary) {
+    let mut results = futures::stream::iter(found)
+        .take_while(|_| std::future::ready(!job.stop.is_cancelled()))
+        .map(|document| async move {
+            let begun = Instant::now();
+            let key = format!("{}{}", job.pipeline.layout().source, document.name);
+            let options = Options { force: job.force, ..Options::default() };
+            let permit = LocalPermit { display, stop: &job.stop };
+            let result =
+                job.pipeline.process_single_source(&Source::newest(key), &job.targets, &options, &permit).await;
+            (document, result, begun.elapsed())
+        })
+        .buffer_unordered(job.jobs);
+    while let Some((document, result, took)) = results.next().await {
+        let ended = summary.add(&document.name, &result);
+        display.document(&document.name, &result, &ended, took);
+    }
+}
+
+impl Job {
+    /// Ctrl-C was pressed.
+    pub(crate) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+}
+
+/// Says what would run.
+async fn dry_run(job: &Job, input: &Input) -> anyhow::Result<ExitCode> {
+    let (found, unusable) = input.find();
+    for (name, message) in unusable {
+        println!("{name}: {message}");
+    }
+    let mut would_run = 0;
+    for document in &found {
+        let key = format!("{}{}", job.pipeline.layout().source, document.name);
+        let plan = job.pipeline.plan(&Source::newest(key), &job.targets, &Options::default()).await?;
+        would_run += u32::from(plan.as_ref().is_none_or(|plan| !plan.is_empty()));
+        println!("{}: {}", document.name, describe(plan.as_ref()));
+    }
+    println!("\n{would_run} of {} documents would run", found.len());
+    Ok(ExitCode::from(cli::EXIT_OK))
+}
+
+fn describe(plan: Option<&Plan>) -> String {
+    match plan {
+        None => "all stages, because it is new or has changed".into(),
+        Some(plan) if plan.is_empty() => "up to date".into(),
+        Some(plan) => {
+            let stages: Vec<_> = plan
+                .stages
+                .iter()
+                .map(|planned| format!("{} ({})", planned.stage.name(), planned.reason))
+                .collect();
+            stages.join(", ")
+        }
+    }
+}
+
+/// Ctrl-C ends the run at the next boundary; a second one ends it at once.
+fn stop_on_ctrl_c(stop: CancellationToken) {
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            eprintln!("\nstopping at the next page; press Ctrl-C again to stop at once");
+            stop.cancel();
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(i32::from(cli::EXIT_INCOMPLETE));
+        }
+    });
+}

@@ -1,0 +1,125 @@
+//! What a person sees while a folder is processed: a bar on a terminal, plain lines otherwise.
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pagemill_pipeline::{LeaseLost, Outcome, Permit, PipelineError, Progress};
+use tokio_util::sync::CancellationToken;
+
+use crate::summary::Ended;
+
+/// The progress of a whole run.
+#[derive(Debug)]
+pub(crate) struct Display {
+    bar: Option<ProgressBar>,
+    total: AtomicU64,
+    done: AtomicU64,
+    pages: AtomicU64,
+    begun: Instant,
+}
+
+impl Display {
+    /// A bar when standard error is a terminal.
+    pub(crate) fn new(total: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template(
+                "{bar:30} {pos}/{len} documents  {msg}  {elapsed_precise}",
+            )
+            .expect("the template is a constant and is valid");
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            bar.set_style(style);
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        Self {
+            bar,
+            total: AtomicU64::new(total),
+            done: AtomicU64::new(0),
+            pages: AtomicU64::new(0),
+            begun: Instant::now(),
+        }
+    }
+
+    /// More documents came.
+    pub(crate) fn add_documents(&self, more: u64) {
+        let total = self.total.fetch_add(more, Ordering::Relaxed) + more;
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+        }
+    }
+
+    fn page(&self) {
+        let pages = self.pages.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(bar) = &self.bar {
+            let speed = pages as f64 / self.begun.elapsed().as_secs_f64().max(0.001);
+            bar.set_message(format!("{pages} pages, {speed:.0} pages/s"));
+        }
+    }
+
+    /// A document ended.
+    pub(crate) fn document(
+        &self,
+        name: &str,
+        result: &Result<Outcome, PipelineError>,
+        ended: &Ended,
+        took: Duration,
+    ) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        let seconds = took.as_secs_f64();
+        let what = match (ended, result) {
+            (Ended::Processed, Ok(Outcome::Processed(document))) => {
+                let missing = match document.failed_pages.len() {
+                    0 => String::new(),
+                    count => format!(", {count} pages missing"),
+                };
+                let counts = &document.counts;
+                format!("{} pages, {} links{missing}, {seconds:.2} s", counts.pages, counts.links)
+            }
+            (Ended::Failed { reason, message }, _) => format!("FAILED [{reason}]: {message}"),
+            (Ended::Left { message }, _) => format!("left for the next run: {message}"),
+            (Ended::Superseded, _) => "superseded by a newer version".to_owned(),
+            _ => "unchanged".to_owned(),
+        };
+        let is_news = matches!(ended, Ended::Failed { .. } | Ended::Left { .. });
+        match &self.bar {
+            Some(bar) => {
+                if is_news {
+                    bar.println(format!("{name}: {what}"));
+                }
+                bar.inc(1);
+            }
+            None => println!("[{done}/{}] {name}: {what}", self.total.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// The permit of a folder run: nobody else can take a document over, and Ctrl-C ends it at the next boundary.
+pub(crate) struct LocalPermit<'a> {
+    pub(crate) display: &'a Display,
+    pub(crate) stop: &'a CancellationToken,
+}
+
+impl Permit for LocalPermit<'_> {
+    fn check(&self) -> Result<(), LeaseLost> {
+        Ok(())
+    }
+
+    fn progress(&self, progress: Progress) {
+        if let Progress::Page { .. } = progress {
+            self.display.page();
+        }
+    }
+
+    fn should_stop(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+}

@@ -1,0 +1,138 @@
+//! `worker run`: messages from the queue, documents through the pipeline, until SIGTERM.
+
+mod message;
+mod outage;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use pagemill_pipeline::Pipeline;
+use pagemill_queue::{
+    BootClock, Heartbeat, Intake, IntakeSettings, LeaseSettings, PollHealth, Queue, Settler, SqsQueue,
+};
+use pagemill_storage::ObjectStore;
+use tokio_util::sync::CancellationToken;
+
+use crate::assemble::{self, Vectors};
+use crate::cli::{self, RunArguments};
+use crate::environment::Environment;
+use message::Handler;
+
+/// Runs the command.
+pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode> {
+    let environment = Environment::read().await?;
+    let bucket = environment.bucket.clone().context(
+        "S3_BUCKET is not set: set it to the bucket of the sources, or use `worker local` for a folder",
+    )?;
+    let queue_url = environment.queue_url.clone().context(
+        "SQS_QUEUE_URL is not set: set it to the URL of the queue that the bucket's events arrive on",
+    )?;
+    let store: Arc<dyn ObjectStore> = Arc::new(assemble::bucket(&bucket).await);
+    let settings = assemble::settings_from_store(&*store, &environment.app_config_key).await?;
+    let targets = settings.targets(None)?;
+    let parts = assemble::parts(&environment, settings, Arc::clone(&store), Vectors::Environment)?;
+    // A collection of the wrong size is an error of the configuration, and better known before the first document.
+    parts.indexer.ensure(&targets).await?;
+
+    let clock = BootClock::shared();
+    let queue = SqsQueue::connect(&queue_url).await;
+    queue.describe().await.with_context(|| format!("SQS_QUEUE_URL ({queue_url}) can't be used"))?;
+    let dead_letters: Option<Arc<dyn Queue>> = match &environment.dlq_url {
+        Some(url) => Some(SqsQueue::connect_shared(url).await),
+        None => queue.dead_letters().await?.map(|queue| Arc::new(queue) as Arc<dyn Queue>),
+    };
+    if dead_letters.is_none() {
+        tracing::warn!("no dead-letter queue: documents that can't be processed come back until their messages expire");
+    }
+    let heartbeat_url = queue_url.clone();
+    let heartbeat = Heartbeat::start(clock.clone(), move || async move {
+        Ok(SqsQueue::connect_shared(heartbeat_url).await)
+    })
+    .await?;
+    let queue: Arc<dyn Queue> = Arc::new(queue);
+    let shutdown = CancellationToken::new();
+    stop_on_signal(shutdown.clone())?;
+    let breakers = outage::breakers(&clock);
+    let probes = outage::spawn_probes(&breakers, &environment, &parts, shutdown.clone());
+    let lease = LeaseSettings::default();
+    lease.validate().map_err(anyhow::Error::msg)?;
+    let intake = Intake::new(
+        Arc::clone(&queue),
+        IntakeSettings {
+            slots: environment.documents,
+            first_visibility: lease.first_visibility,
+            ..IntakeSettings::default()
+        },
+        Arc::clone(&breakers),
+        PollHealth::new(clock.clone()),
+        clock,
+    );
+    let handler = Arc::new(Handler {
+        pipeline: Pipeline::new(parts),
+        bucket: bucket.clone(),
+        settler: Settler::new(Arc::clone(&queue), dead_letters, env!("CARGO_PKG_VERSION")),
+        heartbeat,
+        lease,
+        breakers,
+        shutdown: shutdown.clone(),
+        drain: environment.drain,
+    });
+    if arguments.until_empty {
+        stop_when_empty(queue, shutdown.clone());
+    }
+    tracing::info!(bucket, queue = queue_url, documents_at_once = environment.documents, "ready");
+    let received = intake
+        .run(shutdown.clone(), |delivery| {
+            let handler = Arc::clone(&handler);
+            async move { handler.handle(delivery).await }
+        })
+        .await;
+    shutdown.cancel();
+    for probe in probes {
+        probe.abort();
+    }
+    let parts = handler.pipeline.parts();
+    if let Some(history) = &parts.history
+        && let Err(error) = history.flush().await
+    {
+        tracing::warn!("the history view could not be written ({error}); bulk-trigger history rebuild makes it anew");
+    }
+    parts.indexer.store().flush().await?;
+    parts.engine.shutdown().await;
+    received.with_context(|| format!("{queue_url} can't be received from"))?;
+    tracing::info!("stopped");
+    Ok(ExitCode::from(cli::EXIT_OK))
+}
+
+/// SIGTERM (ECS, Docker) and Ctrl-C both begin the drain.
+fn stop_on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("shutting down: the poll under way is finished, nothing more is taken");
+        shutdown.cancel();
+    });
+    Ok(())
+}
+
+/// Ends the run when the queue holds nothing, seen at two looks in a row.
+fn stop_when_empty(queue: Arc<dyn Queue>, shutdown: CancellationToken) {
+    tokio::spawn(async move {
+        let mut looks = 0;
+        while looks < 2 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            looks = match queue.counts().await {
+                Ok(counts) if counts.visible + counts.in_flight + counts.delayed == 0 => looks + 1,
+                _ => 0,
+            };
+        }
+        shutdown.cancel();
+    });
+}

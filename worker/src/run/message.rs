@@ -1,0 +1,347 @@
+//! One message: its events, each through the pipeline under one lease, and then its settlement.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pagemill_pipeline::{LeaseLost, Options, Permit, Pipeline, PipelineError, Progress, Source};
+use pagemill_queue::{
+    Breakers, Delivery, Event, Heartbeat, Job, Lease, LeaseSettings, LeaseWatch, Outcome,
+    PermanentFailure, Removal, SettleContext, SettlePermit, Settler,
+};
+use pagemill_storage::{SourceKey, StorageError};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+/// How long a message waits that met a wrong setting: somebody has to mend it first.
+const CONFIGURATION_WAIT: Duration = Duration::from_secs(120);
+/// How long a message waits whose document another worker has.
+const CONFLICT_WAIT: Duration = Duration::from_secs(30);
+/// What is left of the drain time for releasing messages, after which work is dropped where it stands.
+const RELEASE_RESERVE: Duration = Duration::from_secs(5);
+
+/// Handles messages. One for the whole process.
+pub(super) struct Handler {
+    pub(super) pipeline: Pipeline,
+    pub(super) bucket: String,
+    pub(super) settler: Settler,
+    pub(super) heartbeat: Heartbeat,
+    pub(super) lease: LeaseSettings,
+    pub(super) breakers: Arc<Breakers>,
+    pub(super) shutdown: CancellationToken,
+    pub(super) drain: Duration,
+}
+
+impl Handler {
+    /// Handles one message to its settlement.
+    pub(super) async fn handle(&self, delivery: Delivery) {
+        let message = &delivery.message;
+        let events = pagemill_queue::parse(&message.body);
+        let trace_id = trace_id(&events, &message.id);
+        let span = tracing::info_span!("message", trace_id, message_id = %message.id);
+        let context = SettleContext { attempts: 0, trace_id: Some(trace_id.clone()) };
+        async {
+            let needs_work = events.iter().any(|event| matches!(event, Event::Job(_) | Event::Removed(_)));
+            let (permit, outcome) = if needs_work {
+                let lease = Lease::start(
+                    &self.heartbeat,
+                    message.receipt.clone(),
+                    delivery.taken_at,
+                    self.lease.clone(),
+                );
+                let outcome = self.work(&events, &lease, &trace_id).await;
+                match lease.finish().await {
+                    Ok(permit) => (permit, outcome),
+                    Err(lost) => {
+                        tracing::warn!("the lease is lost, and the message is left to its next receiver: {lost}");
+                        return;
+                    }
+                }
+            } else {
+                (delivery.settle_permit(self.lease.margin), self.without_work(&events))
+            };
+            self.settle(permit, &delivery, &outcome, &context).await;
+        }
+        .instrument(span)
+        .await;
+    }
+
+    async fn settle(
+        &self,
+        permit: SettlePermit,
+        delivery: &Delivery,
+        outcome: &Outcome,
+        context: &SettleContext,
+    ) {
+        match self.settler.settle(permit, &delivery.message, outcome, context).await {
+            Ok(settled) => tracing::debug!(?settled, "settled"),
+            Err(error) => tracing::warn!("the message could not be settled and comes back by itself: {error}"),
+        }
+    }
+
+    /// What becomes of a message with nothing to process in it.
+    fn without_work(&self, events: &[Event]) -> Outcome {
+        Outcome::worst_of(events.iter().map(|event| match event {
+            Event::Ignored { reason } => {
+                tracing::info!(code = reason.code(), "ignored: {reason}");
+                Outcome::Done
+            }
+            Event::Rejected { reason } => {
+                tracing::warn!(code = reason.code(), "rejected: {reason}");
+                Outcome::Permanent(reason.clone().into())
+            }
+            Event::Job(_) | Event::Removed(_) => Outcome::Done,
+        }))
+    }
+
+    /// Works on the events of a message one after the other, until the lease is lost or the drain time is over.
+    async fn work(&self, events: &[Event], lease: &Lease, trace_id: &str) -> Outcome {
+        let watch = lease.watch();
+        let permit = LeasePermit { watch: watch.clone(), drain: Drain::of(self) };
+        let all = async {
+            let mut outcome = self.without_work(events);
+            for event in events {
+                let one = match event {
+                    Event::Job(job) => self.process(job, &permit, trace_id).await,
+                    Event::Removed(removal) => self.remove(removal, &permit, trace_id).await,
+                    Event::Ignored { .. } | Event::Rejected { .. } => continue,
+                };
+                let is_over = matches!(one, Outcome::LeaseLost | Outcome::Released);
+                outcome = outcome.worse(one);
+                if is_over {
+                    break;
+                }
+            }
+            outcome
+        };
+        tokio::select! {
+            outcome = all => outcome,
+            lost = watch.lost() => {
+                tracing::warn!("work stopped: {lost}");
+                Outcome::LeaseLost
+            }
+            () = permit.drain.is_over() => {
+                tracing::info!("the drain time is over, and the document is released where it stands");
+                Outcome::Released
+            }
+        }
+    }
+
+    async fn process(&self, job: &Job, permit: &LeasePermit<'_>, trace_id: &str) -> Outcome {
+        if let Some(refused) = self.refuse(&job.bucket, &job.key) {
+            return refused;
+        }
+        let parts = self.pipeline.parts();
+        let targets = match parts.settings.targets(job.target_stores.as_deref()) {
+            Ok(targets) => targets,
+            Err(error) => return permanent("unknown_target_store", None, error.to_string()),
+        };
+        let source = Source {
+            key: SourceKey(job.key.clone()),
+            version_id: job.version_id.clone(),
+            sequencer: job.sequencer.as_ref().map(|sequencer| sequencer.as_str().to_owned()),
+        };
+        let options =
+            Options { force: job.force, custom_prompt: None, trace_id: trace_id.to_owned() };
+        let begun = Instant::now();
+        let result = self.pipeline.process_single_source(&source, &targets, &options, permit).await;
+        self.conclude(&job.key, begun.elapsed(), result)
+    }
+
+    async fn remove(&self, removal: &Removal, permit: &LeasePermit<'_>, trace_id: &str) -> Outcome {
+        if let Some(refused) = self.refuse(&removal.bucket, &removal.key) {
+            return refused;
+        }
+        // Where only an old version was removed, or the key was written again meanwhile, the object is still there.
+        match self.pipeline.parts().store.head(&removal.key, None).await {
+            Ok(_) => {
+                tracing::info!(source = removal.key, "not removed: the object is there");
+                return Outcome::Superseded;
+            }
+            Err(StorageError::NotFound { .. }) => {}
+            Err(error) => {
+                return Outcome::Transient { reason: error.to_string(), retry_after: None };
+            }
+        }
+        let source = Source {
+            key: SourceKey(removal.key.clone()),
+            version_id: None,
+            sequencer: removal.sequencer.as_ref().map(|sequencer| sequencer.as_str().to_owned()),
+        };
+        let options = Options { trace_id: trace_id.to_owned(), ..Options::default() };
+        let begun = Instant::now();
+        let result = self.pipeline.remove_source(&source, &options, permit).await;
+        self.conclude(&removal.key, begun.elapsed(), result)
+    }
+
+    /// Refuses what is not a source of this worker's bucket.
+    fn refuse(&self, bucket: &str, key: &str) -> Option<Outcome> {
+        if bucket != self.bucket {
+            let message = format!("the message is about the bucket {bucket}, and this worker serves {}", self.bucket);
+            return Some(permanent("other_bucket", None, message));
+        }
+        if !self.pipeline.layout().is_source(key) {
+            tracing::info!(key, "ignored: not a PDF below the source prefix");
+            return Some(Outcome::Done);
+        }
+        None
+    }
+
+    /// Turns the pipeline's word into the message's outcome, and tells the breakers.
+    fn conclude(
+        &self,
+        key: &str,
+        took: Duration,
+        result: Result<pagemill_pipeline::Outcome, PipelineError>,
+    ) -> Outcome {
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let error = match result {
+            Ok(outcome) => {
+                for dependency in ["s3", "qdrant", "embedder", "llm"] {
+                    if let Some(breaker) = self.breakers.get(dependency) {
+                        breaker.record_success();
+                    }
+                }
+                return concluded(key, millis, &outcome);
+            }
+            Err(error) => error,
+        };
+        match error {
+            PipelineError::Permanent { reason, stage, message } => {
+                tracing::warn!(source = key, reason, stage = stage.name(), millis, "failed for good: {message}");
+                permanent(&reason, Some(stage.name()), message)
+            }
+            PipelineError::Transient { dependency, stage, message, retry_after } => {
+                tracing::warn!(source = key, dependency, stage = stage.name(), millis, "put off: {message}");
+                self.note_failure(dependency);
+                Outcome::Transient { reason: message, retry_after }
+            }
+            PipelineError::Configuration { dependency, stage, message } => {
+                tracing::error!(source = key, dependency, stage = stage.name(), "a setting is wrong: {message}");
+                self.note_failure(dependency);
+                Outcome::Transient { reason: message, retry_after: Some(CONFIGURATION_WAIT) }
+            }
+            PipelineError::Conflict => {
+                tracing::info!(source = key, "another worker has the document");
+                let reason = "another worker has the document".to_owned();
+                Outcome::Transient { reason, retry_after: Some(CONFLICT_WAIT) }
+            }
+            PipelineError::Stopped => {
+                tracing::info!(source = key, "released at a boundary");
+                Outcome::Released
+            }
+            PipelineError::LeaseLost(lost) => {
+                tracing::warn!(source = key, "{lost}");
+                Outcome::LeaseLost
+            }
+        }
+    }
+
+    fn note_failure(&self, dependency: &str) {
+        if let Some(breaker) = self.breakers.get(dependency) {
+            breaker.record_failure();
+        }
+    }
+}
+
+fn concluded(key: &str, millis: u64, outcome: &pagemill_pipeline::Outcome) -> Outcome {
+    match outcome {
+        pagemill_pipeline::Outcome::Processed(done) => {
+            let stages: Vec<_> = done.ran.iter().map(|stage| stage.name()).collect();
+            tracing::info!(
+                source = key,
+                pages = done.counts.pages,
+                links = done.counts.links,
+                chunks = done.counts.chunks,
+                failed_pages = done.failed_pages.len(),
+                llm_calls = done.llm_calls,
+                stages = stages.join(","),
+                millis,
+                "processed"
+            );
+            Outcome::Done
+        }
+        pagemill_pipeline::Outcome::Unchanged(_) => {
+            tracing::info!(source = key, millis, "unchanged");
+            Outcome::Done
+        }
+        pagemill_pipeline::Outcome::Superseded => {
+            tracing::info!(source = key, "superseded by a newer event");
+            Outcome::Superseded
+        }
+        pagemill_pipeline::Outcome::Removed => {
+            tracing::info!(source = key, millis, "removed");
+            Outcome::Done
+        }
+    }
+}
+
+fn permanent(reason: &str, stage: Option<&str>, message: String) -> Outcome {
+    Outcome::Permanent(PermanentFailure {
+        reason_code: reason.to_owned(),
+        stage: stage.map(str::to_owned),
+        page: None,
+        message,
+    })
+}
+
+/// The trace id that the sender gave, or the message's own id.
+fn trace_id(events: &[Event], message_id: &str) -> String {
+    let given = events.iter().find_map(|event| match event {
+        Event::Job(job) => job.trace_id.clone(),
+        _ => None,
+    });
+    given.unwrap_or_else(|| message_id.to_owned())
+}
+
+/// How much of the time after a shutdown's beginning is left.
+struct Drain<'a> {
+    shutdown: &'a CancellationToken,
+    budget: Duration,
+    began: std::sync::OnceLock<Instant>,
+}
+
+impl<'a> Drain<'a> {
+    fn of(handler: &'a Handler) -> Self {
+        Self {
+            shutdown: &handler.shutdown,
+            budget: handler.drain.saturating_sub(RELEASE_RESERVE),
+            began: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// Whether work should end at its next boundary: three quarters of the time are gone.
+    fn is_nearly_over(&self) -> bool {
+        self.shutdown.is_cancelled()
+            && self.began.get_or_init(Instant::now).elapsed() > self.budget * 3 / 4
+    }
+
+    /// Resolves when work must be dropped where it stands.
+    async fn is_over(&self) {
+        self.shutdown.cancelled().await;
+        let elapsed = self.began.get_or_init(Instant::now).elapsed();
+        tokio::time::sleep(self.budget.saturating_sub(elapsed)).await;
+    }
+}
+
+/// The permit of a run under a lease.
+struct LeasePermit<'a> {
+    watch: LeaseWatch,
+    drain: Drain<'a>,
+}
+
+impl Permit for LeasePermit<'_> {
+    fn check(&self) -> Result<(), LeaseLost> {
+        match self.watch.proof() {
+            Ok(_proof) => Ok(()),
+            Err(_lost) => Err(LeaseLost),
+        }
+    }
+
+    fn progress(&self, _progress: Progress) {
+        self.watch.progress();
+    }
+
+    fn should_stop(&self) -> bool {
+        self.drain.is_nearly_over()
+    }
+}

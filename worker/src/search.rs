@@ -1,0 +1,134 @@
+//! `worker search`: a question in, hits out: document, page, snippet, score, page image.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use pagemill_index::{Hit, SearchFilter, TargetStore};
+use serde_json::{Map, Value, json};
+
+use crate::assemble::{self, Vectors};
+use crate::cli::{self, SearchArguments};
+use crate::environment::Environment;
+use crate::local::VECTORS;
+
+/// Characters of a hit's text that are shown.
+const SNIPPET: usize = 240;
+
+/// Runs the command.
+pub(crate) async fn command(arguments: SearchArguments) -> anyhow::Result<ExitCode> {
+    let environment = Environment::read().await?;
+    let target: TargetStore = arguments.store.parse()?;
+    let config = match (&arguments.config, &arguments.out) {
+        (Some(config), _) => config.clone(),
+        (None, Some(out)) => out.join(&environment.app_config_key),
+        (None, None) => environment.app_config_key.clone().into(),
+    };
+    let settings = assemble::settings_from_file(&config, arguments.config.is_some())?;
+    let vectors = match (&arguments.out, &environment.qdrant) {
+        (Some(out), None) => {
+            let folder = out.join(VECTORS);
+            if !folder.is_dir() {
+                bail!("{} holds no vectors yet: run worker local IN --out {} first", out.display(), out.display());
+            }
+            Vectors::Embedded(folder)
+        }
+        _ => Vectors::Environment,
+    };
+    let indexer = assemble::indexer(&environment, &settings, vectors)?;
+    if let Some(prefix) = &arguments.prefix
+        && !prefix.ends_with('/')
+    {
+        bail!("--prefix {prefix} names no folder: end it with /");
+    }
+    let filter = SearchFilter { folder: arguments.prefix.clone(), ..SearchFilter::default() };
+    let found = indexer.search(target, &arguments.question, arguments.limit, filter).await;
+    let hits = found.with_context(|| format!("the {target} store can't be searched"))?;
+    let mut output = std::io::stdout().lock();
+    if hits.is_empty() && !arguments.json {
+        writeln!(output, "no hits")?;
+    }
+    for (number, hit) in hits.iter().enumerate() {
+        if arguments.json {
+            writeln!(output, "{}", as_json(hit))?;
+        } else {
+            writeln!(output, "{}", as_text(number + 1, hit, arguments.out.as_deref()))?;
+        }
+    }
+    Ok(ExitCode::from(cli::EXIT_OK))
+}
+
+/// The fields of a hit, wherever the store's layout has them.
+fn fields(hit: &Hit) -> (&Map<String, Value>, &str) {
+    let meta = hit.payload.get("meta").and_then(Value::as_object).unwrap_or(&hit.payload);
+    let text = hit.payload.get("content").or_else(|| hit.payload.get("text"));
+    (meta, text.and_then(Value::as_str).unwrap_or_default())
+}
+
+fn as_json(hit: &Hit) -> Value {
+    let (meta, text) = fields(hit);
+    json!({
+        "source": meta.get("source"),
+        "page": meta.get("page"),
+        "score": hit.score,
+        "title": meta.get("title"),
+        "heading_path": meta.get("heading_path"),
+        "text": text,
+        "page_image": meta.get("page_image"),
+        "id": hit.id,
+    })
+}
+
+fn as_text(number: usize, hit: &Hit, out: Option<&Path>) -> String {
+    let (meta, text) = fields(hit);
+    let of = |name: &str| meta.get(name).and_then(Value::as_str).unwrap_or_default();
+    let page = meta.get("page").and_then(Value::as_u64).unwrap_or_default();
+    let headings: Vec<_> = meta
+        .get("heading_path")
+        .and_then(Value::as_array)
+        .map(|path| path.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    let mut lines = vec![format!("{number}. {}, page {page} (score {:.3})", of("source"), hit.score)];
+    if !headings.is_empty() {
+        lines.push(format!("   in: {}", headings.join(" > ")));
+    }
+    lines.push(format!("   {}", snippet(text)));
+    let image = of("page_image");
+    if !image.is_empty() {
+        let image = out.map_or_else(|| image.to_owned(), |out| out.join(image).display().to_string());
+        lines.push(format!("   image: {image}"));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// The beginning of a text on one line, without what could move a terminal's cursor.
+fn snippet(text: &str) -> String {
+    let mut words = String::new();
+    for word in text.split_whitespace() {
+        if words.chars().count() + word.chars().count() > SNIPPET {
+            words.push_str(" ...");
+            break;
+        }
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(word.chars().filter(|character| !character.is_control()));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snippet_is_one_short_line_without_control_characters() {
+        let text = format!("first\nsecond\u{1b}[31m {}", "word ".repeat(200));
+        let snippet = snippet(&text);
+        assert!(snippet.starts_with("first second[31m word"), "{snippet}");
+        assert!(snippet.ends_with("..."));
+        assert!(snippet.chars().count() < SNIPPET + 10);
+    }
+}

@@ -1,0 +1,172 @@
+//! The table at the end of a run.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use pagemill_pipeline::{Outcome, PipelineError};
+
+/// How one document ended, for the table.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Processed,
+    Unchanged,
+    Superseded,
+    Failed { reason: String, message: String },
+    Left { message: String },
+}
+
+/// Counts of a run, and the documents that need a person's eye.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    documents: u32,
+    processed: u32,
+    unchanged: u32,
+    superseded: u32,
+    pages: u64,
+    pages_rendered: u64,
+    links: u64,
+    chunks: u64,
+    needs_ocr: u64,
+    llm_calls: u64,
+    partial: Vec<(String, String)>,
+    failed: Vec<(String, String, String)>,
+    left: Vec<(String, String)>,
+}
+
+impl Summary {
+    /// Adds a document, and says how it ended.
+    pub(crate) fn add(&mut self, name: &str, result: &Result<Outcome, PipelineError>) -> Ended {
+        self.documents += 1;
+        match result {
+            Ok(Outcome::Processed(done)) => {
+                self.processed += 1;
+                self.pages_rendered += u64::from(done.counts.pages);
+                self.count(name, done);
+                Ended::Processed
+            }
+            Ok(Outcome::Unchanged(done)) => {
+                self.unchanged += 1;
+                self.count(name, done);
+                Ended::Unchanged
+            }
+            Ok(Outcome::Superseded | Outcome::Removed) => {
+                self.superseded += 1;
+                Ended::Superseded
+            }
+            Err(PipelineError::Permanent { reason, message, .. }) => {
+                self.failed.push((name.to_owned(), reason.clone(), message.clone()));
+                Ended::Failed { reason: reason.clone(), message: message.clone() }
+            }
+            Err(error) => {
+                self.left.push((name.to_owned(), error.to_string()));
+                Ended::Left { message: error.to_string() }
+            }
+        }
+    }
+
+    /// Adds a file that could not even be given to the pipeline.
+    pub(crate) fn add_unusable(&mut self, name: &str, message: &str) {
+        self.documents += 1;
+        self.failed.push((name.to_owned(), "bad_name".into(), message.to_owned()));
+    }
+
+    fn count(&mut self, name: &str, done: &pagemill_pipeline::Processed) {
+        self.pages += u64::from(done.counts.pages);
+        self.links += u64::from(done.counts.links);
+        self.chunks += u64::from(done.counts.chunks);
+        self.needs_ocr += u64::from(done.counts.needs_ocr);
+        self.llm_calls += u64::from(done.llm_calls);
+        if !done.failed_pages.is_empty() {
+            let pages: Vec<_> =
+                done.failed_pages.iter().map(|(page, reason)| format!("page {page} {reason}")).collect();
+            let shown = pages.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+            let more = pages.len().saturating_sub(5);
+            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+            self.partial.push((name.to_owned(), format!("{shown}{more}")));
+        }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        !self.failed.is_empty()
+    }
+
+    pub(crate) fn is_incomplete(&self) -> bool {
+        !self.left.is_empty()
+    }
+
+    /// The table, as text.
+    pub(crate) fn table(&mut self, elapsed: Duration) -> String {
+        self.partial.sort();
+        self.failed.sort();
+        self.left.sort();
+        let mut text = String::new();
+        let mut row = |name: &str, value: String| {
+            writeln!(text, "{name:<12} {value}").expect("writing into a string does not fail");
+        };
+        let mut documents = vec![
+            format!("{} processed", self.processed),
+            format!("{} unchanged", self.unchanged),
+            format!("{} failed", self.failed.len()),
+        ];
+        if self.superseded > 0 {
+            documents.push(format!("{} superseded", self.superseded));
+        }
+        if !self.left.is_empty() {
+            documents.push(format!("{} left for the next run", self.left.len()));
+        }
+        row("documents", format!("{} ({})", self.documents, documents.join(", ")));
+        row("pages", format!("{} ({} need OCR)", self.pages, self.needs_ocr));
+        row("links", self.links.to_string());
+        row("chunks", self.chunks.to_string());
+        if self.llm_calls > 0 {
+            row("LLM calls", self.llm_calls.to_string());
+        }
+        let seconds = elapsed.as_secs_f64();
+        let speed = match self.pages_rendered {
+            0 => String::new(),
+            pages => format!(" ({:.0} pages/s)", pages as f64 / seconds.max(0.001)),
+        };
+        row("time", format!("{seconds:.1} s{speed}"));
+        let mut section = |title: &str, lines: Vec<String>| {
+            if !lines.is_empty() {
+                writeln!(text, "\n{title}").expect("writing into a string does not fail");
+                for line in lines {
+                    writeln!(text, "  {line}").expect("writing into a string does not fail");
+                }
+            }
+        };
+        let lines = |rows: &[(String, String)]| rows.iter().map(|(name, what)| format!("{name}: {what}")).collect();
+        section("with pages missing:", lines(&self.partial));
+        let failed = self.failed.iter().map(|(name, reason, message)| format!("{name} [{reason}]: {message}"));
+        section("failed:", failed.collect());
+        section("left for the next run:", lines(&self.left));
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pagemill_pipeline::{Counts, Processed};
+
+    #[test]
+    fn every_document_is_counted_once_and_the_bad_ones_are_named() {
+        let mut summary = Summary::default();
+        let whole = Processed { counts: Counts { pages: 3, links: 2, chunks: 4, needs_ocr: 1 }, ..Processed::default() };
+        summary.add("a.pdf", &Ok(Outcome::Processed(whole.clone())));
+        summary.add("b.pdf", &Ok(Outcome::Unchanged(whole)));
+        let failed = PipelineError::Permanent {
+            reason: "encrypted".into(),
+            stage: pagemill_storage::Stage::Inspect,
+            message: "no password".into(),
+        };
+        summary.add("c.pdf", &Err(failed));
+        summary.add("d.pdf", &Err(PipelineError::Conflict));
+        let table = summary.table(Duration::from_secs(2));
+        assert!(table.contains("4 (1 processed, 1 unchanged, 1 failed, 1 left for the next run)"), "{table}");
+        assert!(table.contains("6 (2 need OCR)"), "{table}");
+        assert!(table.contains("c.pdf [encrypted]: no password"), "{table}");
+        assert!(table.contains("d.pdf: another worker"), "{table}");
+        assert!(summary.has_failed() && summary.is_incomplete());
+    }
+}

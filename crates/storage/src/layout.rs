@@ -367,6 +367,29 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// S3 keys have at most 1,024 bytes. A key that comes back from its record's key shares it with no other.
+        #[test]
+        fn any_key_comes_back_from_a_safe_record_key(
+            path in "([a%~./\\PC\u{0}-\u{7f}]|\\.\\./|%~|//|é{90}|x{190}){0,12}",
+            is_under_prefix: bool,
+        ) {
+            let layout = KeyLayout::default();
+            let prefix = if is_under_prefix { "source-pdfs/" } else { "" };
+            let source = key(&format!("{prefix}{path}"));
+            proptest::prop_assume!(source.0.len() <= 1024);
+            let record = layout.record(&source);
+            proptest::prop_assert!(record.len() <= 1024);
+            for segment in record.split('/') {
+                proptest::prop_assert!(!matches!(segment, "" | "." | ".."), "{record:?}");
+                proptest::prop_assert!(segment.len() <= 240, "{record:?}");
+            }
+            if !record.starts_with("processing/records/%~~") || record.contains("%~~/") {
+                proptest::prop_assert_eq!(layout.source_of_record(&record), Some(source));
+            }
+        }
+    }
+
     #[test]
     fn a_path_too_long_to_spell_becomes_a_hash() {
         let layout = KeyLayout::default();

@@ -21,11 +21,19 @@ impl Emulator {
             println!("SKIPPED: {test}: PAGEMILL_MINISTACK does not name the emulator's command");
             return None;
         };
+        // A path, which may hold spaces, or a program and its arguments.
+        let is_path = std::path::Path::new(&command).exists();
         let mut words = command.split_whitespace();
-        let program = words.next().expect("PAGEMILL_MINISTACK holds a command");
+        let program = if is_path {
+            Some(command.as_str())
+        } else {
+            words.next()
+        };
+        let program = program.expect("PAGEMILL_MINISTACK holds a command");
+        let arguments = words.filter(|_| !is_path);
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
         let process = Command::new(program)
-            .args(words)
+            .args(arguments)
             .env("BIND_HOST", address.ip().to_string())
             .env("MINISTACK_HOST", address.ip().to_string())
             .env("GATEWAY_PORT", address.port().to_string())

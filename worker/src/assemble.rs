@@ -27,18 +27,24 @@ pub(crate) enum Vectors {
 /// Reads the tunables from a file; a missing file is an error only when it was named.
 pub(crate) fn settings_from_file(path: &Path, is_named: bool) -> anyhow::Result<Settings> {
     match std::fs::read(path) {
-        Ok(json) => Settings::from_json(&json).with_context(|| format!("{} can't be used", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => Ok(Settings::default()),
+        Ok(json) => {
+            Settings::from_json(&json).with_context(|| format!("{} can't be used", path.display()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => {
+            Ok(Settings::default())
+        }
         Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
     }
 }
 
 /// Reads the tunables from the bucket; the defaults are used when there is no such object.
-pub(crate) async fn settings_from_store(store: &dyn ObjectStore, key: &str) -> anyhow::Result<Settings> {
+pub(crate) async fn settings_from_store(
+    store: &dyn ObjectStore,
+    key: &str,
+) -> anyhow::Result<Settings> {
     match store.get_bytes(key).await {
-        Ok((_, json)) => {
-            Settings::from_json(&json).with_context(|| format!("{key} in {} can't be used", store.name()))
-        }
+        Ok((_, json)) => Settings::from_json(&json)
+            .with_context(|| format!("{key} in {} can't be used", store.name())),
         Err(StorageError::NotFound { .. }) => Ok(Settings::default()),
         Err(error) => Err(error.into()),
     }
@@ -53,19 +59,30 @@ pub(crate) async fn bucket(name: &str) -> S3Store {
 pub(crate) fn libpdfium(environment: &Environment) -> anyhow::Result<PathBuf> {
     let path = environment.runtime.join("libpdfium.so");
     if !path.is_file() {
-        bail!("{} is missing: run scripts/setup, or set PAGEMILL_RUNTIME to the folder that holds it", path.display());
+        bail!(
+            "{} is missing: run scripts/setup, or set PAGEMILL_RUNTIME to the folder that holds it",
+            path.display()
+        );
     }
-    path.canonicalize().with_context(|| format!("{} can't be opened", path.display()))
+    path.canonicalize()
+        .with_context(|| format!("{} can't be opened", path.display()))
 }
 
 /// Starts the PDF engine; answers it and its version.
-pub(crate) fn engine(environment: &Environment, settings: &Settings) -> anyhow::Result<(Engine, String)> {
+pub(crate) fn engine(
+    environment: &Environment,
+    settings: &Settings,
+) -> anyhow::Result<(Engine, String)> {
     let libpdfium = libpdfium(environment)?;
-    let library = std::fs::read(&libpdfium).with_context(|| format!("{} can't be read", libpdfium.display()))?;
+    let library = std::fs::read(&libpdfium)
+        .with_context(|| format!("{} can't be read", libpdfium.display()))?;
     let version = format!("pdfium sha256:{}", &hex(&Sha256::digest(&library))[..16]);
     let this_program = std::env::current_exe().context("the path of this program is not known")?;
     let engine = Engine::new(EngineSettings {
-        child_command: vec![this_program.to_string_lossy().into_owned(), "renderer".into()],
+        child_command: vec![
+            this_program.to_string_lossy().into_owned(),
+            "renderer".into(),
+        ],
         libpdfium,
         children: environment.children,
         limits: settings.limits.clone(),
@@ -79,14 +96,17 @@ pub(crate) fn indexer(
     settings: &Settings,
     vectors: Vectors,
 ) -> anyhow::Result<Indexer> {
-    let store: Arc<dyn VectorStore> = match (vectors, &environment.qdrant, &environment.vector_dir) {
+    let store: Arc<dyn VectorStore> = match (vectors, &environment.qdrant, &environment.vector_dir)
+    {
         (Vectors::Embedded(folder), _, _) => Arc::new(EdgeStore::open(&folder)?),
-        (Vectors::Environment, Some(qdrant), _) => Arc::new(QdrantServer::connect(&qdrant.url, qdrant.api_key.as_ref())?),
-        (Vectors::Environment, None, Some(folder)) => {
-            Arc::new(EdgeStore::open(folder)?)
+        (Vectors::Environment, Some(qdrant), _) => {
+            Arc::new(QdrantServer::connect(&qdrant.url, qdrant.api_key.as_ref())?)
         }
+        (Vectors::Environment, None, Some(folder)) => Arc::new(EdgeStore::open(folder)?),
         (Vectors::Environment, None, None) => {
-            bail!("no vector store: set QDRANT_URL to a Qdrant server, or PAGEMILL_VECTOR_DIR to a folder for the embedded one")
+            bail!(
+                "no vector store: set QDRANT_URL to a Qdrant server, or PAGEMILL_VECTOR_DIR to a folder for the embedded one"
+            )
         }
     };
     let endpoint = environment.embeddings.as_ref().map(|api| EmbedEndpoint {
@@ -94,9 +114,16 @@ pub(crate) fn indexer(
         api_key: api.api_key.clone(),
         timeout: API_TIMEOUT,
     });
-    let models = ModelFiles { dir: environment.runtime.join("models") };
+    let models = ModelFiles {
+        dir: environment.runtime.join("models"),
+    };
     let embedder = pagemill_index::embedder(&settings.index, &models, endpoint.as_ref())?;
-    Ok(Indexer::new(settings.index.clone(), embedder, store, environment.collections.clone())?)
+    Ok(Indexer::new(
+        settings.index.clone(),
+        embedder,
+        store,
+        environment.collections.clone(),
+    )?)
 }
 
 /// Puts a pipeline's parts together over an object store.

@@ -20,13 +20,23 @@ pub(crate) async fn command(arguments: ConfigArguments) -> anyhow::Result<ExitCo
     }
     let environment = Environment::read().await?;
     let (settings, origin) = match (&arguments.config, &environment.bucket) {
-        (Some(path), _) => (assemble::settings_from_file(path, true)?, path.display().to_string()),
+        (Some(path), _) => (
+            assemble::settings_from_file(path, true)?,
+            path.display().to_string(),
+        ),
         (None, Some(bucket)) => {
             let store = assemble::bucket(bucket).await;
-            let settings = assemble::settings_from_store(&store, &environment.app_config_key).await?;
-            (settings, format!("{} in {}", environment.app_config_key, store.name()))
+            let settings =
+                assemble::settings_from_store(&store, &environment.app_config_key).await?;
+            (
+                settings,
+                format!("{} in {}", environment.app_config_key, store.name()),
+            )
         }
-        (None, None) => (Settings::default(), "the defaults, as no bucket and no file is named".to_owned()),
+        (None, None) => (
+            Settings::default(),
+            "the defaults, as no bucket and no file is named".to_owned(),
+        ),
     };
     writeln!(output, "# environment")?;
     for (name, value) in Environment::in_force() {
@@ -56,7 +66,10 @@ pub(crate) fn reference() -> String {
             (default, _) if default.contains(' ') => default.to_owned(),
             (default, _) => format!("`{default}`"),
         };
-        text.push_str(&format!("| `{}` | {default} | {} |\n", variable.name, variable.meaning));
+        text.push_str(&format!(
+            "| `{}` | {default} | {} |\n",
+            variable.name, variable.meaning
+        ));
     }
     text.push_str(
         "\nThe AWS SDK's own variables are honoured: `AWS_REGION`, `AWS_ENDPOINT_URL`, credentials by its usual chain.\n\n\
@@ -76,11 +89,18 @@ fn rows(
     path: &str,
     text: &mut String,
 ) {
-    let Some(properties) = schema.get("properties").and_then(serde_json::Value::as_object) else {
+    let Some(properties) = schema
+        .get("properties")
+        .and_then(serde_json::Value::as_object)
+    else {
         return;
     };
     for (name, property) in properties {
-        let name = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let name = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
         let short = name.rsplit('.').next().unwrap_or(&name);
         let default = defaults.get(short).cloned().unwrap_or_default();
         let target = resolve(root, property);
@@ -89,8 +109,12 @@ fn rows(
             rows(root, target, &default, &name, text);
             continue;
         }
-        let described = property.get("description").or_else(|| target.get("description"));
-        let meaning = described.and_then(serde_json::Value::as_str).unwrap_or_default();
+        let described = property
+            .get("description")
+            .or_else(|| target.get("description"));
+        let meaning = described
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default();
         let meaning = meaning.replace('\n', " ").replace('|', "\\|");
         let mut default = default.to_string().replace('|', "\\|");
         if default.chars().count() > 60 {
@@ -103,12 +127,19 @@ fn rows(
 }
 
 /// Follows a `$ref` (alone or as the only part of `allOf`) into the schema's definitions.
-fn resolve<'a>(root: &'a serde_json::Value, property: &'a serde_json::Value) -> &'a serde_json::Value {
-    let only_part = property.get("allOf").and_then(|parts| parts.get(0)).unwrap_or(property);
+fn resolve<'a>(
+    root: &'a serde_json::Value,
+    property: &'a serde_json::Value,
+) -> &'a serde_json::Value {
+    let only_part = property
+        .get("allOf")
+        .and_then(|parts| parts.get(0))
+        .unwrap_or(property);
     let Some(reference) = only_part.get("$ref").and_then(serde_json::Value::as_str) else {
         return property;
     };
-    root.pointer(reference.trim_start_matches('#')).unwrap_or(property)
+    root.pointer(reference.trim_start_matches('#'))
+        .unwrap_or(property)
 }
 
 #[cfg(test)]

@@ -20,46 +20,91 @@ pub(crate) struct Variable {
 }
 
 const fn variable(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
-    Variable { name, default, secret: false, meaning }
+    Variable {
+        name,
+        default,
+        secret: false,
+        meaning,
+    }
 }
 
 const fn secret(name: &'static str, meaning: &'static str) -> Variable {
-    Variable { name, default: "", secret: true, meaning }
+    Variable {
+        name,
+        default: "",
+        secret: true,
+        meaning,
+    }
 }
 
 /// Every variable that is read, but for the AWS SDK's own (`AWS_REGION`, `AWS_ENDPOINT_URL`, credentials).
 pub(crate) const VARIABLES: &[Variable] = &[
-    variable("S3_BUCKET", "", "Bucket with the sources and all outputs. Needed by `run`."),
-    variable("SQS_QUEUE_URL", "", "URL of the queue that the bucket's events arrive on. Needed by `run`."),
+    variable(
+        "S3_BUCKET",
+        "",
+        "Bucket with the sources and all outputs. Needed by `run`.",
+    ),
+    variable(
+        "SQS_QUEUE_URL",
+        "",
+        "URL of the queue that the bucket's events arrive on. Needed by `run`.",
+    ),
     variable(
         "SQS_DLQ_URL",
         "",
         "URL of the dead-letter queue. When given, a document that can never be processed goes there at once, with its reason; otherwise the queue's redrive policy takes it there after its receives are used up.",
     ),
-    variable("QDRANT_URL", "", "gRPC address of a Qdrant server, such as `http://qdrant:6334`."),
+    variable(
+        "QDRANT_URL",
+        "",
+        "gRPC address of a Qdrant server, such as `http://qdrant:6334`.",
+    ),
     secret("QDRANT_API_KEY", "API key of the Qdrant server."),
-    variable("QDRANT_API_KEY_SECRET_ARN", "", "Secrets Manager ARN to read QDRANT_API_KEY from instead."),
+    variable(
+        "QDRANT_API_KEY_SECRET_ARN",
+        "",
+        "Secrets Manager ARN to read QDRANT_API_KEY from instead.",
+    ),
     variable(
         "PAGEMILL_VECTOR_DIR",
         "",
         "Folder for the embedded vector store, instead of a Qdrant server. `local` uses `OUT/vectors`.",
     ),
-    variable("QDRANT_PAGES_COLLECTION", "pdf_pages_store", "Collection of the `pages` store."),
-    variable("QDRANT_SEMANTIC_COLLECTION", "semantic_store", "Collection of the `semantic` store."),
-    variable("QDRANT_HAYSTACK_COLLECTION", "haystack_store", "Collection of the `haystack` store."),
+    variable(
+        "QDRANT_PAGES_COLLECTION",
+        "pdf_pages_store",
+        "Collection of the `pages` store.",
+    ),
+    variable(
+        "QDRANT_SEMANTIC_COLLECTION",
+        "semantic_store",
+        "Collection of the `semantic` store.",
+    ),
+    variable(
+        "QDRANT_HAYSTACK_COLLECTION",
+        "haystack_store",
+        "Collection of the `haystack` store.",
+    ),
     variable(
         "LLM_BASE_URL",
         "",
         "Base URL of an OpenAI-compatible API, such as `http://llm:8080/v1`. Needed when `metadata.generator` is `llm`.",
     ),
     secret("LLM_API_KEY", "API key of that API."),
-    variable("LLM_API_KEY_SECRET_ARN", "", "Secrets Manager ARN to read LLM_API_KEY from instead."),
+    variable(
+        "LLM_API_KEY_SECRET_ARN",
+        "",
+        "Secrets Manager ARN to read LLM_API_KEY from instead.",
+    ),
     variable(
         "EMBEDDINGS_BASE_URL",
         "LLM_BASE_URL",
         "Base URL of an OpenAI-compatible embeddings API. Needed when `index.embedder` is an API.",
     ),
-    secret("EMBEDDINGS_API_KEY", "API key of that API; LLM_API_KEY when not set."),
+    secret(
+        "EMBEDDINGS_API_KEY",
+        "API key of that API; LLM_API_KEY when not set.",
+    ),
     variable(
         "APP_CONFIG_KEY",
         "config/app_config.json",
@@ -70,10 +115,26 @@ pub(crate) const VARIABLES: &[Variable] = &[
         ".pagemill",
         "Folder that holds `libpdfium.so` and `models/`, as `scripts/setup` makes it.",
     ),
-    variable("PAGEMILL_CHILDREN", "number of processors", "Renderer processes at work at the same time."),
-    variable("PAGEMILL_DOCUMENTS", "number of processors", "Documents that `run` works on at the same time."),
-    variable("PAGEMILL_LOG_FORMAT", "json for `run`, else text", "`json` or `text`."),
-    variable("RUST_LOG", "info for `run`, else warn", "What is logged, in the syntax of tracing's EnvFilter."),
+    variable(
+        "PAGEMILL_CHILDREN",
+        "number of processors",
+        "Renderer processes at work at the same time.",
+    ),
+    variable(
+        "PAGEMILL_DOCUMENTS",
+        "number of processors",
+        "Documents that `run` works on at the same time.",
+    ),
+    variable(
+        "PAGEMILL_LOG_FORMAT",
+        "json for `run`, else text",
+        "`json` or `text`.",
+    ),
+    variable(
+        "RUST_LOG",
+        "info for `run`, else warn",
+        "What is logged, in the syntax of tracing's EnvFilter.",
+    ),
     variable(
         "PAGEMILL_DRAIN_SECONDS",
         "110",
@@ -138,13 +199,23 @@ impl Environment {
 
     /// Reads everything that needs no network.
     pub(crate) fn from_variables(variables: &BTreeMap<String, String>) -> anyhow::Result<Self> {
-        for name in variables.keys().filter(|name| name.starts_with("PAGEMILL_")) {
+        for name in variables
+            .keys()
+            .filter(|name| name.starts_with("PAGEMILL_"))
+        {
             let is_known = VARIABLES.iter().any(|known| known.name == name);
             if !is_known && !FOREIGN.contains(&name.as_str()) {
-                bail!("{name} is set but is no setting of the worker: correct or unset it (see docs/CONFIGURATION.md)");
+                bail!(
+                    "{name} is set but is no setting of the worker: correct or unset it (see docs/CONFIGURATION.md)"
+                );
             }
         }
-        let text = |name: &str| variables.get(name).filter(|value| !value.trim().is_empty()).cloned();
+        let text = |name: &str| {
+            variables
+                .get(name)
+                .filter(|value| !value.trim().is_empty())
+                .cloned()
+        };
         let secret = |name: &str| text(name).map(SecretString::from);
         let count = |name: &str, default: usize| match text(name) {
             None => Ok(default),
@@ -163,7 +234,9 @@ impl Environment {
             }
         }
         if text("QDRANT_URL").is_some() && text("PAGEMILL_VECTOR_DIR").is_some() {
-            bail!("QDRANT_URL and PAGEMILL_VECTOR_DIR are both set: unset the one that is not meant");
+            bail!(
+                "QDRANT_URL and PAGEMILL_VECTOR_DIR are both set: unset the one that is not meant"
+            );
         }
         if text("QDRANT_URL").is_none() && text("QDRANT_API_KEY").is_some() {
             bail!("QDRANT_API_KEY is set without QDRANT_URL: set QDRANT_URL, or unset the key");
@@ -174,11 +247,25 @@ impl Environment {
             semantic: text("QDRANT_SEMANTIC_COLLECTION").unwrap_or(defaults.semantic),
             haystack: text("QDRANT_HAYSTACK_COLLECTION").unwrap_or(defaults.haystack),
         };
-        let names = [&collections.pages, &collections.semantic, &collections.haystack];
-        if names.iter().collect::<std::collections::BTreeSet<_>>().len() < names.len() {
-            bail!("two of the QDRANT_*_COLLECTION variables name the same collection: give each store its own");
+        let names = [
+            &collections.pages,
+            &collections.semantic,
+            &collections.haystack,
+        ];
+        if names
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len()
+            < names.len()
+        {
+            bail!(
+                "two of the QDRANT_*_COLLECTION variables name the same collection: give each store its own"
+            );
         }
-        let llm = text("LLM_BASE_URL").map(|base_url| Api { base_url, api_key: secret("LLM_API_KEY") });
+        let llm = text("LLM_BASE_URL").map(|base_url| Api {
+            base_url,
+            api_key: secret("LLM_API_KEY"),
+        });
         let embeddings = match text("EMBEDDINGS_BASE_URL") {
             Some(base_url) => Some(Api {
                 base_url,
@@ -194,12 +281,16 @@ impl Environment {
             bucket: text("S3_BUCKET"),
             queue_url: text("SQS_QUEUE_URL"),
             dlq_url: text("SQS_DLQ_URL"),
-            qdrant: text("QDRANT_URL").map(|url| Qdrant { url, api_key: secret("QDRANT_API_KEY") }),
+            qdrant: text("QDRANT_URL").map(|url| Qdrant {
+                url,
+                api_key: secret("QDRANT_API_KEY"),
+            }),
             vector_dir: text("PAGEMILL_VECTOR_DIR").map(PathBuf::from),
             collections,
             llm,
             embeddings,
-            app_config_key: text("APP_CONFIG_KEY").unwrap_or_else(|| "config/app_config.json".into()),
+            app_config_key: text("APP_CONFIG_KEY")
+                .unwrap_or_else(|| "config/app_config.json".into()),
             runtime: text("PAGEMILL_RUNTIME").map_or_else(|| ".pagemill".into(), PathBuf::from),
             children: count("PAGEMILL_CHILDREN", processors)?,
             documents: count("PAGEMILL_DOCUMENTS", processors)?,
@@ -207,8 +298,14 @@ impl Environment {
         })
     }
 
-    async fn resolve_secrets(&mut self, variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
-        if let (Some(arn), Some(qdrant)) = (variables.get("QDRANT_API_KEY_SECRET_ARN"), self.qdrant.as_mut()) {
+    async fn resolve_secrets(
+        &mut self,
+        variables: &BTreeMap<String, String>,
+    ) -> anyhow::Result<()> {
+        if let (Some(arn), Some(qdrant)) = (
+            variables.get("QDRANT_API_KEY_SECRET_ARN"),
+            self.qdrant.as_mut(),
+        ) {
             qdrant.api_key = Some(secret_value("QDRANT_API_KEY_SECRET_ARN", arn).await?);
         }
         if let Some(arn) = variables.get("LLM_API_KEY_SECRET_ARN") {
@@ -245,7 +342,9 @@ impl Environment {
 /// Masks user name and password inside an address.
 fn without_credentials(value: &str) -> String {
     match (value.find("://"), value.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => format!("{}********{}", &value[..scheme + 3], &value[at..]),
+        (Some(scheme), Some(at)) if at > scheme => {
+            format!("{}********{}", &value[..scheme + 3], &value[at..])
+        }
         _ => value.to_owned(),
     }
 }
@@ -268,7 +367,9 @@ async fn secret_value(variable: &str, arn: &str) -> anyhow::Result<SecretString>
     let value = match fields.len() {
         0 => text.to_owned(),
         1 => fields.into_values().next().unwrap_or_default(),
-        _ => bail!("the secret named by {variable} has several fields: name one with a single field, or plain text"),
+        _ => bail!(
+            "the secret named by {variable} has several fields: name one with a single field, or plain text"
+        ),
     };
     let secret = SecretString::from(value);
     if secret.expose_secret().trim().is_empty() {
@@ -282,7 +383,9 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> anyhow::Result<Environment> {
-        let variables = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Environment::from_variables(&variables.collect())
     }
 
@@ -295,10 +398,16 @@ mod tests {
     #[test]
     fn contradictions_are_refused() {
         for pairs in [
-            &[("QDRANT_URL", "http://q:6334"), ("PAGEMILL_VECTOR_DIR", "v")][..],
+            &[
+                ("QDRANT_URL", "http://q:6334"),
+                ("PAGEMILL_VECTOR_DIR", "v"),
+            ][..],
             &[("LLM_API_KEY", "k"), ("LLM_API_KEY_SECRET_ARN", "arn:x")][..],
             &[("QDRANT_API_KEY", "k")][..],
-            &[("QDRANT_PAGES_COLLECTION", "x"), ("QDRANT_SEMANTIC_COLLECTION", "x")][..],
+            &[
+                ("QDRANT_PAGES_COLLECTION", "x"),
+                ("QDRANT_SEMANTIC_COLLECTION", "x"),
+            ][..],
             &[("PAGEMILL_CHILDREN", "none")][..],
         ] {
             assert!(read(pairs).is_err(), "{pairs:?}");
@@ -307,10 +416,20 @@ mod tests {
 
     #[test]
     fn secrets_do_not_appear_when_shown() {
-        let environment =
-            read(&[("QDRANT_URL", "http://q:6334"), ("QDRANT_API_KEY", "s3cr3t"), ("LLM_BASE_URL", "http://l"), ("LLM_API_KEY", "hush")]);
+        let environment = read(&[
+            ("QDRANT_URL", "http://q:6334"),
+            ("QDRANT_API_KEY", "s3cr3t"),
+            ("LLM_BASE_URL", "http://l"),
+            ("LLM_API_KEY", "hush"),
+        ]);
         let shown = format!("{:?}", environment.unwrap());
-        assert!(!shown.contains("s3cr3t") && !shown.contains("hush"), "{shown}");
-        assert_eq!(without_credentials("http://user:pw@host:1/x"), "http://********@host:1/x");
+        assert!(
+            !shown.contains("s3cr3t") && !shown.contains("hush"),
+            "{shown}"
+        );
+        assert_eq!(
+            without_credentials("http://user:pw@host:1/x"),
+            "http://********@host:1/x"
+        );
     }
 }

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use futures::StreamExt;
-use pagemill_pipeline::{Options, Pipeline, Plan, Source};
 use pagemill_index::TargetStore;
+use pagemill_pipeline::{Options, Pipeline, Plan, Source};
 use pagemill_storage::{FolderStore, ObjectStore, Overlay};
 use tokio_util::sync::CancellationToken;
 
@@ -41,18 +41,32 @@ pub(crate) struct Input {
 
 impl Input {
     fn new(input: &Path, out: &Path) -> anyhow::Result<Self> {
-        let path = input
-            .canonicalize()
-            .with_context(|| format!("{} can't be opened: give a PDF or a folder that exists", input.display()))?;
+        let path = input.canonicalize().with_context(|| {
+            format!(
+                "{} can't be opened: give a PDF or a folder that exists",
+                input.display()
+            )
+        })?;
         let skip = out.canonicalize().unwrap_or_else(|_| out.to_path_buf());
         if path.is_dir() {
-            return Ok(Self { root: path, only: None, skip });
+            return Ok(Self {
+                root: path,
+                only: None,
+                skip,
+            });
         }
         let name = path.file_name().and_then(|name| name.to_str());
         let (Some(root), Some(name)) = (path.parent(), name) else {
-            bail!("{} has no usable name: rename it to plain Unicode", input.display());
+            bail!(
+                "{} has no usable name: rename it to plain Unicode",
+                input.display()
+            );
         };
-        Ok(Self { root: root.to_path_buf(), only: Some(name.to_owned()), skip })
+        Ok(Self {
+            root: root.to_path_buf(),
+            only: Some(name.to_owned()),
+            skip,
+        })
     }
 
     /// Every PDF of the input in order of its name; what can't be used comes with the reason.
@@ -72,7 +86,10 @@ impl Input {
                     continue;
                 }
             };
-            let is_pdf = entry.path().extension().is_some_and(|ending| ending.eq_ignore_ascii_case("pdf"));
+            let is_pdf = entry
+                .path()
+                .extension()
+                .is_some_and(|ending| ending.eq_ignore_ascii_case("pdf"));
             let is_wanted = match &self.only {
                 Some(only) => entry.file_name().to_str() == Some(only),
                 None => is_pdf,
@@ -80,9 +97,15 @@ impl Input {
             if !entry.file_type().is_file() || !is_wanted {
                 continue;
             }
-            let relative = entry.path().strip_prefix(&self.root).unwrap_or(entry.path());
+            let relative = entry
+                .path()
+                .strip_prefix(&self.root)
+                .unwrap_or(entry.path());
             let Some(name) = relative.to_str() else {
-                unusable.push((relative.display().to_string(), "its name is not Unicode: rename it".into()));
+                unusable.push((
+                    relative.display().to_string(),
+                    "its name is not Unicode: rename it".into(),
+                ));
                 continue;
             };
             match entry.metadata() {
@@ -111,18 +134,27 @@ pub(crate) struct Job {
 /// Runs the command.
 pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCode> {
     let environment = Environment::read().await?;
-    std::fs::create_dir_all(&arguments.out)
-        .with_context(|| format!("{} can't be made: give a folder that can be written", arguments.out.display()))?;
+    std::fs::create_dir_all(&arguments.out).with_context(|| {
+        format!(
+            "{} can't be made: give a folder that can be written",
+            arguments.out.display()
+        )
+    })?;
     let input = Input::new(&arguments.input, &arguments.out)?;
-    let settings_path =
-        arguments.config.clone().unwrap_or_else(|| arguments.out.join(&environment.app_config_key));
+    let settings_path = arguments
+        .config
+        .clone()
+        .unwrap_or_else(|| arguments.out.join(&environment.app_config_key));
     let settings = assemble::settings_from_file(&settings_path, arguments.config.is_some())?;
     let asked = (!arguments.target_stores.is_empty()).then_some(arguments.target_stores.as_slice());
     let targets = settings.targets(asked)?;
     let sources: Arc<dyn ObjectStore> = Arc::new(FolderStore::read_only(&input.root));
     let derived: Arc<dyn ObjectStore> = Arc::new(FolderStore::create(&arguments.out)?);
-    let store: Arc<dyn ObjectStore> =
-        Arc::new(Overlay::new(sources, derived, settings.layout.source.clone()));
+    let store: Arc<dyn ObjectStore> = Arc::new(Overlay::new(
+        sources,
+        derived,
+        settings.layout.source.clone(),
+    ));
     let vectors = match environment.qdrant {
         Some(_) => Vectors::Environment,
         None => Vectors::Embedded(arguments.out.join(VECTORS)),
@@ -146,7 +178,10 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
     let mut summary = Summary::default();
     let (found, unusable) = input.find();
     if found.is_empty() && unusable.is_empty() && !arguments.watch {
-        bail!("{} holds no PDF: give a folder with files that end in .pdf", arguments.input.display());
+        bail!(
+            "{} holds no PDF: give a folder with files that end in .pdf",
+            arguments.input.display()
+        );
     }
     let display = Display::new(found.len() as u64);
     for (name, message) in &unusable {
@@ -164,8 +199,14 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
     job.pipeline.parts().indexer.store().flush().await?;
     job.pipeline.parts().engine.shutdown().await;
     print!("\n{}", summary.table(begun.elapsed()));
-    println!("\noutput in {}; ask it: worker search --out {0} \"...\"", arguments.out.display());
-    let code = match (summary.is_incomplete() || job.stop.is_cancelled(), summary.has_failed()) {
+    println!(
+        "\noutput in {}; ask it: worker search --out {0} \"...\"",
+        arguments.out.display()
+    );
+    let code = match (
+        summary.is_incomplete() || job.stop.is_cancelled(),
+        summary.has_failed(),
+    ) {
         (true, _) if !arguments.watch => cli::EXIT_INCOMPLETE,
         (_, true) => cli::EXIT_DOCUMENTS_FAILED,
         _ => cli::EXIT_OK,
@@ -174,16 +215,29 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
 }
 
 /// Processes documents side by side, and counts each.
-pub(crate) async fn process_all(job: &Job, found: Vec<Found>, display: &Display, summary: &mut Summary) {
+pub(crate) async fn process_all(
+    job: &Job,
+    found: Vec<Found>,
+    display: &Display,
+    summary: &mut Summary,
+) {
     let mut results = futures::stream::iter(found)
         .take_while(|_| std::future::ready(!job.stop.is_cancelled()))
         .map(|document| async move {
             let begun = Instant::now();
             let key = format!("{}{}", job.pipeline.layout().source, document.name);
-            let options = Options { force: job.force, ..Options::default() };
-            let permit = LocalPermit { display, stop: &job.stop };
-            let result =
-                job.pipeline.process_single_source(&Source::newest(key), &job.targets, &options, &permit).await;
+            let options = Options {
+                force: job.force,
+                ..Options::default()
+            };
+            let permit = LocalPermit {
+                display,
+                stop: &job.stop,
+            };
+            let result = job
+                .pipeline
+                .process_single_source(&Source::newest(key), &job.targets, &options, &permit)
+                .await;
             (document, result, begun.elapsed())
         })
         .buffer_unordered(job.jobs);
@@ -209,7 +263,10 @@ async fn dry_run(job: &Job, input: &Input) -> anyhow::Result<ExitCode> {
     let mut would_run = 0;
     for document in &found {
         let key = format!("{}{}", job.pipeline.layout().source, document.name);
-        let plan = job.pipeline.plan(&Source::newest(key), &job.targets, &Options::default()).await?;
+        let plan = job
+            .pipeline
+            .plan(&Source::newest(key), &job.targets, &Options::default())
+            .await?;
         would_run += u32::from(plan.as_ref().is_none_or(|plan| !plan.is_empty()));
         println!("{}: {}", document.name, describe(plan.as_ref()));
     }

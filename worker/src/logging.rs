@@ -20,7 +20,9 @@ pub(crate) fn start(command: &Command) -> anyhow::Result<()> {
         "text" => false,
         other => bail!("PAGEMILL_LOG_FORMAT is {other:?}: give json or text"),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     if is_json {
         builder.json().flatten_event(true).init();
     } else {

@@ -37,14 +37,18 @@ fn main() -> ExitCode {
 fn run_command(cli: cli::Cli) -> anyhow::Result<ExitCode> {
     environment::load_dotenv()?;
     logging::start(&cli.command)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         match cli.command {
             cli::Command::Run(arguments) => run::command(arguments).await,
             cli::Command::Local(arguments) => local::command(arguments).await,
             cli::Command::Search(arguments) => search::command(arguments).await,
             cli::Command::Config(arguments) => config_command::command(arguments).await,
-            cli::Command::Renderer { .. } => unreachable!("answered before the runtime was started"),
+            cli::Command::Renderer { .. } => {
+                unreachable!("answered before the runtime was started")
+            }
         }
     })
 }

@@ -75,7 +75,10 @@ impl Display {
                     count => format!(", {count} pages missing"),
                 };
                 let counts = &document.counts;
-                format!("{} pages, {} links{missing}, {seconds:.2} s", counts.pages, counts.links)
+                format!(
+                    "{} pages, {} links{missing}, {seconds:.2} s",
+                    counts.pages, counts.links
+                )
             }
             (Ended::Failed { reason, message }, _) => format!("FAILED [{reason}]: {message}"),
             (Ended::Left { message }, _) => format!("left for the next run: {message}"),
@@ -90,7 +93,10 @@ impl Display {
                 }
                 bar.inc(1);
             }
-            None => println!("[{done}/{}] {name}: {what}", self.total.load(Ordering::Relaxed)),
+            None => println!(
+                "[{done}/{}] {name}: {what}",
+                self.total.load(Ordering::Relaxed)
+            ),
         }
     }
 

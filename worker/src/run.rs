@@ -10,7 +10,8 @@ use std::time::Duration;
 use anyhow::Context;
 use pagemill_pipeline::Pipeline;
 use pagemill_queue::{
-    BootClock, Heartbeat, Intake, IntakeSettings, LeaseSettings, PollHealth, Queue, Settler, SqsQueue,
+    BootClock, Heartbeat, Intake, IntakeSettings, LeaseSettings, PollHealth, Queue, Settler,
+    SqsQueue,
 };
 use pagemill_storage::ObjectStore;
 use tokio_util::sync::CancellationToken;
@@ -32,19 +33,32 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     let store: Arc<dyn ObjectStore> = Arc::new(assemble::bucket(&bucket).await);
     let settings = assemble::settings_from_store(&*store, &environment.app_config_key).await?;
     let targets = settings.targets(None)?;
-    let parts = assemble::parts(&environment, settings, Arc::clone(&store), Vectors::Environment)?;
+    let parts = assemble::parts(
+        &environment,
+        settings,
+        Arc::clone(&store),
+        Vectors::Environment,
+    )?;
     // A collection of the wrong size is an error of the configuration, and better known before the first document.
     parts.indexer.ensure(&targets).await?;
 
     let clock = BootClock::shared();
     let queue = SqsQueue::connect(&queue_url).await;
-    queue.describe().await.with_context(|| format!("SQS_QUEUE_URL ({queue_url}) can't be used"))?;
+    queue
+        .describe()
+        .await
+        .with_context(|| format!("SQS_QUEUE_URL ({queue_url}) can't be used"))?;
     let dead_letters: Option<Arc<dyn Queue>> = match &environment.dlq_url {
         Some(url) => Some(SqsQueue::connect_shared(url).await),
-        None => queue.dead_letters().await?.map(|queue| Arc::new(queue) as Arc<dyn Queue>),
+        None => queue
+            .dead_letters()
+            .await?
+            .map(|queue| Arc::new(queue) as Arc<dyn Queue>),
     };
     if dead_letters.is_none() {
-        tracing::warn!("no dead-letter queue: documents that can't be processed come back until their messages expire");
+        tracing::warn!(
+            "no dead-letter queue: documents that can't be processed come back until their messages expire"
+        );
     }
     let heartbeat_url = queue_url.clone();
     let heartbeat = Heartbeat::start(clock.clone(), move || async move {
@@ -82,7 +96,12 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     if arguments.until_empty {
         stop_when_empty(queue, shutdown.clone());
     }
-    tracing::info!(bucket, queue = queue_url, documents_at_once = environment.documents, "ready");
+    tracing::info!(
+        bucket,
+        queue = queue_url,
+        documents_at_once = environment.documents,
+        "ready"
+    );
     let received = intake
         .run(shutdown.clone(), |delivery| {
             let handler = Arc::clone(&handler);
@@ -97,7 +116,9 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     if let Some(history) = &parts.history
         && let Err(error) = history.flush().await
     {
-        tracing::warn!("the history view could not be written ({error}); bulk-trigger history rebuild makes it anew");
+        tracing::warn!(
+            "the history view could not be written ({error}); bulk-trigger history rebuild makes it anew"
+        );
     }
     parts.indexer.store().flush().await?;
     parts.engine.shutdown().await;

@@ -30,7 +30,11 @@ pub(crate) async fn command(arguments: SearchArguments) -> anyhow::Result<ExitCo
         (Some(out), None) => {
             let folder = out.join(VECTORS);
             if !folder.is_dir() {
-                bail!("{} holds no vectors yet: run worker local IN --out {} first", out.display(), out.display());
+                bail!(
+                    "{} holds no vectors yet: run worker local IN --out {} first",
+                    out.display(),
+                    out.display()
+                );
             }
             Vectors::Embedded(folder)
         }
@@ -42,8 +46,13 @@ pub(crate) async fn command(arguments: SearchArguments) -> anyhow::Result<ExitCo
     {
         bail!("--prefix {prefix} names no folder: end it with /");
     }
-    let filter = SearchFilter { folder: arguments.prefix.clone(), ..SearchFilter::default() };
-    let found = indexer.search(target, &arguments.question, arguments.limit, filter).await;
+    let filter = SearchFilter {
+        folder: arguments.prefix.clone(),
+        ..SearchFilter::default()
+    };
+    let found = indexer
+        .search(target, &arguments.question, arguments.limit, filter)
+        .await;
     let hits = found.with_context(|| format!("the {target} store can't be searched"))?;
     let mut output = std::io::stdout().lock();
     if hits.is_empty() && !arguments.json {
@@ -53,7 +62,11 @@ pub(crate) async fn command(arguments: SearchArguments) -> anyhow::Result<ExitCo
         if arguments.json {
             writeln!(output, "{}", as_json(hit))?;
         } else {
-            writeln!(output, "{}", as_text(number + 1, hit, arguments.out.as_deref()))?;
+            writeln!(
+                output,
+                "{}",
+                as_text(number + 1, hit, arguments.out.as_deref())
+            )?;
         }
     }
     Ok(ExitCode::from(cli::EXIT_OK))
@@ -61,8 +74,15 @@ pub(crate) async fn command(arguments: SearchArguments) -> anyhow::Result<ExitCo
 
 /// The fields of a hit, wherever the store's layout has them.
 fn fields(hit: &Hit) -> (&Map<String, Value>, &str) {
-    let meta = hit.payload.get("meta").and_then(Value::as_object).unwrap_or(&hit.payload);
-    let text = hit.payload.get("content").or_else(|| hit.payload.get("text"));
+    let meta = hit
+        .payload
+        .get("meta")
+        .and_then(Value::as_object)
+        .unwrap_or(&hit.payload);
+    let text = hit
+        .payload
+        .get("content")
+        .or_else(|| hit.payload.get("text"));
     (meta, text.and_then(Value::as_str).unwrap_or_default())
 }
 
@@ -89,14 +109,21 @@ fn as_text(number: usize, hit: &Hit, out: Option<&Path>) -> String {
         .and_then(Value::as_array)
         .map(|path| path.iter().filter_map(Value::as_str).collect())
         .unwrap_or_default();
-    let mut lines = vec![format!("{number}. {}, page {page} (score {:.3})", of("source"), hit.score)];
+    let mut lines = vec![format!(
+        "{number}. {}, page {page} (score {:.3})",
+        of("source"),
+        hit.score
+    )];
     if !headings.is_empty() {
         lines.push(format!("   in: {}", headings.join(" > ")));
     }
     lines.push(format!("   {}", snippet(text)));
     let image = of("page_image");
     if !image.is_empty() {
-        let image = out.map_or_else(|| image.to_owned(), |out| out.join(image).display().to_string());
+        let image = out.map_or_else(
+            || image.to_owned(),
+            |out| out.join(image).display().to_string(),
+        );
         lines.push(format!("   image: {image}"));
     }
     lines.push(String::new());

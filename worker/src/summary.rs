@@ -53,13 +53,21 @@ impl Summary {
                 self.superseded += 1;
                 Ended::Superseded
             }
-            Err(PipelineError::Permanent { reason, message, .. }) => {
-                self.failed.push((name.to_owned(), reason.clone(), message.clone()));
-                Ended::Failed { reason: reason.clone(), message: message.clone() }
+            Err(PipelineError::Permanent {
+                reason, message, ..
+            }) => {
+                self.failed
+                    .push((name.to_owned(), reason.clone(), message.clone()));
+                Ended::Failed {
+                    reason: reason.clone(),
+                    message: message.clone(),
+                }
             }
             Err(error) => {
                 self.left.push((name.to_owned(), error.to_string()));
-                Ended::Left { message: error.to_string() }
+                Ended::Left {
+                    message: error.to_string(),
+                }
             }
         }
     }
@@ -67,7 +75,8 @@ impl Summary {
     /// Adds a file that could not even be given to the pipeline.
     pub(crate) fn add_unusable(&mut self, name: &str, message: &str) {
         self.documents += 1;
-        self.failed.push((name.to_owned(), "bad_name".into(), message.to_owned()));
+        self.failed
+            .push((name.to_owned(), "bad_name".into(), message.to_owned()));
     }
 
     fn count(&mut self, name: &str, done: &pagemill_pipeline::Processed) {
@@ -77,12 +86,20 @@ impl Summary {
         self.needs_ocr += u64::from(done.counts.needs_ocr);
         self.llm_calls += u64::from(done.llm_calls);
         if !done.failed_pages.is_empty() {
-            let pages: Vec<_> =
-                done.failed_pages.iter().map(|(page, reason)| format!("page {page} {reason}")).collect();
+            let pages: Vec<_> = done
+                .failed_pages
+                .iter()
+                .map(|(page, reason)| format!("page {page} {reason}"))
+                .collect();
             let shown = pages.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
             let more = pages.len().saturating_sub(5);
-            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-            self.partial.push((name.to_owned(), format!("{shown}{more}")));
+            let more = if more > 0 {
+                format!(", and {more} more")
+            } else {
+                String::new()
+            };
+            self.partial
+                .push((name.to_owned(), format!("{shown}{more}")));
         }
     }
 
@@ -114,8 +131,14 @@ impl Summary {
         if !self.left.is_empty() {
             documents.push(format!("{} left for the next run", self.left.len()));
         }
-        row("documents", format!("{} ({})", self.documents, documents.join(", ")));
-        row("pages", format!("{} ({} need OCR)", self.pages, self.needs_ocr));
+        row(
+            "documents",
+            format!("{} ({})", self.documents, documents.join(", ")),
+        );
+        row(
+            "pages",
+            format!("{} ({} need OCR)", self.pages, self.needs_ocr),
+        );
         row("links", self.links.to_string());
         row("chunks", self.chunks.to_string());
         if self.llm_calls > 0 {
@@ -135,9 +158,16 @@ impl Summary {
                 }
             }
         };
-        let lines = |rows: &[(String, String)]| rows.iter().map(|(name, what)| format!("{name}: {what}")).collect();
+        let lines = |rows: &[(String, String)]| {
+            rows.iter()
+                .map(|(name, what)| format!("{name}: {what}"))
+                .collect()
+        };
         section("with pages missing:", lines(&self.partial));
-        let failed = self.failed.iter().map(|(name, reason, message)| format!("{name} [{reason}]: {message}"));
+        let failed = self
+            .failed
+            .iter()
+            .map(|(name, reason, message)| format!("{name} [{reason}]: {message}"));
         section("failed:", failed.collect());
         section("left for the next run:", lines(&self.left));
         text
@@ -152,7 +182,15 @@ mod tests {
     #[test]
     fn every_document_is_counted_once_and_the_bad_ones_are_named() {
         let mut summary = Summary::default();
-        let whole = Processed { counts: Counts { pages: 3, links: 2, chunks: 4, needs_ocr: 1 }, ..Processed::default() };
+        let whole = Processed {
+            counts: Counts {
+                pages: 3,
+                links: 2,
+                chunks: 4,
+                needs_ocr: 1,
+            },
+            ..Processed::default()
+        };
         summary.add("a.pdf", &Ok(Outcome::Processed(whole.clone())));
         summary.add("b.pdf", &Ok(Outcome::Unchanged(whole)));
         let failed = PipelineError::Permanent {
@@ -163,7 +201,10 @@ mod tests {
         summary.add("c.pdf", &Err(failed));
         summary.add("d.pdf", &Err(PipelineError::Conflict));
         let table = summary.table(Duration::from_secs(2));
-        assert!(table.contains("4 (1 processed, 1 unchanged, 1 failed, 1 left for the next run)"), "{table}");
+        assert!(
+            table.contains("4 (1 processed, 1 unchanged, 1 failed, 1 left for the next run)"),
+            "{table}"
+        );
         assert!(table.contains("6 (2 need OCR)"), "{table}");
         assert!(table.contains("c.pdf [encrypted]: no password"), "{table}");
         assert!(table.contains("d.pdf: another worker"), "{table}");

@@ -14,7 +14,13 @@ use crate::summary::Summary;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Goes on until Ctrl-C.
-pub(crate) async fn go_on(job: &Job, input: &Input, done: Vec<Found>, display: &Display, summary: &mut Summary) {
+pub(crate) async fn go_on(
+    job: &Job,
+    input: &Input,
+    done: Vec<Found>,
+    display: &Display,
+    summary: &mut Summary,
+) {
     let mut settled = Settled::new(done);
     println!("watching for more; press Ctrl-C to end");
     loop {
@@ -39,8 +45,14 @@ struct Settled {
 
 impl Settled {
     fn new(done: Vec<Found>) -> Self {
-        let done = done.into_iter().map(|found| (found.name.clone(), found)).collect();
-        Self { done, seen: BTreeMap::new() }
+        let done = done
+            .into_iter()
+            .map(|found| (found.name.clone(), found))
+            .collect();
+        Self {
+            done,
+            seen: BTreeMap::new(),
+        }
     }
 
     /// The files that are new or changed, and were the same at the look before.
@@ -69,16 +81,35 @@ mod tests {
     use std::time::SystemTime;
 
     fn file(name: &str, bytes: u64) -> Found {
-        Found { name: name.into(), bytes, modified: SystemTime::UNIX_EPOCH }
+        Found {
+            name: name.into(),
+            bytes,
+            modified: SystemTime::UNIX_EPOCH,
+        }
     }
 
     #[test]
     fn a_growing_file_waits_until_it_is_whole_and_is_taken_once() {
         let mut settled = Settled::new(vec![file("old.pdf", 1)]);
-        assert!(settled.look(vec![file("new.pdf", 10), file("old.pdf", 1)]).is_empty());
-        assert!(settled.look(vec![file("new.pdf", 20), file("old.pdf", 1)]).is_empty());
-        assert_eq!(settled.look(vec![file("new.pdf", 20), file("old.pdf", 1)]), [file("new.pdf", 20)]);
-        assert!(settled.look(vec![file("new.pdf", 20), file("old.pdf", 1)]).is_empty());
+        assert!(
+            settled
+                .look(vec![file("new.pdf", 10), file("old.pdf", 1)])
+                .is_empty()
+        );
+        assert!(
+            settled
+                .look(vec![file("new.pdf", 20), file("old.pdf", 1)])
+                .is_empty()
+        );
+        assert_eq!(
+            settled.look(vec![file("new.pdf", 20), file("old.pdf", 1)]),
+            [file("new.pdf", 20)]
+        );
+        assert!(
+            settled
+                .look(vec![file("new.pdf", 20), file("old.pdf", 1)])
+                .is_empty()
+        );
     }
 
     #[test]

@@ -38,7 +38,10 @@ impl Handler {
         let events = pagemill_queue::parse(&message.body);
         let trace_id = trace_id(&events, &message.id);
         let span = tracing::info_span!("message", trace_id, message_id = %message.id);
-        let context = SettleContext { attempts: 0, trace_id: Some(trace_id.clone()) };
+        let context = SettleContext {
+            attempts: 0,
+            trace_id: Some(trace_id.clone()),
+        };
         async {
             let needs_work = events.iter().any(|event| matches!(event, Event::Job(_) | Event::Removed(_)));
             let (permit, outcome) = if needs_work {
@@ -72,9 +75,15 @@ impl Handler {
         outcome: &Outcome,
         context: &SettleContext,
     ) {
-        match self.settler.settle(permit, &delivery.message, outcome, context).await {
+        match self
+            .settler
+            .settle(permit, &delivery.message, outcome, context)
+            .await
+        {
             Ok(settled) => tracing::debug!(?settled, "settled"),
-            Err(error) => tracing::warn!("the message could not be settled and comes back by itself: {error}"),
+            Err(error) => {
+                tracing::warn!("the message could not be settled and comes back by itself: {error}")
+            }
         }
     }
 
@@ -96,7 +105,10 @@ impl Handler {
     /// Works on the events of a message one after the other, until the lease is lost or the drain time is over.
     async fn work(&self, events: &[Event], lease: &Lease, trace_id: &str) -> Outcome {
         let watch = lease.watch();
-        let permit = LeasePermit { watch: watch.clone(), drain: Drain::of(self) };
+        let permit = LeasePermit {
+            watch: watch.clone(),
+            drain: Drain::of(self),
+        };
         let all = async {
             let mut outcome = self.without_work(events);
             for event in events {
@@ -138,12 +150,21 @@ impl Handler {
         let source = Source {
             key: SourceKey(job.key.clone()),
             version_id: job.version_id.clone(),
-            sequencer: job.sequencer.as_ref().map(|sequencer| sequencer.as_str().to_owned()),
+            sequencer: job
+                .sequencer
+                .as_ref()
+                .map(|sequencer| sequencer.as_str().to_owned()),
         };
-        let options =
-            Options { force: job.force, custom_prompt: None, trace_id: trace_id.to_owned() };
+        let options = Options {
+            force: job.force,
+            custom_prompt: None,
+            trace_id: trace_id.to_owned(),
+        };
         let begun = Instant::now();
-        let result = self.pipeline.process_single_source(&source, &targets, &options, permit).await;
+        let result = self
+            .pipeline
+            .process_single_source(&source, &targets, &options, permit)
+            .await;
         self.conclude(&job.key, begun.elapsed(), result)
     }
 
@@ -159,15 +180,24 @@ impl Handler {
             }
             Err(StorageError::NotFound { .. }) => {}
             Err(error) => {
-                return Outcome::Transient { reason: error.to_string(), retry_after: None };
+                return Outcome::Transient {
+                    reason: error.to_string(),
+                    retry_after: None,
+                };
             }
         }
         let source = Source {
             key: SourceKey(removal.key.clone()),
             version_id: None,
-            sequencer: removal.sequencer.as_ref().map(|sequencer| sequencer.as_str().to_owned()),
+            sequencer: removal
+                .sequencer
+                .as_ref()
+                .map(|sequencer| sequencer.as_str().to_owned()),
         };
-        let options = Options { trace_id: trace_id.to_owned(), ..Options::default() };
+        let options = Options {
+            trace_id: trace_id.to_owned(),
+            ..Options::default()
+        };
         let begun = Instant::now();
         let result = self.pipeline.remove_source(&source, &options, permit).await;
         self.conclude(&removal.key, begun.elapsed(), result)
@@ -176,7 +206,10 @@ impl Handler {
     /// Refuses what is not a source of this worker's bucket.
     fn refuse(&self, bucket: &str, key: &str) -> Option<Outcome> {
         if bucket != self.bucket {
-            let message = format!("the message is about the bucket {bucket}, and this worker serves {}", self.bucket);
+            let message = format!(
+                "the message is about the bucket {bucket}, and this worker serves {}",
+                self.bucket
+            );
             return Some(permanent("other_bucket", None, message));
         }
         if !self.pipeline.layout().is_source(key) {
@@ -206,24 +239,63 @@ impl Handler {
             Err(error) => error,
         };
         match error {
-            PipelineError::Permanent { reason, stage, message } => {
-                tracing::warn!(source = key, reason, stage = stage.name(), millis, "failed for good: {message}");
+            PipelineError::Permanent {
+                reason,
+                stage,
+                message,
+            } => {
+                tracing::warn!(
+                    source = key,
+                    reason,
+                    stage = stage.name(),
+                    millis,
+                    "failed for good: {message}"
+                );
                 permanent(&reason, Some(stage.name()), message)
             }
-            PipelineError::Transient { dependency, stage, message, retry_after } => {
-                tracing::warn!(source = key, dependency, stage = stage.name(), millis, "put off: {message}");
+            PipelineError::Transient {
+                dependency,
+                stage,
+                message,
+                retry_after,
+            } => {
+                tracing::warn!(
+                    source = key,
+                    dependency,
+                    stage = stage.name(),
+                    millis,
+                    "put off: {message}"
+                );
                 self.note_failure(dependency);
-                Outcome::Transient { reason: message, retry_after }
+                Outcome::Transient {
+                    reason: message,
+                    retry_after,
+                }
             }
-            PipelineError::Configuration { dependency, stage, message } => {
-                tracing::error!(source = key, dependency, stage = stage.name(), "a setting is wrong: {message}");
+            PipelineError::Configuration {
+                dependency,
+                stage,
+                message,
+            } => {
+                tracing::error!(
+                    source = key,
+                    dependency,
+                    stage = stage.name(),
+                    "a setting is wrong: {message}"
+                );
                 self.note_failure(dependency);
-                Outcome::Transient { reason: message, retry_after: Some(CONFIGURATION_WAIT) }
+                Outcome::Transient {
+                    reason: message,
+                    retry_after: Some(CONFIGURATION_WAIT),
+                }
             }
             PipelineError::Conflict => {
                 tracing::info!(source = key, "another worker has the document");
                 let reason = "another worker has the document".to_owned();
-                Outcome::Transient { reason, retry_after: Some(CONFLICT_WAIT) }
+                Outcome::Transient {
+                    reason,
+                    retry_after: Some(CONFLICT_WAIT),
+                }
             }
             PipelineError::Stopped => {
                 tracing::info!(source = key, "released at a boundary");

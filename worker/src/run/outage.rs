@@ -29,15 +29,22 @@ pub(super) fn spawn_probes(
     parts: &Parts,
     shutdown: CancellationToken,
 ) -> Vec<JoinHandle<()>> {
-    let address = |api: &Option<crate::environment::Api>| api.as_ref().map(|api| api.base_url.clone());
+    let address =
+        |api: &Option<crate::environment::Api>| api.as_ref().map(|api| api.base_url.clone());
     let (llm, embeddings) = (address(&environment.llm), address(&environment.embeddings));
     let mut probes = Vec::new();
     for name in DEPENDENCIES {
-        let Some(breaker) = breakers.get(name).cloned() else { continue };
+        let Some(breaker) = breakers.get(name).cloned() else {
+            continue;
+        };
         let store = Arc::clone(&parts.store);
         let record_prefix = parts.settings.layout.history();
         let vectors = Arc::clone(parts.indexer.store());
-        let api = if name == "llm" { llm.clone() } else { embeddings.clone() };
+        let api = if name == "llm" {
+            llm.clone()
+        } else {
+            embeddings.clone()
+        };
         let shutdown = shutdown.clone();
         probes.push(tokio::spawn(async move {
             let recovery = breaker.recover_with(|| async {
@@ -51,7 +58,9 @@ pub(super) fn spawn_probes(
                         },
                     }
                 };
-                tokio::time::timeout(PROBE_TIMEOUT, asked).await.unwrap_or(false)
+                tokio::time::timeout(PROBE_TIMEOUT, asked)
+                    .await
+                    .unwrap_or(false)
             });
             tokio::select! {
                 () = recovery => {}
@@ -64,12 +73,17 @@ pub(super) fn spawn_probes(
 
 /// A store that says "not found" is a store that answers.
 fn is_back(error: Option<pagemill_storage::StorageError>) -> bool {
-    matches!(error, None | Some(pagemill_storage::StorageError::NotFound { .. }))
+    matches!(
+        error,
+        None | Some(pagemill_storage::StorageError::NotFound { .. })
+    )
 }
 
 /// Whether something accepts connections at an address. More than that would cost tokens.
 async fn answers(base_url: &str) -> bool {
-    let Ok(address) = url::Url::parse(base_url) else { return false };
+    let Ok(address) = url::Url::parse(base_url) else {
+        return false;
+    };
     let (Some(host), Some(port)) = (address.host_str(), address.port_or_known_default()) else {
         return false;
     };

@@ -1,10 +1,11 @@
 # Sourced: builds the workspace's programs and says where they are.
-# Reads $repository. PAGEMILL_PROFILE chooses cargo's profile; release is the default.
+# Reads $repository. PAGEMILL_PROFILE chooses cargo's profile. dev is the default: it is ready sooner than release,
+# shares everything with the tests, and what is slow without optimisation is optimised in it (see Cargo.toml).
 
 # shellcheck shell=bash
 # build_programs: afterwards $programs is the folder that holds worker, bulk-trigger and make-samples.
 build_programs() {
-  local profile=${PAGEMILL_PROFILE:-release} folder
+  local profile=${PAGEMILL_PROFILE:-dev} folder
   folder=$profile
   [[ $profile == dev ]] && folder=debug
   command -v cargo >/dev/null || { printf 'error: cargo is missing; install the Rust toolchain (rustup.rs)\n' >&2; return 1; }

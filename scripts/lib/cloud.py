@@ -103,7 +103,7 @@ def wait(bucket: str, count: str, seconds: str, pid: str) -> None:
                 ended.add(key)
                 failure = record.get("failure") or {}
                 pages = record.get("ledger", {}).get("pages", 0)
-                remark = f"{failure['reason']}: {failure['message']}" if failure else f"{pages} pages"
+                remark = f"{failure['reason']}: {failure['message']}" if failure else f"{pages} page{'s' * (pages != 1)}"
                 print(f"{record['status']:8}  {record['source']}  {remark}", flush=True)
         time.sleep(0.3)
 

@@ -134,6 +134,8 @@ pub(crate) struct Job {
 /// Runs the command.
 pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCode> {
     let environment = Environment::read().await?;
+    // Looked at before OUT is made, so that a slip of the pen leaves nothing behind.
+    Input::new(&arguments.input, &arguments.out)?;
     std::fs::create_dir_all(&arguments.out).with_context(|| {
         format!(
             "{} can't be made: give a folder that can be written",

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pagemill_pipeline::{LeaseLost, Outcome, Permit, PipelineError, Progress};
 use tokio_util::sync::CancellationToken;
 
-use crate::summary::Ended;
+use crate::summary::{Ended, counted, speed};
 
 /// The progress of a whole run.
 #[derive(Debug)]
@@ -53,8 +53,8 @@ impl Display {
     fn page(&self) {
         let pages = self.pages.fetch_add(1, Ordering::Relaxed) + 1;
         if let Some(bar) = &self.bar {
-            let speed = pages as f64 / self.begun.elapsed().as_secs_f64().max(0.001);
-            bar.set_message(format!("{pages} pages, {speed:.0} pages/s"));
+            let pace = speed(pages, self.begun.elapsed());
+            bar.set_message(format!("{}, {pace}", counted(pages, "page")));
         }
     }
 
@@ -72,13 +72,12 @@ impl Display {
             (Ended::Processed, Ok(Outcome::Processed(document))) => {
                 let missing = match document.failed_pages.len() {
                     0 => String::new(),
-                    count => format!(", {count} pages missing"),
+                    count => format!(", {} missing", counted(count as u64, "page")),
                 };
                 let counts = &document.counts;
-                format!(
-                    "{} pages, {} links{missing}, {seconds:.2} s",
-                    counts.pages, counts.links
-                )
+                let pages = counted(counts.pages.into(), "page");
+                let links = counted(counts.links.into(), "link");
+                format!("{pages}, {links}{missing}, {seconds:.2} s")
             }
             (Ended::Failed { reason, message }, _) => format!("FAILED [{reason}]: {message}"),
             (Ended::Left { message }, _) => format!("left for the next run: {message}"),

@@ -145,11 +145,11 @@ impl Summary {
             row("LLM calls", self.llm_calls.to_string());
         }
         let seconds = elapsed.as_secs_f64();
-        let speed = match self.pages_rendered {
+        let pace = match self.pages_rendered {
             0 => String::new(),
-            pages => format!(" ({:.0} pages/s)", pages as f64 / seconds.max(0.001)),
+            pages => format!(" ({})", speed(pages, elapsed)),
         };
-        row("time", format!("{seconds:.1} s{speed}"));
+        row("time", format!("{seconds:.1} s{pace}"));
         let mut section = |title: &str, lines: Vec<String>| {
             if !lines.is_empty() {
                 writeln!(text, "\n{title}").expect("writing into a string does not fail");
@@ -174,10 +174,30 @@ impl Summary {
     }
 }
 
+/// A number with its noun: `1 page`, `2 pages`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}
+
+/// Pages a second, with a decimal where the number is small.
+pub(crate) fn speed(pages: u64, elapsed: Duration) -> String {
+    let speed = pages as f64 / elapsed.as_secs_f64().max(0.001);
+    let decimals = usize::from(speed < 10.0);
+    format!("{speed:.decimals$} pages/s")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use pagemill_pipeline::{Counts, Processed};
+
+    #[test]
+    fn one_page_is_not_pages() {
+        assert_eq!(counted(1, "page"), "1 page");
+        assert_eq!(counted(0, "link"), "0 links");
+        assert_eq!(speed(250, Duration::from_secs(2)), "125 pages/s");
+    }
 
     #[test]
     fn every_document_is_counted_once_and_the_bad_ones_are_named() {
@@ -208,6 +228,7 @@ mod tests {
         assert!(table.contains("6 (2 need OCR)"), "{table}");
         assert!(table.contains("c.pdf [encrypted]: no password"), "{table}");
         assert!(table.contains("d.pdf: another worker"), "{table}");
+        assert!(table.contains("(1.5 pages/s)"), "{table}");
         assert!(summary.has_failed() && summary.is_incomplete());
     }
 }

@@ -96,7 +96,10 @@ pub enum IndexError {
         expected: usize,
     },
     /// A model's file is not there.
-    #[error("the model file {file} is missing: run scripts/setup, or choose another embedder")]
+    #[error(
+        "the model file {file} is missing: run scripts/setup, set PAGEMILL_RUNTIME to the folder that holds models/, \
+         or choose another embedder"
+    )]
     ModelMissing {
         /// Its path.
         file: String,

@@ -275,7 +275,7 @@ impl Pipeline {
             .store
             .head(source.key.as_str(), source.version_id.as_deref())
             .await;
-        let head = head.map_err(|error| missing_source(error))?;
+        let head = head.map_err(missing_source)?;
         let Some((record, _)) = loaded else {
             return Ok(None);
         };
@@ -349,7 +349,7 @@ impl Pipeline {
             .store
             .get(source.key.as_str(), source.version_id.as_deref())
             .await;
-        let (meta, mut body) = opened.map_err(|error| missing_source(error))?;
+        let (meta, mut body) = opened.map_err(missing_source)?;
         let fetched = async {
             let mut spool = SpoolFile::new(self.parts.settings.limits.max_file_bytes)?;
             let mut bytes = 0;

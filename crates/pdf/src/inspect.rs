@@ -20,6 +20,7 @@ pub(crate) mod tree;
 mod truth_tests;
 mod xmp;
 
+pub(crate) use header::HEADER_BYTES;
 pub use header::check_header;
 pub(crate) use parsed::Parsed;
 

@@ -15,10 +15,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use sha2::{Digest, Sha256};
 
 use crate::error::PdfError;
-use crate::inspect;
-
-/// How many of the first bytes are kept to look for the PDF header (ISO 32000-2 annex, "PDF header").
-const HEADER_BYTES: usize = 1024;
+use crate::inspect::{self, HEADER_BYTES};
 
 /// The seals that a PDF carries before a child sees it.
 pub(crate) fn required_seals() -> SealFlag {

@@ -2,8 +2,11 @@
 
 use crate::error::PdfError;
 
-/// How far into a file its `%PDF-` may stand (the leniency that readers have had since Acrobat 3).
+/// How many bytes may stand before `%PDF-` (the leniency that readers have had since Acrobat 3; PDFium allows 1,024).
 const HEADER_WINDOW: usize = 1024;
+
+/// How many of a file's first bytes the check looks at.
+pub(crate) const HEADER_BYTES: usize = HEADER_WINDOW + 5;
 
 /// First bytes of what is uploaded in place of a PDF.
 const SIGNATURES: [(&[u8], &str); 15] = [
@@ -27,7 +30,7 @@ const SIGNATURES: [(&[u8], &str); 15] = [
     (b"MZ", "a program"),
 ];
 
-/// Checks that `first`, the first bytes of a file, hold a PDF header; only their first 1,024 count.
+/// Checks that `first`, the first bytes of a file, hold a PDF header after at most 1,024 others.
 ///
 /// # Errors
 ///
@@ -36,8 +39,7 @@ pub fn check_header(first: &[u8]) -> Result<(), PdfError> {
     if first.is_empty() {
         return Err(PdfError::Empty);
     }
-    // The header may begin in the window and end just after it.
-    let window = &first[..first.len().min(HEADER_WINDOW + 4)];
+    let window = &first[..first.len().min(HEADER_BYTES)];
     if window.windows(5).any(|five| five == b"%PDF-") {
         return Ok(());
     }
@@ -100,13 +102,13 @@ mod tests {
     use crate::error::PdfError;
 
     #[test]
-    fn a_header_may_stand_anywhere_in_the_first_1024_bytes() {
+    fn a_header_may_stand_after_1024_bytes_of_junk_and_no_more() {
         assert_eq!(check_header(b"%PDF-1.7\n"), Ok(()));
         assert_eq!(
             check_header(&[b"junk ".repeat(200).as_slice(), b"%PDF-1.4"].concat()),
             Ok(())
         );
-        let last = [vec![b' '; 1023].as_slice(), b"%PDF-1.4"].concat();
+        let last = [vec![b' '; 1024].as_slice(), b"%PDF-1.4"].concat();
         assert_eq!(check_header(&last), Ok(()));
         let beyond = [vec![b' '; 1025].as_slice(), b"%PDF-1.4"].concat();
         assert!(matches!(

@@ -1,0 +1,11 @@
+//! The `worker` binary, end to end: real processes, real PDFs, real files; services are stubs on loopback.
+//!
+//! One test binary with a module a theme: it links everything once.
+
+#[path = "end_to_end/support.rs"]
+mod support;
+
+#[path = "end_to_end/local.rs"]
+mod local;
+#[path = "end_to_end/rebuild.rs"]
+mod rebuild;

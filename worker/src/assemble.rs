@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use pagemill_index::{EdgeStore, EmbedEndpoint, Indexer, ModelFiles, QdrantServer, VectorStore};
-use pagemill_metadata::LlmEndpoint;
+use pagemill_metadata::{GeneratorKind, LlmEndpoint};
 use pagemill_pdf::{Engine, EngineSettings};
 use pagemill_pipeline::{Parts, Settings};
 use pagemill_storage::{HistoryWriter, ObjectStore, RecordStore, S3Options, S3Store, StorageError};
@@ -139,6 +139,11 @@ pub(crate) fn parts(
         api_key: api.api_key.clone(),
         timeout: API_TIMEOUT,
     });
+    if settings.metadata.generator == GeneratorKind::Llm && endpoint.is_none() {
+        bail!(
+            "metadata.generator is llm but LLM_BASE_URL is not set: set it to an OpenAI-compatible API, or the generator to extractive"
+        );
+    }
     let generator = pagemill_metadata::generator(&settings.metadata, endpoint.as_ref())?;
     let (engine, engine_version) = engine(environment, &settings)?;
     let records = RecordStore::new(Arc::clone(&store), settings.layout.clone());

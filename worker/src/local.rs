@@ -162,7 +162,9 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
         None => Vectors::Embedded(arguments.out.join(VECTORS)),
     };
     let parts = assemble::parts(&environment, settings, store, vectors)?;
-    parts.indexer.ensure(&targets).await?;
+    if !arguments.dry_run {
+        parts.indexer.ensure(&targets).await?;
+    }
     let stop = CancellationToken::new();
     stop_on_ctrl_c(stop.clone());
     let job = Job {

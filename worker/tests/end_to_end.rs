@@ -5,7 +5,11 @@
 #[path = "end_to_end/support.rs"]
 mod support;
 
+#[path = "end_to_end/bad_input.rs"]
+mod bad_input;
 #[path = "end_to_end/local.rs"]
 mod local;
+#[path = "end_to_end/outage.rs"]
+mod outage;
 #[path = "end_to_end/rebuild.rs"]
 mod rebuild;

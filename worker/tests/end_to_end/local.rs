@@ -26,16 +26,25 @@ fn size_of_png(path: &std::path::Path) -> (u32, u32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sample_is_processed_into_the_documented_layout() {
-    let Some(place) = Place::new("local samples") else { return };
+    let Some(place) = Place::new("local samples") else {
+        return;
+    };
     let mut names = BTreeSet::new();
     for (name, bytes) in pagemill_samples::all() {
         // A folder and a space in a key are ordinary.
-        let name = if name == "invoice.pdf" { "bills/May 2026/invoice.pdf" } else { name };
+        let name = if name == "invoice.pdf" {
+            "bills/May 2026/invoice.pdf"
+        } else {
+            name
+        };
         place.add(name, &bytes);
         names.insert(name);
     }
     place.add("notes.txt", b"not to be touched");
-    place.local(&[]).await.with_code(0).says(&format!("{0} ({0} processed, 0 unchanged, 0 failed)", names.len()));
+    place.local(&[]).await.with_code(0).says(&format!(
+        "{0} ({0} processed, 0 unchanged, 0 failed)",
+        names.len()
+    ));
 
     for name in &names {
         let record = place.record(name);
@@ -46,79 +55,187 @@ async fn every_sample_is_processed_into_the_documented_layout() {
         let links: LinksFile = place.json(&format!("extracted_links/{name}.json"));
         let structure: StructureFile = place.json(&format!("extracted_structure/{name}.json"));
         let metadata: MetadataFile = place.json(&format!("pdf-metadata/{name}.json"));
-        for header in [&text.header, &links.header, &structure.header, &metadata.header] {
+        for header in [
+            &text.header,
+            &links.header,
+            &structure.header,
+            &metadata.header,
+        ] {
             assert_eq!(header.source, record.source);
         }
         assert_eq!(text.pages.len() as u32, record.ledger.pages, "{name}");
         let images = place.page_images(name);
-        assert_eq!(images.len() as u32, record.ledger.pages, "{name}: one image a page");
+        assert_eq!(
+            images.len() as u32,
+            record.ledger.pages,
+            "{name}: one image a page"
+        );
         for (image, number) in images.iter().zip(1..) {
-            assert!(image.ends_with(format!("page-{number:05}.png")), "{}", image.display());
+            assert!(
+                image.ends_with(format!("page-{number:05}.png")),
+                "{}",
+                image.display()
+            );
             let (width, height) = size_of_png(image);
-            assert!(width > 300 && height > 300, "{}: {width} x {height}", image.display());
+            assert!(
+                width > 300 && height > 300,
+                "{}: {width} x {height}",
+                image.display()
+            );
         }
         let points = place.points(TargetStore::Pages, &record.source.0).await;
-        assert_eq!(points.values().sum::<u64>(), u64::from(record.ledger.pages), "{name}: one point a page");
+        assert_eq!(
+            points.values().sum::<u64>(),
+            u64::from(record.ledger.pages),
+            "{name}: one point a page"
+        );
     }
 
-    let prefixes: BTreeSet<String> =
-        place.objects().into_keys().filter_map(|key| Some(key.split_once('/')?.0.to_owned())).collect();
-    let documented =
-        ["extracted_links", "extracted_structure", "extracted_text", "pdf-metadata", "pdf_page_images", "processing"];
-    assert_eq!(prefixes.iter().map(String::as_str).collect::<Vec<_>>(), documented);
+    let prefixes: BTreeSet<String> = place
+        .objects()
+        .into_keys()
+        .filter_map(|key| Some(key.split_once('/')?.0.to_owned()))
+        .collect();
+    let documented = [
+        "extracted_links",
+        "extracted_structure",
+        "extracted_text",
+        "pdf-metadata",
+        "pdf_page_images",
+        "processing",
+    ];
+    assert_eq!(
+        prefixes.iter().map(String::as_str).collect::<Vec<_>>(),
+        documented
+    );
     let history: Value = place.json("processing/pdf_process_history.json");
     for name in &names {
-        assert!(history.to_string().contains(&format!("source-pdfs/{name}")), "{name} is in the history");
+        assert!(
+            history.to_string().contains(&format!("source-pdfs/{name}")),
+            "{name} is in the history"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_run_does_nothing_and_writes_nothing() {
-    let Some(place) = Place::new("second run") else { return };
+    let Some(place) = Place::new("second run") else {
+        return;
+    };
     place.add("invoice.pdf", &pagemill_samples::invoice());
     place.add("links.pdf", &pagemill_samples::links_and_outline());
-    place.local(&[]).await.with_code(0).says("2 processed, 0 unchanged");
+    place
+        .local(&[])
+        .await
+        .with_code(0)
+        .says("2 processed, 0 unchanged");
     let before = place.objects();
-    let points = place.points(TargetStore::Semantic, "source-pdfs/invoice.pdf").await;
-    place.local(&[]).await.with_code(0).says("0 processed, 2 unchanged");
-    assert!(place.objects() == before, "a second run leaves every file as it was");
-    assert_eq!(place.points(TargetStore::Semantic, "source-pdfs/invoice.pdf").await, points);
-    place.local(&["--force"]).await.with_code(0).says("2 processed, 0 unchanged");
-    assert_eq!(place.points(TargetStore::Semantic, "source-pdfs/invoice.pdf").await, points);
+    let points = place
+        .points(TargetStore::Semantic, "source-pdfs/invoice.pdf")
+        .await;
+    place
+        .local(&[])
+        .await
+        .with_code(0)
+        .says("0 processed, 2 unchanged");
+    assert!(
+        place.objects() == before,
+        "a second run leaves every file as it was"
+    );
+    assert_eq!(
+        place
+            .points(TargetStore::Semantic, "source-pdfs/invoice.pdf")
+            .await,
+        points
+    );
+    place
+        .local(&["--force"])
+        .await
+        .with_code(0)
+        .says("2 processed, 0 unchanged");
+    assert_eq!(
+        place
+            .points(TargetStore::Semantic, "source-pdfs/invoice.pdf")
+            .await,
+        points
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_says_what_would_run_and_does_nothing() {
-    let Some(place) = Place::new("dry run") else { return };
+    let Some(place) = Place::new("dry run") else {
+        return;
+    };
     place.add("invoice.pdf", &pagemill_samples::invoice());
-    place.local(&["--dry-run"]).await.with_code(0).says("invoice.pdf: all stages").says("1 of 1 documents would run");
+    place
+        .local(&["--dry-run"])
+        .await
+        .with_code(0)
+        .says("invoice.pdf: all stages")
+        .says("1 of 1 documents would run");
     assert!(place.objects().is_empty(), "a dry run writes nothing");
     place.local(&[]).await.with_code(0);
     let before = place.objects();
-    place.local(&["--dry-run"]).await.with_code(0).says("invoice.pdf: up to date").says("0 of 1 documents would run");
+    place
+        .local(&["--dry-run"])
+        .await
+        .with_code(0)
+        .says("invoice.pdf: up to date")
+        .says("0 of 1 documents would run");
     assert!(place.objects() == before, "a dry run writes nothing");
     place.configure(&json!({"pages": {"dpi": 72}}));
-    let ended = place.local(&["--dry-run"]).await.with_code(0).says("pages (its inputs or settings changed)");
+    let ended = place
+        .local(&["--dry-run"])
+        .await
+        .with_code(0)
+        .says("pages (its inputs or settings changed)");
     assert!(!ended.stdout.contains("metadata ("), "{}", ended.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn search_finds_the_invoice() {
-    let Some(place) = Place::new("search") else { return };
-    place.run(&["search", "--out", "out", "invoice"]).await.with_code(2).complains("worker local");
+    let Some(place) = Place::new("search") else {
+        return;
+    };
+    place
+        .run(&["search", "--out", "out", "invoice"])
+        .await
+        .with_code(2)
+        .complains("worker local");
     place.add("invoice.pdf", &pagemill_samples::invoice());
     place.add("report.pdf", &pagemill_samples::report());
     place.add("other/slides.pdf", &pagemill_samples::slides());
     place.local(&[]).await.with_code(0);
     for store in ["semantic", "pages", "haystack"] {
         let question = "total amount due on the invoice";
-        let ended = place.run(&["search", "--out", "out", "--json", "--store", store, question]).await.with_code(0);
-        let first: Value = serde_json::from_str(ended.stdout.lines().next().expect("a hit")).expect("JSON");
-        assert_eq!(first["source"], "source-pdfs/invoice.pdf", "{store}: {first}");
-        let image = place.out().join(first["page_image"].as_str().expect("a page image"));
+        let ended = place
+            .run(&[
+                "search", "--out", "out", "--json", "--store", store, question,
+            ])
+            .await
+            .with_code(0);
+        let first: Value =
+            serde_json::from_str(ended.stdout.lines().next().expect("a hit")).expect("JSON");
+        assert_eq!(
+            first["source"], "source-pdfs/invoice.pdf",
+            "{store}: {first}"
+        );
+        let image = place
+            .out()
+            .join(first["page_image"].as_str().expect("a page image"));
         assert!(image.is_file(), "{}", image.display());
     }
-    let below = place.run(&["search", "--out", "out", "--json", "--prefix", "source-pdfs/other/", "invoice"]).await;
+    let below = place
+        .run(&[
+            "search",
+            "--out",
+            "out",
+            "--json",
+            "--prefix",
+            "source-pdfs/other/",
+            "invoice",
+        ])
+        .await;
     for line in below.with_code(0).stdout.lines() {
         let hit: Value = serde_json::from_str(line).expect("JSON");
         assert_eq!(hit["source"], "source-pdfs/other/slides.pdf");
@@ -127,56 +244,115 @@ async fn search_finds_the_invoice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_single_file_is_processed_alone() {
-    let Some(place) = Place::new("single file") else { return };
+    let Some(place) = Place::new("single file") else {
+        return;
+    };
     place.add("invoice.pdf", &pagemill_samples::invoice());
     place.add("blank.pdf", &pagemill_samples::blank());
-    let ended = place.run(&["local", "in/invoice.pdf", "--out", "out"]).await;
+    let ended = place
+        .run(&["local", "in/invoice.pdf", "--out", "out"])
+        .await;
     ended.with_code(0).says("1 (1 processed");
     assert_eq!(place.record("invoice.pdf").status, RecordStatus::Done);
-    assert!(!place.out().join("processing/records/blank.pdf.json").exists());
+    assert!(
+        !place
+            .out()
+            .join("processing/records/blank.pdf.json")
+            .exists()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_arguments_and_settings_is_said_with_exit_code_2() {
-    let Some(mut place) = Place::new("exit codes") else { return };
-    place.run(&["local", "nowhere", "--out", "out"]).await.with_code(2).complains("nowhere can't be opened");
-    place.local(&[]).await.with_code(2).complains("holds no PDF");
+    let Some(mut place) = Place::new("exit codes") else {
+        return;
+    };
+    place
+        .run(&["local", "nowhere", "--out", "out"])
+        .await
+        .with_code(2)
+        .complains("nowhere can't be opened");
+    place
+        .local(&[])
+        .await
+        .with_code(2)
+        .complains("holds no PDF");
     place.add("invoice.pdf", &pagemill_samples::invoice());
-    place.local(&["--target-stores", "semantik"]).await.with_code(2).complains("semantik");
-    place.local(&["--config", "none.json"]).await.with_code(2).complains("none.json can't be read");
+    place
+        .local(&["--target-stores", "semantik"])
+        .await
+        .with_code(2)
+        .complains("semantik");
+    place
+        .local(&["--config", "none.json"])
+        .await
+        .with_code(2)
+        .complains("none.json can't be read");
     place.configure(&json!({"pages": {"dbi": 72}}));
     place.local(&[]).await.with_code(2).complains("dbi");
     place.configure(&json!({"metadata": {"generator": "llm", "model": "m"}}));
-    place.local(&[]).await.with_code(2).complains("LLM_BASE_URL");
+    place
+        .local(&[])
+        .await
+        .with_code(2)
+        .complains("LLM_BASE_URL");
     place.configure(&json!({}));
     place.environment.push(("PAGEMILL_CHILDRN", "1".into()));
-    place.local(&[]).await.with_code(2).complains("PAGEMILL_CHILDRN");
+    place
+        .local(&[])
+        .await
+        .with_code(2)
+        .complains("PAGEMILL_CHILDRN");
     place.environment.clear();
     place.environment.push(("PAGEMILL_RUNTIME", "empty".into()));
-    place.local(&[]).await.with_code(2).complains("scripts/setup");
-    assert!(!place.out().join("processing").exists(), "nothing was processed");
+    place
+        .local(&[])
+        .await
+        .with_code(2)
+        .complains("scripts/setup");
+    assert!(
+        !place.out().join("processing").exists(),
+        "nothing was processed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_file_leaves_no_old_images_or_points() {
-    let Some(place) = Place::new("changed file") else { return };
+    let Some(place) = Place::new("changed file") else {
+        return;
+    };
     let key = "source-pdfs/paper.pdf";
     place.add("paper.pdf", &pagemill_samples::report());
     place.local(&[]).await.with_code(0);
     let (old_record, old_images) = (place.record("paper.pdf"), place.page_images("paper.pdf"));
-    assert!(old_images.len() > 2, "the first version has more pages than the second");
+    assert!(
+        old_images.len() > 2,
+        "the first version has more pages than the second"
+    );
 
     place.add("paper.pdf", &pagemill_samples::invoice());
     place.local(&[]).await.with_code(0).says("1 processed");
     let record = place.record("paper.pdf");
-    assert_ne!(record.version.map(|version| version.sha256), old_record.version.map(|version| version.sha256));
+    assert_ne!(
+        record.version.map(|version| version.sha256),
+        old_record.version.map(|version| version.sha256)
+    );
     let images = place.page_images("paper.pdf");
     assert_eq!(images.len() as u32, record.ledger.pages);
-    assert!(images.iter().all(|image| !old_images.contains(image)), "old images are gone");
+    assert!(
+        images.iter().all(|image| !old_images.contains(image)),
+        "old images are gone"
+    );
     for target in TargetStore::ALL {
         let points = place.points(target, key).await;
-        let expected = record.stages[&pagemill_storage::Stage::Index].facts[&format!("points_{}", target.name())].as_u64();
-        assert_eq!(points.len(), 1, "{target}: points of one generation only: {points:?}");
+        let expected = record.stages[&pagemill_storage::Stage::Index].facts
+            [&format!("points_{}", target.name())]
+            .as_u64();
+        assert_eq!(
+            points.len(),
+            1,
+            "{target}: points of one generation only: {points:?}"
+        );
         assert_eq!(points.into_values().next(), expected, "{target}");
     }
     let text: TextFile = place.json("extracted_text/paper.pdf.json");
@@ -185,9 +361,14 @@ async fn a_changed_file_leaves_no_old_images_or_points() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn watching_takes_a_file_when_it_is_whole_and_ends_on_ctrl_c() {
-    let Some(place) = Place::new("watch") else { return };
+    let Some(place) = Place::new("watch") else {
+        return;
+    };
     place.add("first.pdf", &pagemill_samples::blank());
-    let mut child = place.local_command(&["--watch"]).spawn().expect("the worker starts");
+    let mut child = place
+        .local_command(&["--watch"])
+        .spawn()
+        .expect("the worker starts");
     let mut lines = AsyncBufReader::new(child.stdout.take().expect("standard output")).lines();
     let mut seen = Vec::new();
     let mut next_line = async |wanted: &str| {
@@ -201,30 +382,51 @@ async fn watching_takes_a_file_when_it_is_whole_and_ends_on_ctrl_c() {
             }
             panic!("the output ended without {wanted:?}: {seen:#?}");
         };
-        tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no {wanted:?}"));
+        tokio::time::timeout(PATIENCE, found)
+            .await
+            .unwrap_or_else(|_| panic!("no {wanted:?}"));
     };
     next_line("first.pdf").await;
     next_line("watching").await;
 
     // The file grows for longer than two looks of the worker.
     let bytes = pagemill_samples::invoice();
-    let mut file =
-        OpenOptions::new().create(true).append(true).open(place.input().join("slow.pdf")).expect("a file");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(place.input().join("slow.pdf"))
+        .expect("a file");
     let mut tick = tokio::time::interval(Duration::from_millis(250));
     for part in bytes.chunks(bytes.len().div_ceil(16)) {
         tick.tick().await;
         file.write_all(part).expect("a writable file");
-        assert!(!place.out().join("processing/records/slow.pdf.json").exists(), "taken before it was whole");
+        assert!(
+            !place
+                .out()
+                .join("processing/records/slow.pdf.json")
+                .exists(),
+            "taken before it was whole"
+        );
     }
     drop(file);
     next_line("slow.pdf").await;
     let pid = Pid::from_raw(child.id().expect("it runs").cast_signed());
     kill(pid, Signal::SIGINT).expect("a signal can be sent");
-    let status = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it ends").expect("a status");
+    let status = tokio::time::timeout(PATIENCE, child.wait())
+        .await
+        .expect("it ends")
+        .expect("a status");
     assert_eq!(status.code(), Some(0), "{seen:#?}");
-    assert!(!seen.iter().any(|line| line.contains("FAILED")), "{seen:#?}");
+    assert!(
+        !seen.iter().any(|line| line.contains("FAILED")),
+        "{seen:#?}"
+    );
     let record = place.record("slow.pdf");
     assert_eq!(record.status, RecordStatus::Done);
     assert_eq!(record.version.expect("a version").bytes, bytes.len() as u64);
-    assert_eq!(fs::read(place.input().join("slow.pdf")).expect("a file"), bytes, "the source is left alone");
+    assert_eq!(
+        fs::read(place.input().join("slow.pdf")).expect("a file"),
+        bytes,
+        "the source is left alone"
+    );
 }

@@ -19,7 +19,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) fn runtime(test: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("PAGEMILL_RUNTIME").map(PathBuf::from);
     if folder.is_none() {
-        println!("SKIPPED: {test}: PAGEMILL_RUNTIME does not name the folder with libpdfium and models");
+        println!(
+            "SKIPPED: {test}: PAGEMILL_RUNTIME does not name the folder with libpdfium and models"
+        );
     }
     folder
 }
@@ -36,21 +38,37 @@ impl Ended {
     /// Asserts the exit code, and shows everything when it is another.
     #[track_caller]
     pub(crate) fn with_code(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
     /// Asserts what standard output says.
     #[track_caller]
     pub(crate) fn says(self, text: &str) -> Self {
-        assert!(self.stdout.contains(text), "no {text:?} in:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert!(
+            self.stdout.contains(text),
+            "no {text:?} in:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
     /// Asserts what standard error says.
     #[track_caller]
     pub(crate) fn complains(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "no {text:?} in:\n{}\nstdout:\n{}", self.stderr, self.stdout);
+        assert!(
+            self.stderr.contains(text),
+            "no {text:?} in:\n{}\nstdout:\n{}",
+            self.stderr,
+            self.stdout
+        );
         self
     }
 }
@@ -73,10 +91,20 @@ pub(crate) fn worker(runtime: &Path, directory: &Path, environment: &[(&str, Str
 }
 
 /// Runs a worker to its end.
-pub(crate) async fn to_its_end(mut command: Command) -> Ended {
-    let running = command.spawn().expect("the worker starts").wait_with_output();
-    let output = tokio::time::timeout(PATIENCE, running).await;
-    let output = output.expect("the worker ends in time").expect("its output can be read");
+pub(crate) async fn to_its_end(command: Command) -> Ended {
+    to_its_end_within(PATIENCE, command).await
+}
+
+/// Runs a worker to its end, which must come within a time.
+pub(crate) async fn to_its_end_within(patience: Duration, mut command: Command) -> Ended {
+    let running = command
+        .spawn()
+        .expect("the worker starts")
+        .wait_with_output();
+    let output = tokio::time::timeout(patience, running).await;
+    let output = output
+        .expect("the worker ends in time")
+        .expect("its output can be read");
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -85,14 +113,11 @@ pub(crate) async fn to_its_end(mut command: Command) -> Ended {
 }
 
 /// Waits until a condition holds.
-#[track_caller]
-pub(crate) fn until<'a>(what: &'a str, mut holds: impl FnMut() -> bool + 'a) -> impl Future<Output = ()> + 'a {
-    async move {
-        let begun = tokio::time::Instant::now();
-        while !holds() {
-            assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = tokio::time::Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -109,7 +134,11 @@ impl Place {
         let runtime = runtime(test)?;
         let root = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(root.path().join("in")).expect("a folder");
-        Some(Self { root, runtime, environment: Vec::new() })
+        Some(Self {
+            root,
+            runtime,
+            environment: Vec::new(),
+        })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -178,16 +207,19 @@ impl Place {
     /// The page images of a document, in order.
     pub(crate) fn page_images(&self, name: &str) -> Vec<PathBuf> {
         let folder = self.out().join("pdf_page_images").join(name);
-        let mut images: Vec<PathBuf> = files(&folder).into_keys().map(|key| folder.join(key)).collect();
+        let mut images: Vec<PathBuf> = files(&folder)
+            .into_keys()
+            .map(|key| folder.join(key))
+            .collect();
         images.sort();
         images
     }
 
-    /// All objects of the output with their time and content: everything but the embedded vector store, which has
-    /// files of its own.
+    /// All objects of the output with their time and content: everything but the embedded vector store and the
+    /// folder store's own book-keeping.
     pub(crate) fn objects(&self) -> BTreeMap<String, (SystemTime, Vec<u8>)> {
         let mut objects = files(&self.out());
-        objects.retain(|key, _| !key.starts_with("vectors/"));
+        objects.retain(|key, _| !key.starts_with("vectors/") && !key.starts_with(".pagemill/"));
         objects
     }
 
@@ -195,9 +227,14 @@ impl Place {
     pub(crate) async fn points(&self, target: TargetStore, source: &str) -> BTreeMap<String, u64> {
         let store = EdgeStore::open(&self.out().join("vectors")).expect("the store opens");
         let collection = Collection::of(target, &CollectionNames::default());
-        let inventory = store.inventory(&collection).await.expect("the store can be read");
+        let inventory = store
+            .inventory(&collection)
+            .await
+            .expect("the store can be read");
         let of_source = inventory.into_iter().filter(|entry| entry.source == source);
-        of_source.map(|entry| (entry.generation, entry.points)).collect()
+        of_source
+            .map(|entry| (entry.generation, entry.points))
+            .collect()
     }
 }
 
@@ -209,7 +246,11 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<String, (SystemTime, Vec<u8>)> {
         .filter(|entry| entry.file_type().is_file())
         .map(|entry| {
             let key = entry.path().strip_prefix(folder).expect("below the folder");
-            let modified = entry.metadata().expect("metadata").modified().expect("a time");
+            let modified = entry
+                .metadata()
+                .expect("metadata")
+                .modified()
+                .expect("a time");
             let bytes = fs::read(entry.path()).expect("a readable file");
             (key.to_str().expect("Unicode").to_owned(), (modified, bytes))
         })
@@ -219,5 +260,8 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<String, (SystemTime, Vec<u8>)> {
 /// The stages whose entry differs between two records.
 pub(crate) fn ran_again(before: &Record, after: &Record) -> Vec<Stage> {
     let stages = after.stages.iter();
-    stages.filter(|(stage, entry)| before.stages.get(stage) != Some(entry)).map(|(stage, _)| *stage).collect()
+    stages
+        .filter(|(stage, entry)| before.stages.get(stage) != Some(entry))
+        .map(|(stage, _)| *stage)
+        .collect()
 }

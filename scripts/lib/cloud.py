@@ -10,11 +10,15 @@ usage: cloud.py create NAME            bucket, queue, dead-letter queue, notific
 import json
 import pathlib
 import shlex
+import signal
 import sys
 import time
 from collections import Counter
 
-import boto3
+# Ctrl-C ends it without a traceback, also while boto3 is being loaded.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import boto3  # noqa: E402
 
 RECORDS = "processing/records/"
 HISTORY = "processing/pdf_process_history.json"
@@ -119,6 +123,12 @@ def show(bucket: str, dlq_url: str) -> None:
     print(f"history ({HISTORY}): " + ", ".join(f"{number} {status}" for status, number in sorted(statuses.items())))
     waiting = sqs.get_queue_attributes(QueueUrl=dlq_url, AttributeNames=["ApproximateNumberOfMessages"])
     print("messages in the dead-letter queue: " + waiting["Attributes"]["ApproximateNumberOfMessages"])
+    letters = sqs.receive_message(
+        QueueUrl=dlq_url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
+    )
+    for letter in letters.get("Messages", []):
+        attributes = letter.get("MessageAttributes", {}).items()
+        print("  " + ", ".join(f"{name}: {value['StringValue']}" for name, value in sorted(attributes)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 //! Metadata by a model behind an OpenAI-compatible API.
 //!
-//! The extractive result comes first; the model fills and improves it ([`merge`]). The strategy for the length of a
+//! The extractive result comes first; the model fills and improves it (`merge`). The strategy for the length of a
 //! document, counted with the model's tokenizer:
 //! - It fits `max_input_tokens` with the prompt: one call with the whole text.
 //! - It does not, and `long_documents` is `map_reduce`: parts of whole pages, cut before sections where a part is at

@@ -88,7 +88,7 @@ pub struct PageText {
 /// Reads the text of a loaded page: its blocks are paragraphs and list items; [`classify`] finds headings and
 /// furniture when all pages are there. The state is [`PageState::NeedsOcr`] where there is no text that can be used.
 ///
-/// Whoever also wants link anchors reads the glyphs once with [`PageGlyphs::read`] and asks both of them.
+/// Whoever also wants link anchors reads the glyphs once with `PageGlyphs::read` and asks both of them.
 pub fn extract_page(
     page: &pdfium_render::prelude::PdfPage<'_>,
     number: PageNumber,

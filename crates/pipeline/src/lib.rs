@@ -10,7 +10,7 @@
 //!                   +-> structure (outline, headings) -----+
 //! ```
 //!
-//! Every stage has a [fingerprint](fingerprint): a hash of its inputs, its settings and its engine's version. The
+//! Every stage has a [fingerprint]: a hash of its inputs, its settings and its engine's version. The
 //! [record](pagemill_storage::Record) of a source is its build log. [`plan`] compares the two and names the stages
 //! that must run; [`Pipeline::process_single_source`] runs them, writes each one's outputs, and then its entry into
 //! the record by compare-and-swap. From that follow, without special cases: an unchanged document does nothing; a

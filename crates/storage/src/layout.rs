@@ -3,7 +3,7 @@
 //! `<path>` in a derived key is the source key without the source prefix. Ordinary paths appear as they are.
 //! A path segment that a file system or a proxy would change or refuse (empty, `.`, `..`, with control
 //! characters, longer than 200 bytes) is written in an escaped form that starts with `%~`, so that two sources
-//! never share a derived key and no derived key leaves its prefix. See [`escape`] for the rules.
+//! never share a derived key and no derived key leaves its prefix. See `escape` for the rules.
 
 mod escape;
 

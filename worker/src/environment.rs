@@ -52,7 +52,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     variable(
         "SQS_DLQ_URL",
         "",
-        "URL of the dead-letter queue. When given, a document that can never be processed goes there at once, with its reason; otherwise the queue's redrive policy takes it there after its receives are used up.",
+        "URL of the dead-letter queue, where a document that can never be processed goes at once, with its reason. When it is not given, the one that the queue's redrive policy names is used.",
     ),
     variable(
         "QDRANT_URL",

@@ -261,17 +261,17 @@ async fn send_one_batch(
     };
     let mut results: Vec<Result<(), SendFailure>> = vec![Err(unsent); batch.len()];
     for attempt in 0..attempts.max(1) {
-        if attempt > 0 {
-            tokio::time::sleep(
-                Duration::from_millis(200) * 2_u32.saturating_pow((attempt - 1).min(6)),
-            )
-            .await;
-        }
         let pending: Vec<usize> = (0..batch.len())
             .filter(|&index| matches!(&results[index], Err(failure) if !failure.sender_fault))
             .collect();
         if pending.is_empty() {
             break;
+        }
+        if attempt > 0 {
+            tokio::time::sleep(
+                Duration::from_millis(200) * 2_u32.saturating_pow((attempt - 1).min(6)),
+            )
+            .await;
         }
         let outgoing = pending.iter().map(|&index| batch[index].clone()).collect();
         match queue.send_batch(outgoing).await {

@@ -194,6 +194,21 @@ fn spans_name_the_lines_they_touch() {
 }
 
 #[test]
+fn a_whole_that_counts_more_than_its_parts_keeps_the_limit() {
+    let text = "👩\u{200d}👩\u{200d}👧🇩🇪é🇩🇪éé👩\u{200d}👩\u{200d}👧ﬁe\u{301}  ée\u{301}é🇩🇪";
+    for limit in 16..40 {
+        for chunk in chunks(&[page(1, &[(BODY, None, text)])], &settings(limit, 0, 8)) {
+            assert!(
+                chunk.tokens <= limit,
+                "{} tokens of {limit}: {:?}",
+                chunk.tokens,
+                chunk.text
+            );
+        }
+    }
+}
+
+#[test]
 fn no_text_gives_no_chunk() {
     assert!(chunks(&[], &IndexSettings::default()).is_empty());
     assert!(

@@ -18,7 +18,50 @@ pub(super) fn split(text: &str, settings: &IndexSettings) -> Vec<(usize, usize, 
             split_sentence(sentence, start, settings, &mut pieces);
         }
     }
-    trim(text, pieces)
+    let mut checked = Vec::new();
+    for piece in trim(text, pieces) {
+        hold_to_limit(text, piece, settings, &mut checked);
+    }
+    checked
+}
+
+/// Counts a piece that may be too long, and halves it until it is not. The tokens of a whole are mostly those of its
+/// parts together, but can be more: a space at its beginning is lost, or characters merge in another way.
+fn hold_to_limit(
+    text: &str,
+    (start, end, guess): (usize, usize, u32),
+    settings: &IndexSettings,
+    checked: &mut Vec<(usize, usize, u32)>,
+) {
+    if guess <= settings.chunk_tokens / 2 {
+        checked.push((start, end, guess));
+        return;
+    }
+    let piece = &text[start..end];
+    let tokens = settings.tokenizer.count(piece);
+    let cut = (tokens > settings.chunk_tokens)
+        .then(|| middle(piece))
+        .flatten();
+    let Some(cut) = cut else {
+        checked.push((start, end, tokens));
+        return;
+    };
+    for (from, to) in [(start, start + cut), (start + cut, end)] {
+        if !text[from..to].trim().is_empty() {
+            hold_to_limit(text, (from, to, tokens), settings, checked);
+        }
+    }
+}
+
+/// The boundary nearest the middle of a text: between words, or where there is but one, between graphemes.
+fn middle(text: &str) -> Option<usize> {
+    let nearest = |places: &mut dyn Iterator<Item = usize>| {
+        places
+            .filter(|place| *place > 0)
+            .min_by_key(|place| place.abs_diff(text.len() / 2))
+    };
+    nearest(&mut text.split_word_bound_indices().map(|(place, _)| place))
+        .or_else(|| nearest(&mut text.grapheme_indices(true).map(|(place, _)| place)))
 }
 
 /// Cuts a sentence between words into pieces as long as the limit allows.

@@ -12,8 +12,8 @@ use ::qdrant_client::qdrant::{
     DeletePointsBuilder, Distance, FieldType, Filter, Modifier, NamedVectors,
     PayloadIncludeSelector, PointId, PointStruct, Query, QueryPointsBuilder, ScrollPointsBuilder,
     SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpsertPointsBuilder,
-    Value as ServerValue, Vector, VectorInput, VectorParamsBuilder, VectorsConfigBuilder, point_id,
-    vectors_config,
+    Value as ServerValue, Vector, VectorInput, VectorParamsBuilder, VectorsConfigBuilder,
+    r#match::MatchValue, point_id, vectors_config,
 };
 use ::qdrant_client::{Payload, Qdrant, QdrantError};
 use async_trait::async_trait;
@@ -453,8 +453,13 @@ fn server_filter(collection: &Collection, filter: &SearchFilter) -> Filter {
     )
 }
 
+/// The kind of match is named: from a plain string the client makes a full-text match when there is a space in it, and
+/// that is true of other sources too.
 fn equals(collection: &Collection, field: &str, value: &str) -> Condition {
-    Condition::matches(collection.field(field), value.to_owned())
+    Condition::matches(
+        collection.field(field),
+        MatchValue::Keyword(value.to_owned()),
+    )
 }
 
 fn json_payload(payload: HashMap<String, ServerValue>) -> Map<String, Value> {

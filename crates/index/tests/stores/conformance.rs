@@ -311,6 +311,28 @@ async fn older_generations_go_and_nothing_else(store: &dyn VectorStore, target: 
     );
 }
 
+async fn sources_with_spaces_are_told_apart(store: &dyn VectorStore, target: TargetStore) {
+    let collection = collection(target);
+    store.ensure(&collection, &SPEC).await.unwrap();
+    let sources = [
+        "May 2026/bill.pdf",
+        "old/May 2026/bill.pdf",
+        "May 2026/bill.pdf 2",
+    ];
+    let points = sources.map(|source| point(target, source, "g1", 0, [1.0, 0.0, 0.0], &[1]));
+    store.upsert(&collection, points.to_vec()).await.unwrap();
+    assert_eq!(
+        store
+            .delete_other_generations(&collection, sources[0], None)
+            .await
+            .unwrap(),
+        1
+    );
+    let left = store.inventory(&collection).await.unwrap();
+    let left: Vec<&str> = left.iter().map(|row| row.source.as_str()).collect();
+    assert_eq!(left, [sources[2], sources[1]]);
+}
+
 async fn a_point_without_vectors_is_counted_but_not_near(
     store: &dyn VectorStore,
     target: TargetStore,
@@ -440,6 +462,7 @@ suite! {
     payloads_come_back_as_written
     the_nearest_come_first
     older_generations_go_and_nothing_else
+    sources_with_spaces_are_told_apart
     a_point_without_vectors_is_counted_but_not_near
     a_missing_collection_is_an_empty_one
     many_workers_may_ensure_at_once

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use pagemill_index::{Collection, CollectionNames, EdgeStore, TargetStore, VectorStore};
 use pagemill_storage::{Record, Stage};
 use serde::de::DeserializeOwned;
@@ -97,14 +99,23 @@ pub(crate) async fn to_its_end(command: Command) -> Ended {
 
 /// Runs a worker to its end, which must come within a time.
 pub(crate) async fn to_its_end_within(patience: Duration, mut command: Command) -> Ended {
-    let running = command
-        .spawn()
-        .expect("the worker starts")
-        .wait_with_output();
-    let output = tokio::time::timeout(patience, running).await;
-    let output = output
-        .expect("the worker ends in time")
-        .expect("its output can be read");
+    let child = command.spawn().expect("the worker starts");
+    let pid = Pid::from_raw(child.id().expect("it runs").cast_signed());
+    let mut running = std::pin::pin!(child.wait_with_output());
+    let in_time = tokio::time::timeout(patience, &mut running).await;
+    let is_late = in_time.is_err();
+    let output = match in_time {
+        Ok(output) => output,
+        Err(_) => {
+            kill(pid, Signal::SIGKILL).expect("a child that was not waited for can be killed");
+            running.await
+        }
+    };
+    let output = output.expect("its output can be read");
+    assert!(
+        !is_late,
+        "the worker did not end in {patience:?}: {output:#?}"
+    );
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

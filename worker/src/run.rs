@@ -1,6 +1,5 @@
 //! `worker run`: messages from the queue, documents through the pipeline, until SIGTERM.
 
-mod message;
 mod outage;
 
 use std::process::ExitCode;
@@ -19,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::assemble::{self, Vectors};
 use crate::cli::{self, RunArguments};
 use crate::environment::Environment;
-use message::Handler;
+use crate::handler::Handler;
 
 /// Runs the command.
 pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode> {

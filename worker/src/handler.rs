@@ -20,20 +20,29 @@ const CONFLICT_WAIT: Duration = Duration::from_secs(30);
 const RELEASE_RESERVE: Duration = Duration::from_secs(5);
 
 /// Handles messages. One for the whole process.
-pub(super) struct Handler {
-    pub(super) pipeline: Pipeline,
-    pub(super) bucket: String,
-    pub(super) settler: Settler,
-    pub(super) heartbeat: Heartbeat,
-    pub(super) lease: LeaseSettings,
-    pub(super) breakers: Arc<Breakers>,
-    pub(super) shutdown: CancellationToken,
-    pub(super) drain: Duration,
+#[derive(Debug)]
+pub struct Handler {
+    /// Processes documents.
+    pub pipeline: Pipeline,
+    /// The bucket that this worker serves; messages about others are refused.
+    pub bucket: String,
+    /// Ends messages.
+    pub settler: Settler,
+    /// Renews leases.
+    pub heartbeat: Heartbeat,
+    /// How leases are kept.
+    pub lease: LeaseSettings,
+    /// What is known of the dependencies.
+    pub breakers: Arc<Breakers>,
+    /// Cancelled when the worker is to stop.
+    pub shutdown: CancellationToken,
+    /// How long work may go on after that.
+    pub drain: Duration,
 }
 
 impl Handler {
     /// Handles one message to its settlement.
-    pub(super) async fn handle(&self, delivery: Delivery) {
+    pub async fn handle(&self, delivery: Delivery) {
         let message = &delivery.message;
         let events = pagemill_queue::parse(&message.body);
         let trace_id = trace_id(&events, &message.id);

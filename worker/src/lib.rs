@@ -1,0 +1,60 @@
+//! `worker`: PDFs become page images, text, links, metadata and searchable vectors.
+//!
+//! `worker local` does it for a folder, `worker run` for an S3 bucket whose events arrive on an SQS queue. Both go
+//! through `pagemill_pipeline`; this crate reads the configuration, chooses the adapters and shows what happens.
+//!
+//! It is a library so that tests can put its [`Handler`] between doubles; the program is [`main`].
+
+mod assemble;
+mod cli;
+mod config_command;
+mod environment;
+mod handler;
+mod local;
+mod logging;
+mod progress;
+mod run;
+mod search;
+mod summary;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use handler::Handler;
+
+/// The program: reads the command line, runs the command, and answers the exit code.
+pub fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    // A renderer child must not read `.env`, start a runtime or log: it only renders.
+    if let cli::Command::Renderer { .. } = cli.command {
+        return pagemill_pdf::child_main();
+    }
+    match run_command(cli) {
+        Ok(exit) => exit,
+        Err(error) => {
+            eprintln!("worker: {error:#}");
+            ExitCode::from(cli::EXIT_CONFIGURATION)
+        }
+    }
+}
+
+fn run_command(cli: cli::Cli) -> anyhow::Result<ExitCode> {
+    environment::load_dotenv()?;
+    logging::start(&cli.command)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match cli.command {
+            cli::Command::Run(arguments) => run::command(arguments).await,
+            cli::Command::Local(arguments) => local::command(arguments).await,
+            cli::Command::Search(arguments) => search::command(arguments).await,
+            cli::Command::Config(arguments) => config_command::command(arguments).await,
+            cli::Command::Renderer { .. } => {
+                unreachable!("answered before the runtime was started")
+            }
+        }
+    })
+}

@@ -150,7 +150,7 @@ pub(crate) fn parts(
     let history = HistoryWriter::start(records, HistoryWriter::DEFAULT_INTERVAL);
     Ok(Parts {
         store,
-        engine,
+        engine: Arc::new(engine),
         engine_version,
         generator,
         indexer: Arc::new(indexer),

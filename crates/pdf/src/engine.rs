@@ -18,9 +18,11 @@ use crate::structure::{OutlineItem, PageLabel};
 use crate::text::PageText;
 
 mod check;
+mod contract;
 mod extraction;
 mod opening;
 
+pub use contract::{PdfDocument, PdfEngine};
 pub use extraction::PAGES_PER_TURN;
 use opening::OpenedDocument;
 

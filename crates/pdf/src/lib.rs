@@ -25,6 +25,7 @@ pub mod text;
 pub use child::child_main;
 pub use engine::{
     Document, Engine, EngineReport, EngineSettings, ExtractRequest, Limits, PageOutput,
+    PdfDocument, PdfEngine,
 };
 pub use error::{PageFailure, PdfError};
 pub use inspect::{DocumentInfo, Encryption, Inspection};

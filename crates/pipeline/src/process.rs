@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use pagemill_index::{Indexer, TargetStore};
 use pagemill_metadata::MetadataGenerator;
-use pagemill_pdf::Engine;
+use pagemill_pdf::PdfEngine;
 use pagemill_pdf::memory_file::{SealedFile, SpoolFile};
 use pagemill_storage::history::HistoryWriter;
 use pagemill_storage::{
@@ -27,8 +27,8 @@ use crate::stages::Extracted;
 pub struct Parts {
     /// Objects: sources, outputs, records.
     pub store: Arc<dyn ObjectStore>,
-    /// Opens and renders PDFs in child processes.
-    pub engine: Engine,
+    /// Opens and renders PDFs; in production in child processes ([`pagemill_pdf::Engine`]).
+    pub engine: Arc<dyn PdfEngine>,
     /// Which engine that is (a hash of its library): part of the fingerprints of what it makes.
     pub engine_version: String,
     /// Makes document metadata.

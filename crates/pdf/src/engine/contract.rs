@@ -1,0 +1,83 @@
+//! What a caller needs of an engine, so that it can be run over another one: a simulation has no child processes.
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use super::{Document, Engine, ExtractRequest, PageOutput};
+use crate::error::{PageFailure, PdfError};
+use crate::inspect::Inspection;
+use crate::memory_file::SealedFile;
+use crate::page::PageNumber;
+use crate::structure::{OutlineItem, PageLabel};
+
+/// Opens PDFs. [`Engine`] is the one of production.
+#[async_trait]
+pub trait PdfEngine: Send + Sync + std::fmt::Debug {
+    /// See [`Engine::open`].
+    ///
+    /// # Errors
+    /// Every [`PdfError`], by what the caller can do about it.
+    async fn open(
+        &self,
+        file: SealedFile,
+        passwords: &[String],
+    ) -> Result<Box<dyn PdfDocument>, PdfError>;
+
+    /// See [`Engine::shutdown`].
+    async fn shutdown(&self);
+}
+
+/// An opened PDF. [`Document`] is the one of production.
+pub trait PdfDocument: Send + Sync + std::fmt::Debug {
+    /// What the file says of itself. `pages` is the count that is extracted.
+    fn inspection(&self) -> &Inspection;
+
+    /// The bookmarks of the file.
+    fn outline(&self) -> &[OutlineItem];
+
+    /// The printed page labels, only where the file has them.
+    fn page_labels(&self) -> &[PageLabel];
+
+    /// Every page exactly once, in page order; see [`Document::extract`].
+    fn extract(
+        &self,
+        request: ExtractRequest,
+    ) -> BoxStream<'static, (PageNumber, Result<PageOutput, PageFailure>)>;
+}
+
+#[async_trait]
+impl PdfEngine for Engine {
+    async fn open(
+        &self,
+        file: SealedFile,
+        passwords: &[String],
+    ) -> Result<Box<dyn PdfDocument>, PdfError> {
+        let document = Engine::open(self, file, passwords).await?;
+        Ok(Box::new(document))
+    }
+
+    async fn shutdown(&self) {
+        Engine::shutdown(self).await;
+    }
+}
+
+impl PdfDocument for Document {
+    fn inspection(&self) -> &Inspection {
+        Document::inspection(self)
+    }
+
+    fn outline(&self) -> &[OutlineItem] {
+        Document::outline(self)
+    }
+
+    fn page_labels(&self) -> &[PageLabel] {
+        Document::page_labels(self)
+    }
+
+    fn extract(
+        &self,
+        request: ExtractRequest,
+    ) -> BoxStream<'static, (PageNumber, Result<PageOutput, PageFailure>)> {
+        Document::extract(self, request)
+    }
+}

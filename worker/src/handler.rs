@@ -8,7 +8,7 @@ use pagemill_queue::{
     Breakers, Delivery, Event, Heartbeat, Job, Lease, LeaseSettings, LeaseWatch, Outcome,
     PermanentFailure, Removal, SettleContext, SettlePermit, Settler,
 };
-use pagemill_storage::{SourceKey, StorageError};
+use pagemill_storage::{Sequencer, SourceKey, StorageError};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -159,10 +159,7 @@ impl Handler {
         let source = Source {
             key: SourceKey(job.key.clone()),
             version_id: job.version_id.clone(),
-            sequencer: job
-                .sequencer
-                .as_ref()
-                .map(|sequencer| sequencer.as_str().to_owned()),
+            sequencer: job.sequencer.clone().and_then(Sequencer::new),
         };
         let options = Options {
             force: job.force,
@@ -198,10 +195,7 @@ impl Handler {
         let source = Source {
             key: SourceKey(removal.key.clone()),
             version_id: None,
-            sequencer: removal
-                .sequencer
-                .as_ref()
-                .map(|sequencer| sequencer.as_str().to_owned()),
+            sequencer: removal.sequencer.clone().and_then(Sequencer::new),
         };
         let options = Options {
             trace_id: trace_id.to_owned(),

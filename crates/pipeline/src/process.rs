@@ -11,7 +11,7 @@ use pagemill_pdf::memory_file::{SealedFile, SpoolFile};
 use pagemill_storage::history::HistoryWriter;
 use pagemill_storage::{
     ETag, Fingerprint, KeyLayout, ObjectMeta, ObjectStore, Record, RecordStatus, RecordStore,
-    SourceKey, SourceVersion, Stage, StorageError,
+    Sequencer, SourceKey, SourceVersion, Stage, StorageError,
 };
 
 use crate::fingerprint::Fingerprinter;
@@ -49,7 +49,7 @@ pub struct Source {
     /// The version that the event speaks of, where the bucket keeps versions.
     pub version_id: Option<String>,
     /// The event's place in the order of events of this key, where it has one.
-    pub sequencer: Option<String>,
+    pub sequencer: Option<Sequencer>,
 }
 
 impl Source {
@@ -124,7 +124,7 @@ impl Pipeline {
         let newest_seen = loaded
             .as_ref()
             .and_then(|(record, _)| newest_sequencer(record));
-        if is_older(source.sequencer.as_deref(), newest_seen) {
+        if is_older(source.sequencer.as_ref(), newest_seen) {
             return Ok(Outcome::Superseded);
         }
         let mut run = Run::new(
@@ -634,30 +634,16 @@ fn missing_source(error: StorageError) -> PipelineError {
 }
 
 /// The newest event that a record has seen.
-pub(crate) fn newest_sequencer(record: &Record) -> Option<&str> {
-    let built = record
-        .version
-        .as_ref()
-        .and_then(|version| version.sequencer.as_deref());
+pub(crate) fn newest_sequencer(record: &Record) -> Option<&Sequencer> {
     let failed = record
         .failure
         .as_ref()
         .and_then(|failure| failure.version.as_ref());
-    let failed = failed.and_then(|version| version.sequencer.as_deref());
-    match (built, failed) {
-        (Some(built), Some(failed)) if is_older(Some(built), Some(failed)) => Some(failed),
-        (None, failed) => failed,
-        (built, _) => built,
-    }
+    let seen = record.version.as_ref().into_iter().chain(failed);
+    seen.filter_map(|version| version.sequencer.as_ref()).max()
 }
 
-/// Whether an event is older than another of the same key. Sequencers are hexadecimal numbers of different lengths;
-/// the shorter is padded on the right with zeros and the two are compared as text (S3 User Guide, event message
-/// structure).
-pub(crate) fn is_older(event: Option<&str>, seen: Option<&str>) -> bool {
-    let (Some(event), Some(seen)) = (event, seen) else {
-        return false;
-    };
-    let width = event.len().max(seen.len());
-    format!("{event:0<width$}") < format!("{seen:0<width$}")
+/// Whether an event is known to be older than another of the same key.
+pub(crate) fn is_older(event: Option<&Sequencer>, seen: Option<&Sequencer>) -> bool {
+    matches!((event, seen), (Some(event), Some(seen)) if event < seen)
 }

@@ -26,7 +26,7 @@ impl Pipeline {
         let newest_seen = loaded
             .as_ref()
             .and_then(|(record, _)| newest_sequencer(record));
-        if is_older(source.sequencer.as_deref(), newest_seen) {
+        if is_older(source.sequencer.as_ref(), newest_seen) {
             return Ok(Outcome::Superseded);
         }
         let parts = self.parts();

@@ -9,6 +9,7 @@
 //! | EventBridge `Object Created` and `Object Deleted`, direct or through SNS | verbatim |
 //! | `s3:TestEvent` | none |
 //! | our own [`JobRequest`] | verbatim |
+//! | a list of any of these, from producers that batch | as each has it |
 //!
 //! Sources: Amazon S3 User Guide, "Event message structure" (form-encoded keys, sequencer) and "EventBridge event
 //! message structure" (verbatim keys); Amazon SNS Developer Guide, "Parsing message formats".
@@ -16,13 +17,11 @@
 mod event_bridge;
 mod job_request;
 mod s3_records;
-mod sequencer;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 pub use job_request::{JOB_REQUEST_FORMAT, JOB_REQUEST_VERSION, JobRequest};
-pub use sequencer::Sequencer;
 
 /// How many SNS envelopes may be nested. One is usual, two is a topic that feeds a topic.
 const SNS_DEPTH_MAX: u8 = 4;
@@ -57,8 +56,8 @@ pub struct Job {
     pub version_id: Option<String>,
     /// The object's ETag, without quotes.
     pub etag: Option<String>,
-    /// Orders the events of one key.
-    pub sequencer: Option<Sequencer>,
+    /// Orders the events of one key; as text, since comparing it is for those who keep records.
+    pub sequencer: Option<String>,
     /// The object's size in bytes.
     pub bytes: Option<u64>,
     /// When the object was written, as the event has it.
@@ -83,8 +82,8 @@ pub struct Removal {
     /// The version that was removed, or the delete marker's own version. When a *version* was removed
     /// (`delete_marker` is false and this is set), a newer one may still be the current object: look before acting.
     pub version_id: Option<String>,
-    /// Orders the events of one key.
-    pub sequencer: Option<Sequencer>,
+    /// Orders the events of one key; as text, since comparing it is for those who keep records.
+    pub sequencer: Option<String>,
     /// When it was removed, as the event has it.
     pub event_time: Option<jiff::Timestamp>,
     /// A delete marker was put on top of a versioned object; older versions still exist.
@@ -188,11 +187,24 @@ fn parse_nested(body: &str, sns_depth: u8) -> Vec<Event> {
             })];
         }
     };
-    let Value::Object(fields) = value else {
-        let detail = "it is JSON but no object".to_owned();
-        return vec![rejected(Rejected::UnknownEnvelope { detail })];
-    };
-    parse_object(fields, sns_depth)
+    match value {
+        // Producers that batch put several envelopes into one message. One level is enough for all of them.
+        Value::Array(items) if !items.is_empty() => items
+            .into_iter()
+            .flat_map(|item| parse_value(item, sns_depth))
+            .collect(),
+        one => parse_value(one, sns_depth),
+    }
+}
+
+fn parse_value(value: Value, sns_depth: u8) -> Vec<Event> {
+    match value {
+        Value::Object(fields) => parse_object(fields, sns_depth),
+        _ => {
+            let detail = "it is JSON but no object".to_owned();
+            vec![rejected(Rejected::UnknownEnvelope { detail })]
+        }
+    }
 }
 
 fn parse_object(fields: Map<String, Value>, sns_depth: u8) -> Vec<Event> {

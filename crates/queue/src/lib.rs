@@ -61,7 +61,7 @@ pub mod transport;
 
 pub use breaker::{Breaker, BreakerSettings, Breakers};
 pub use clock::{BootClock, Clock, Moment, TokioClock};
-pub use envelope::{Event, Ignored, Job, JobRequest, Rejected, Removal, Sequencer, parse};
+pub use envelope::{Event, Ignored, Job, JobRequest, Rejected, Removal, parse};
 pub use health::PollHealth;
 pub use heartbeat::{Heartbeat, HeartbeatError};
 pub use intake::{Delivery, Intake, IntakeSettings};

@@ -1,6 +1,6 @@
 //! What each known envelope means, and that nothing else is dropped or panics.
 
-use pagemill_queue::{Event, Ignored, Job, JobRequest, Rejected, Removal, Sequencer, parse};
+use pagemill_queue::{Event, Ignored, Job, JobRequest, Rejected, Removal, parse};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use serde_json::json;
@@ -15,7 +15,7 @@ fn s3_job() -> Job {
         key: "source-pdfs/a b+c/100% ü📄.pdf".into(),
         version_id: Some("v1".into()),
         etag: Some("d41d8cd98f00b204e9800998ecf8427e".into()),
-        sequencer: Sequencer::new("0055AED6DCD90281E5"),
+        sequencer: Some("0055AED6DCD90281E5".into()),
         bytes: Some(1024),
         event_time: written_at("2026-03-04T05:06:07.890Z"),
         ..Job::default()
@@ -28,7 +28,7 @@ fn event_bridge_job() -> Job {
         key: "source-pdfs/a+b%20c.pdf".into(),
         version_id: Some("v2".into()),
         etag: Some("b1946ac92492d2347c6235b4d2611184".into()),
-        sequencer: Sequencer::new("00617F08299329D189"),
+        sequencer: Some("00617F08299329D189".into()),
         bytes: Some(5),
         event_time: written_at("2026-03-04T05:06:07Z"),
         ..Job::default()
@@ -73,7 +73,7 @@ fn in_2_minio_escapes_slashes_and_sends_empty_versions() {
         bucket: "docs".into(),
         key: "source-pdfs/a b.pdf".into(),
         etag: Some("abc".into()),
-        sequencer: Sequencer::new("17B2F6A1C0FFEE00"),
+        sequencer: Some("17B2F6A1C0FFEE00".into()),
         bytes: Some(7),
         event_time: written_at("2026-03-04T05:06:07.890Z"),
         ..Job::default()
@@ -108,6 +108,19 @@ fn in_3_every_record_of_a_message_is_read() {
 }
 
 #[test]
+fn in_3_a_list_of_envelopes_is_read_like_each_of_them() {
+    let bodies = [
+        include_str!("envelopes/s3_put.json"),
+        include_str!("envelopes/sns_eventbridge_created.json"),
+        "7",
+        include_str!("envelopes/s3_several_records.json"),
+        include_str!("envelopes/job_request.json"),
+    ];
+    let one_by_one: Vec<Event> = bodies.iter().flat_map(|body| parse(body)).collect();
+    assert_eq!(parse(&format!("[{}]", bodies.join(","))), one_by_one);
+}
+
+#[test]
 fn in_4_test_event_is_ignored_also_through_sns() {
     assert_eq!(
         parse(include_str!("envelopes/s3_test_event.json")),
@@ -125,7 +138,7 @@ fn in_5_event_bridge_removal_keeps_its_order_and_its_marker() {
         bucket: "docs".into(),
         key: "gone+%.pdf".into(),
         version_id: Some("m1".into()),
-        sequencer: Sequencer::new("0061879201EF42A9A2"),
+        sequencer: Some("0061879201EF42A9A2".into()),
         event_time: written_at("2026-03-04T05:06:07Z"),
         delete_marker: true,
     };

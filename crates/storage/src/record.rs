@@ -1,5 +1,6 @@
 //! The record: the build log of one source, and the truth about it.
 
+mod sequencer;
 mod store;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::sequencer::Sequencer;
 pub use self::store::{RecordError, RecordStore, RecordStream};
 use crate::layout::SourceKey;
 
@@ -137,7 +139,7 @@ pub struct SourceVersion {
     pub version_id: Option<String>,
     /// The S3 event's sequencer, where an event brought the source: a larger one is newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sequencer: Option<String>,
+    pub sequencer: Option<Sequencer>,
 }
 
 /// How every page ended. The four counts and `failed` add up to the page count.

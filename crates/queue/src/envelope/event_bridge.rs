@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Bucket, Event, Ignored, Job, Rejected, Removal, Sequencer};
+use super::{Bucket, Event, Ignored, Job, Rejected, Removal};
 use super::{non_empty, rejected, text, timestamp, unquoted};
 
 const ENVELOPE: &str = "EventBridge event";
@@ -54,7 +54,7 @@ pub(super) fn parse(mut fields: Map<String, Value>) -> Event {
         return malformed("the bucket's name or the key is empty");
     }
     let version_id = non_empty(detail.object.version_id);
-    let sequencer = detail.object.sequencer.and_then(Sequencer::new);
+    let sequencer = non_empty(detail.object.sequencer);
     if removed {
         let delete_marker = detail.deletion_type.as_deref() == Some("Delete Marker Created");
         return Event::Removed(Removal {

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Bucket, Event, Ignored, Job, Rejected, Removal, Sequencer};
+use super::{Bucket, Event, Ignored, Job, Rejected, Removal};
 use super::{non_empty, rejected, timestamp, unquoted};
 
 const ENVELOPE: &str = "S3 event";
@@ -82,7 +82,7 @@ fn parse_record(value: Value) -> Event {
         return malformed("the bucket's name or the key is empty");
     }
     let version_id = non_empty(object.version_id);
-    let sequencer = object.sequencer.and_then(Sequencer::new);
+    let sequencer = non_empty(object.sequencer);
     let event_time = timestamp(record.event_time.as_deref());
     if removed {
         let delete_marker = name.ends_with(":DeleteMarkerCreated");

@@ -1,7 +1,7 @@
 //! One message: its events, each through the pipeline under one lease, and then its settlement.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pagemill_pipeline::{LeaseLost, Options, Permit, Pipeline, PipelineError, Progress, Source};
 use pagemill_queue::{
@@ -9,6 +9,7 @@ use pagemill_queue::{
     PermanentFailure, Removal, SettleContext, SettlePermit, Settler,
 };
 use pagemill_storage::{Sequencer, SourceKey, StorageError};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -134,12 +135,15 @@ impl Handler {
             }
             outcome
         };
+        // The lease first: a worker that was frozen must not take one more step of its work when it wakes up. Work
+        // that is done comes before the end of the drain time, for it needs no release.
         tokio::select! {
-            outcome = all => outcome,
+            biased;
             lost = watch.lost() => {
                 tracing::warn!("work stopped: {lost}");
                 Outcome::LeaseLost
             }
+            outcome = all => outcome,
             () = permit.drain.is_over() => {
                 tracing::info!("the drain time is over, and the document is released where it stands");
                 Outcome::Released

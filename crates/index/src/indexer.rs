@@ -21,6 +21,9 @@ const LAYOUT_VERSION: &str = "index-1";
 /// Pause before a failed write is tried again; doubles once.
 const WRITE_PAUSE: Duration = Duration::from_millis(200);
 
+/// Text that is cut at once: it takes less time than to hand it to another thread.
+const CUT_HERE_BYTES: usize = 16 * 1024;
+
 /// Says whether it may still write; asked before each write. An error ends the work with
 /// [`IndexError::NotPermitted`].
 pub type Permit<'a> =
@@ -259,8 +262,12 @@ impl Indexer {
         self.settings.embed_batch.max(1) as usize
     }
 
-    /// Cuts the text on a thread that may block: a long document takes seconds of CPU.
+    /// Cuts the text. A long document takes seconds of CPU, so that is done on a thread that may block.
     async fn cut(&self, pages: &[PageText]) -> Result<Vec<Chunk>, IndexError> {
+        let bytes: usize = pages.iter().map(|page| page.text.len()).sum();
+        if bytes <= CUT_HERE_BYTES {
+            return Ok(chunks(pages, &self.settings));
+        }
         let settings = self.settings.clone();
         let owned = pages.to_vec();
         on_blocking_thread(move || chunks(&owned, &settings)).await

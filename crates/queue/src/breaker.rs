@@ -197,6 +197,7 @@ impl Breaker {
             let cooldown_left = inner.until.since(now);
             let timed = inner.state != BreakerState::Closed && !cooldown_left.is_zero();
             tokio::select! {
+                biased;
                 () = changed => {}
                 () = self.clock.sleep(cooldown_left), if timed => {}
             }

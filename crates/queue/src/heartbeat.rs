@@ -155,6 +155,7 @@ async fn beat(clock: Arc<dyn Clock>, last_beat_nanos: Arc<AtomicU64>, stop: Canc
     while !stop.is_cancelled() {
         last_beat_nanos.store(clock.now().as_nanos(), Ordering::Relaxed);
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = clock.sleep(BEAT_EVERY) => {}
         }

@@ -143,6 +143,7 @@ impl Intake {
                         Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(failures));
                     failures = failures.saturating_add(1);
                     tokio::select! {
+                        biased;
                         () = shutdown.cancelled() => {}
                         () = self.clock.sleep(pause.min(POLL_PAUSE_MAX)) => {}
                     }

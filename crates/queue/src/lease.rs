@@ -285,6 +285,7 @@ impl LeaseWatch {
             };
             let remaining = deadline.since(self.shared.clock.now());
             tokio::select! {
+                biased;
                 () = self.shared.lost.cancelled() => {}
                 () = self.shared.clock.sleep(remaining) => {}
             }

@@ -67,7 +67,7 @@ pub use heartbeat::{Heartbeat, HeartbeatError};
 pub use intake::{Delivery, Intake, IntakeSettings};
 pub use lease::{Lease, LeaseLost, LeaseProof, LeaseSettings, LeaseWatch, SettlePermit};
 pub use memory::MemoryQueue;
-pub use settle::{Outcome, PermanentFailure, SettleContext, Settled, Settler};
+pub use settle::{Jitter, Outcome, PermanentFailure, SettleContext, Settled, Settler};
 pub use sqs::SqsQueue;
 pub use transport::{
     Counts, DeadLetterPolicy, Message, OutMessage, Queue, QueueAttributes, QueueError, Receipt,

@@ -242,6 +242,7 @@ impl Queue for MemoryQueue {
             let next_visible = self.store().next_visible_at(now);
             let wakes_at = next_visible.map_or(gives_up_at, |at| at.min(gives_up_at));
             tokio::select! {
+                biased;
                 () = changed => {}
                 () = self.inner.clock.sleep(wakes_at.since(now)) => {}
             }

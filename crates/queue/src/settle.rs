@@ -1,6 +1,7 @@
 //! Ending a message by the outcome of its records.
 
 mod dead_letter;
+mod jitter;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::lease::SettlePermit;
 use crate::transport::{Message, Queue, QueueError};
 
 pub use dead_letter::attribute;
+pub use jitter::Jitter;
 
 /// The backoff after the first transient failure.
 pub const BACKOFF_FIRST: Duration = Duration::from_secs(30);
@@ -125,6 +127,7 @@ pub struct Settler {
     queue: Arc<dyn Queue>,
     dead_letters: Option<Arc<dyn Queue>>,
     build: String,
+    jitter: Jitter,
 }
 
 impl fmt::Debug for Settler {
@@ -148,7 +151,14 @@ impl Settler {
             queue,
             dead_letters,
             build: build.into(),
+            jitter: Jitter::default(),
         }
+    }
+
+    /// The same settler, whose backoffs take their random part from here.
+    #[must_use]
+    pub fn with_jitter(self, jitter: Jitter) -> Self {
+        Self { jitter, ..self }
     }
 
     /// Ends the message. A permit that has run out, or a receipt that the queue no longer knows, leaves it alone.
@@ -179,8 +189,8 @@ impl Settler {
                 .await
                 .map(|()| Settled::Released),
             Outcome::Transient { retry_after, .. } => {
-                // A value of its own: the random generator must not live across the call, or this future is not Send.
-                let delay = backoff(attempts, *retry_after, &mut rand::rng());
+                // A value of its own: the lock on the random source must not live across the call.
+                let delay = backoff(attempts, *retry_after, &mut *self.jitter.source());
                 self.delay(&permit, delay).await
             }
             Outcome::Permanent(failure) => {
@@ -238,7 +248,7 @@ impl Settler {
         if let Err(error) = sent {
             live(permit, &self.queue)?;
             tracing::error!(%error, message_id = %message.id, "the dead letter was not sent, the message comes back");
-            let delay = backoff(attempts, None, &mut rand::rng());
+            let delay = backoff(attempts, None, &mut *self.jitter.source());
             return self.delay(permit, delay).await;
         }
         // Dying between send and delete leaves the letter twice at worst, never not at all.

@@ -52,6 +52,7 @@ impl Renewal {
             if now < renew_at {
                 let wakes_at = renew_at.min(stalls_at).min(deadline).min(ends_at);
                 tokio::select! {
+                    biased;
                     () = self.stop.cancelled() => {}
                     () = self.shared.clock.sleep(wakes_at.since(now)) => {}
                 }
@@ -82,7 +83,9 @@ impl Renewal {
         // Never beyond 12 h in all: renewals end at `max_total`, and the settings keep one more below the limit.
         let visibility = self.settings.renew_to;
         let budget = self.settings.call_timeout.min(deadline.since(started_at));
+        // The answer first: one that is there counts, also when this thread could not run until the time was over.
         tokio::select! {
+            biased;
             answer = self.queue.extend(&self.receipt, visibility) => answer?,
             () = self.shared.clock.sleep(budget) => {
                 let reason = format!("no answer to a renewal within {} s", budget.as_secs());

@@ -341,11 +341,18 @@ impl Indexer {
     ) -> Result<u64, IndexError> {
         let mut gone = 0;
         for target in targets {
-            permit().map_err(IndexError::NotPermitted)?;
-            gone += self
+            let collection = self.collection(*target);
+            let others = self
                 .store
-                .delete_other_generations(&self.collection(*target), source, keep)
+                .other_generations(&collection, source, keep)
                 .await?;
+            for other in others {
+                permit().map_err(IndexError::NotPermitted)?;
+                gone += self
+                    .store
+                    .delete_generation(&collection, source, &other.generation)
+                    .await?;
+            }
         }
         self.store.flush().await?;
         Ok(gone)

@@ -3,6 +3,8 @@
 pub mod edge;
 pub mod qdrant;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -125,6 +127,41 @@ pub struct Inventory {
     pub points: u64,
 }
 
+/// Counts points by the source and the generation that their payloads name.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(BTreeMap<(String, String), u64>);
+
+impl Tally {
+    /// Counts the points with these payloads too.
+    pub(crate) fn add(
+        &mut self,
+        collection: &Collection,
+        payloads: impl IntoIterator<Item = Map<String, Value>>,
+    ) {
+        for payload in payloads {
+            let field = |name| {
+                let value = collection.read(&payload, name).and_then(Value::as_str);
+                value.unwrap_or_default().to_owned()
+            };
+            *self
+                .0
+                .entry((field("source"), field("generation")))
+                .or_default() += 1;
+        }
+    }
+
+    /// The result, sorted.
+    pub(crate) fn into_inventory(self) -> Vec<Inventory> {
+        let rows = self.0.into_iter();
+        rows.map(|((source, generation), points)| Inventory {
+            source,
+            generation,
+            points,
+        })
+        .collect()
+    }
+}
+
 /// What to search for, with both kinds of vectors.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SearchQuery {
@@ -154,13 +191,25 @@ pub trait VectorStore: Send + Sync + std::fmt::Debug {
     /// Writes points; one with the same id is replaced.
     async fn upsert(&self, collection: &Collection, points: Vec<Point>) -> Result<(), IndexError>;
 
-    /// Deletes the points of a source, but those of the generation to keep. A collection that is not there holds
-    /// none. Returns how many were seen to go.
-    async fn delete_other_generations(
+    /// The generations of a source that the collection holds points of, but for the one to keep; sorted. None when
+    /// the collection is not there.
+    async fn other_generations(
         &self,
         collection: &Collection,
         source: &str,
         keep: Option<&str>,
+    ) -> Result<Vec<Inventory>, IndexError>;
+
+    /// Deletes the points of one generation of a source. A collection that is not there holds none. Returns how many
+    /// were seen to go.
+    ///
+    /// What is deleted is named, never what is kept: a call that comes late, from a worker that was overtaken, must not
+    /// take away a generation that it knows nothing of.
+    async fn delete_generation(
+        &self,
+        collection: &Collection,
+        source: &str,
+        generation: &str,
     ) -> Result<u64, IndexError>;
 
     /// Counts points exactly; 0 when the collection is not there.

@@ -1,9 +1,6 @@
 //! Keeping a message ours while it is worked on, and knowing when it no longer is.
 //!
-//! The deadline is counted from the *start* of the last successful renewal, less a margin: the queue counts from
-//! when it handles the call, which is later, so this side always believes less than the queue grants. Nothing here
-//! makes a lost lease good again: once the deadline has passed, every proof fails, also in a process that was
-//! stopped and resumed.
+#![doc = include_str!("lease/design.md")]
 
 mod renewal;
 

@@ -8,7 +8,7 @@
 //! [`VectorStore::flush`] is part of the contract, and [`crate::Indexer`] calls it before it returns. The engine's own
 //! `flush` panics when it meets another call, so calls on a shard are ordered by a lock here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -22,7 +22,6 @@ use qdrant_edge::{
     QueryEnum, QueryRequest, ScoringQuery, ScrollRequest, UpdateOperation, ValueVariants,
     VectorInternal, VectorPersisted, VectorStructPersisted, WithPayloadInterface, WithVector,
 };
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::IndexError;
@@ -30,7 +29,7 @@ use crate::indexer::on_blocking_thread;
 use crate::points::Point;
 use crate::store::{
     Collection, CollectionSpec, DENSE_VECTOR, Hit, INDEXED_FIELDS, Inventory, QueryVector,
-    SPARSE_VECTOR, SearchFilter, VectorStore,
+    SPARSE_VECTOR, SearchFilter, Tally, VectorStore,
 };
 
 /// Points of one page of an inventory.
@@ -202,27 +201,41 @@ impl VectorStore for EdgeStore {
         })
     }
 
-    async fn delete_other_generations(
+    async fn other_generations(
         &self,
         collection: &Collection,
         source: &str,
         keep: Option<&str>,
-    ) -> Result<u64, IndexError> {
+    ) -> Result<Vec<Inventory>, IndexError> {
         let mut filter = Filter::new();
         filter.must = Some(vec![equals(collection, "source", source)?]);
         if let Some(generation) = keep {
             filter.must_not = Some(vec![equals(collection, "generation", generation)?]);
         }
+        let owned = collection.clone();
+        let found = self
+            .with_shard(collection, move |shard| tally(shard, &owned, Some(filter)))
+            .await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    async fn delete_generation(
+        &self,
+        collection: &Collection,
+        source: &str,
+        generation: &str,
+    ) -> Result<u64, IndexError> {
+        let mut filter = Filter::new();
+        filter.must = Some(vec![
+            equals(collection, "source", source)?,
+            equals(collection, "generation", generation)?,
+        ]);
         let gone = self
             .with_shard(collection, move |shard| {
                 let seen = count(shard, Some(filter.clone()))?;
                 if seen > 0 {
-                    update(
-                        shard,
-                        UpdateOperation::PointOperation(PointOperations::DeletePointsByFilter(
-                            filter,
-                        )),
-                    )?;
+                    let operation = PointOperations::DeletePointsByFilter(filter);
+                    update(shard, UpdateOperation::PointOperation(operation))?;
                 }
                 Ok(seen)
             })
@@ -261,7 +274,7 @@ impl VectorStore for EdgeStore {
     async fn inventory(&self, collection: &Collection) -> Result<Vec<Inventory>, IndexError> {
         let owned = collection.clone();
         let found = self
-            .with_shard(collection, move |shard| inventory(shard, &owned))
+            .with_shard(collection, move |shard| tally(shard, &owned, None))
             .await?;
         Ok(found.unwrap_or_default())
     }
@@ -399,18 +412,23 @@ fn nearest(
     Ok(hits.collect())
 }
 
-fn inventory(shared: &SharedShard, collection: &Collection) -> Result<Vec<Inventory>, IndexError> {
+/// Counts the points that pass a filter by source and generation.
+fn tally(
+    shared: &SharedShard,
+    collection: &Collection,
+    filter: Option<Filter>,
+) -> Result<Vec<Inventory>, IndexError> {
     let fields = PayloadSelectorInclude::new(vec![
         json_path(&collection.field("source"))?,
         json_path(&collection.field("generation"))?,
     ]);
-    let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
+    let mut tally = Tally::default();
     let mut offset = None;
     loop {
         let request = ScrollRequest {
             offset,
             limit: Some(SCROLL_PAGE),
-            filter: None,
+            filter: filter.clone(),
             with_payload: Some(WithPayloadInterface::Selector(PayloadSelector::Include(
                 fields.clone(),
             ))),
@@ -421,35 +439,16 @@ fn inventory(shared: &SharedShard, collection: &Collection) -> Result<Vec<Invent
             .shard
             .scroll(request)
             .map_err(|error| engine("list", &error))?;
-        for record in records {
-            let payload = record
-                .payload
-                .map(|found| found.0.into_iter().collect())
-                .unwrap_or_default();
-            let field = |name: &str| {
-                collection
-                    .read(&payload, name)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned()
-            };
-            *counts
-                .entry((field("source"), field("generation")))
-                .or_default() += 1;
-        }
+        let payloads = records.into_iter().map(|record| {
+            let payload = record.payload.unwrap_or_default();
+            payload.0.into_iter().collect()
+        });
+        tally.add(collection, payloads);
         offset = next;
         if offset.is_none() {
-            break;
+            return Ok(tally.into_inventory());
         }
     }
-    let rows = counts
-        .into_iter()
-        .map(|((source, generation), points)| Inventory {
-            source,
-            generation,
-            points,
-        });
-    Ok(rows.collect())
 }
 
 fn engine_point(point: Point) -> PointStructPersisted {

@@ -4,7 +4,7 @@
 //! terminal. TLS (an `https` URL) is tonic's with `ring`, which names its provider itself, so that the other rustls
 //! provider in this program does not get in its way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use ::qdrant_client::qdrant::{
@@ -24,7 +24,7 @@ use crate::error::{Dependency, IndexError};
 use crate::points::Point;
 use crate::store::{
     Collection, CollectionSpec, DENSE_VECTOR, Hit, INDEXED_FIELDS, Inventory, QueryVector,
-    SPARSE_VECTOR, SearchFilter, VectorStore,
+    SPARSE_VECTOR, SearchFilter, Tally, VectorStore,
 };
 
 /// Longest wait for one call.
@@ -165,6 +165,47 @@ impl QdrantServer {
             indexed,
         }))
     }
+
+    /// Counts the points that pass a filter by source and generation.
+    async fn tally(
+        &self,
+        collection: &Collection,
+        filter: Option<Filter>,
+    ) -> Result<Vec<Inventory>, IndexError> {
+        let fields = vec![collection.field("source"), collection.field("generation")];
+        let mut tally = Tally::default();
+        let mut offset: Option<PointId> = None;
+        loop {
+            let mut request = ScrollPointsBuilder::new(&collection.name)
+                .limit(SCROLL_PAGE)
+                .with_payload(PayloadIncludeSelector {
+                    fields: fields.clone(),
+                })
+                .with_vectors(false);
+            if let Some(wanted) = &filter {
+                request = request.filter(wanted.clone());
+            }
+            if let Some(from) = offset.take() {
+                request = request.offset(from);
+            }
+            let answer = match self.client.scroll(request).await {
+                Ok(answer) => answer,
+                Err(error) if is_code(&error, grpc::NOT_FOUND) => return Ok(Vec::new()),
+                Err(error) => {
+                    return Err(self.error(&format!("list points of {}", collection.name), error));
+                }
+            };
+            let payloads = answer.result.into_iter();
+            tally.add(
+                collection,
+                payloads.map(|point| json_payload(point.payload)),
+            );
+            offset = answer.next_page_offset;
+            if offset.is_none() {
+                return Ok(tally.into_inventory());
+            }
+        }
+    }
 }
 
 /// What a collection on the server looks like.
@@ -241,30 +282,35 @@ impl VectorStore for QdrantServer {
             .map_err(|error| self.error(&format!("write points to {}", collection.name), error))
     }
 
-    async fn delete_other_generations(
+    async fn other_generations(
         &self,
         collection: &Collection,
         source: &str,
         keep: Option<&str>,
-    ) -> Result<u64, IndexError> {
+    ) -> Result<Vec<Inventory>, IndexError> {
         let mut filter = Filter::must([equals(collection, "source", source)]);
         filter.must_not = keep
             .map(|generation| equals(collection, "generation", generation))
             .into_iter()
             .collect();
-        let counting = CountPointsBuilder::new(&collection.name)
-            .filter(filter.clone())
-            .exact(true);
-        let seen = match self.client.count(counting).await {
-            Ok(answer) => answer.result.map_or(0, |counted| counted.count),
-            Err(error) if is_code(&error, grpc::NOT_FOUND) => return Ok(0),
-            Err(error) => {
-                return Err(self.error(&format!("count points of {}", collection.name), error));
-            }
+        self.tally(collection, Some(filter)).await
+    }
+
+    async fn delete_generation(
+        &self,
+        collection: &Collection,
+        source: &str,
+        generation: &str,
+    ) -> Result<u64, IndexError> {
+        let wanted = SearchFilter {
+            source: Some(source.to_owned()),
+            generation: Some(generation.to_owned()),
+            ..SearchFilter::default()
         };
+        let seen = self.count(collection, &wanted).await?;
         if seen > 0 {
             let request = DeletePointsBuilder::new(&collection.name)
-                .points(filter)
+                .points(server_filter(collection, &wanted))
                 .wait(true);
             let deleted = self.client.delete_points(request).await;
             deleted.map_err(|error| {
@@ -327,52 +373,7 @@ impl VectorStore for QdrantServer {
     }
 
     async fn inventory(&self, collection: &Collection) -> Result<Vec<Inventory>, IndexError> {
-        let fields = vec![collection.field("source"), collection.field("generation")];
-        let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
-        let mut offset: Option<PointId> = None;
-        loop {
-            let mut request = ScrollPointsBuilder::new(&collection.name)
-                .limit(SCROLL_PAGE)
-                .with_payload(PayloadIncludeSelector {
-                    fields: fields.clone(),
-                })
-                .with_vectors(false);
-            if let Some(from) = offset.take() {
-                request = request.offset(from);
-            }
-            let answer = match self.client.scroll(request).await {
-                Ok(answer) => answer,
-                Err(error) if is_code(&error, grpc::NOT_FOUND) => return Ok(Vec::new()),
-                Err(error) => {
-                    return Err(self.error(&format!("list points of {}", collection.name), error));
-                }
-            };
-            for point in answer.result {
-                let payload = json_payload(point.payload);
-                let field = |name: &str| {
-                    collection
-                        .read(&payload, name)
-                        .and_then(Value::as_str)
-                        .unwrap_or_default()
-                        .to_owned()
-                };
-                *counts
-                    .entry((field("source"), field("generation")))
-                    .or_default() += 1;
-            }
-            offset = answer.next_page_offset;
-            if offset.is_none() {
-                break;
-            }
-        }
-        let rows = counts
-            .into_iter()
-            .map(|((source, generation), points)| Inventory {
-                source,
-                generation,
-                points,
-            });
-        Ok(rows.collect())
+        self.tally(collection, None).await
     }
 
     async fn flush(&self) -> Result<(), IndexError> {

@@ -282,29 +282,19 @@ async fn older_generations_go_and_nothing_else(store: &dyn VectorStore, target: 
             row("b.pdf", "g1", 1)
         ]
     );
+    let others = |keep| store.other_generations(&collection, "a.pdf", keep);
+    assert_eq!(others(Some("g2")).await.unwrap(), [row("a.pdf", "g1", 5)]);
     assert_eq!(
-        store
-            .delete_other_generations(&collection, "a.pdf", Some("g2"))
-            .await
-            .unwrap(),
-        5
+        others(None).await.unwrap(),
+        [row("a.pdf", "g1", 5), row("a.pdf", "g2", 2)]
     );
+    let delete = |generation| store.delete_generation(&collection, "a.pdf", generation);
+    assert_eq!(delete("g1").await.unwrap(), 5);
     let after = store.inventory(&collection).await.unwrap();
     assert_eq!(after, [row("a.pdf", "g2", 2), row("b.pdf", "g1", 1)]);
-    assert_eq!(
-        store
-            .delete_other_generations(&collection, "a.pdf", Some("g2"))
-            .await
-            .unwrap(),
-        0
-    );
-    assert_eq!(
-        store
-            .delete_other_generations(&collection, "a.pdf", None)
-            .await
-            .unwrap(),
-        2
-    );
+    assert_eq!(others(Some("g2")).await.unwrap(), []);
+    assert_eq!(delete("g1").await.unwrap(), 0);
+    assert_eq!(delete("g2").await.unwrap(), 2);
     assert_eq!(
         store.inventory(&collection).await.unwrap(),
         [row("b.pdf", "g1", 1)]
@@ -323,7 +313,7 @@ async fn sources_with_spaces_are_told_apart(store: &dyn VectorStore, target: Tar
     store.upsert(&collection, points.to_vec()).await.unwrap();
     assert_eq!(
         store
-            .delete_other_generations(&collection, sources[0], None)
+            .delete_generation(&collection, sources[0], "g1")
             .await
             .unwrap(),
         1
@@ -373,11 +363,13 @@ async fn a_missing_collection_is_an_empty_one(store: &dyn VectorStore, target: T
     );
     assert_eq!(
         store
-            .delete_other_generations(&missing, "a.pdf", None)
+            .delete_generation(&missing, "a.pdf", "g1")
             .await
             .unwrap(),
         0
     );
+    let others = store.other_generations(&missing, "a.pdf", None).await;
+    assert_eq!(others.unwrap(), []);
     assert!(store.inventory(&missing).await.unwrap().is_empty());
     let dense = QueryVector::Dense(vec![1.0, 0.0, 0.0]);
     assert!(

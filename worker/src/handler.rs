@@ -1,11 +1,13 @@
 //! One message: its events, each through the pipeline under one lease, and then its settlement.
 
+mod permit;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use pagemill_pipeline::{LeaseLost, Options, Permit, Pipeline, PipelineError, Progress, Source};
+use pagemill_pipeline::{Options, Pipeline, PipelineError, Source};
 use pagemill_queue::{
-    Breakers, Delivery, Event, Heartbeat, Job, Lease, LeaseSettings, LeaseWatch, Outcome,
+    Breakers, Delivery, Event, Heartbeat, Job, Lease, LeaseSettings, Message, Outcome,
     PermanentFailure, Removal, SettleContext, SettlePermit, Settler,
 };
 use pagemill_storage::{Sequencer, SourceKey, StorageError};
@@ -13,13 +15,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use self::permit::{Drain, LeasePermit};
+
 /// How long a message waits that met a wrong setting: somebody has to mend it first.
 const CONFIGURATION_WAIT: Duration = Duration::from_secs(120);
 /// How long a message waits whose document another worker has.
 const CONFLICT_WAIT: Duration = Duration::from_secs(30);
-/// What is left of the drain time for releasing messages, after which work is dropped where it stands.
-const RELEASE_RESERVE: Duration = Duration::from_secs(5);
-
 /// Handles messages. One for the whole process.
 #[derive(Debug)]
 pub struct Handler {
@@ -48,7 +49,7 @@ impl Handler {
         let events = pagemill_queue::parse(&message.body);
         let trace_id = trace_id(&events, &message.id);
         let span = tracing::info_span!("message", trace_id, message_id = %message.id);
-        let context = SettleContext {
+        let mut context = SettleContext {
             attempts: 0,
             trace_id: Some(trace_id.clone()),
         };
@@ -61,7 +62,8 @@ impl Handler {
                     delivery.taken_at,
                     self.lease.clone(),
                 );
-                let outcome = self.work(&events, &lease, &trace_id).await;
+                let (outcome, attempts) = self.work(message, &events, &lease, &trace_id).await;
+                context.attempts = attempts;
                 match lease.finish().await {
                     Ok(permit) => (permit, outcome),
                     Err(lost) => {
@@ -112,19 +114,32 @@ impl Handler {
         }))
     }
 
-    /// Works on the events of a message one after the other, until the lease is lost or the drain time is over.
-    async fn work(&self, events: &[Event], lease: &Lease, trace_id: &str) -> Outcome {
+    /// Works on the events of a message one after the other, until the lease is lost or the drain time is over. The
+    /// second answer is how many attempts have failed by the records, 0 where none said so.
+    async fn work(
+        &self,
+        message: &Message,
+        events: &[Event],
+        lease: &Lease,
+        trace_id: &str,
+    ) -> (Outcome, u32) {
         let watch = lease.watch();
-        let permit = LeasePermit {
-            watch: watch.clone(),
-            drain: Drain::of(self),
+        let drain = Drain::of(&self.shutdown, self.drain);
+        let permit = LeasePermit::new(watch.clone(), drain);
+        let options = Options {
+            trace_id: trace_id.to_owned(),
+            delivery: Some(pagemill_pipeline::Delivery {
+                message_id: message.id.clone(),
+                receives: message.receive_count,
+            }),
+            ..Options::default()
         };
         let all = async {
             let mut outcome = self.without_work(events);
             for event in events {
                 let one = match event {
-                    Event::Job(job) => self.process(job, &permit, trace_id).await,
-                    Event::Removed(removal) => self.remove(removal, &permit, trace_id).await,
+                    Event::Job(job) => self.process(job, &permit, &options).await,
+                    Event::Removed(removal) => self.remove(removal, &permit, &options).await,
                     Event::Ignored { .. } | Event::Rejected { .. } => continue,
                 };
                 let is_over = matches!(one, Outcome::LeaseLost | Outcome::Released);
@@ -137,21 +152,25 @@ impl Handler {
         };
         // The lease first: a worker that was frozen must not take one more step of its work when it wakes up. Work
         // that is done comes before the end of the drain time, for it needs no release.
-        tokio::select! {
+        let outcome = tokio::select! {
             biased;
             lost = watch.lost() => {
                 tracing::warn!("work stopped: {lost}");
                 Outcome::LeaseLost
             }
             outcome = all => outcome,
-            () = permit.drain.is_over() => {
-                tracing::info!("the drain time is over, and the document is released where it stands");
+            () = permit.drain.is_out() => {
+                tracing::warn!(
+                    "the drain time is over before the end of the run was recorded: the document is released, and \
+                     its next run takes this one for dead"
+                );
                 Outcome::Released
             }
-        }
+        };
+        (outcome, permit.attempts())
     }
 
-    async fn process(&self, job: &Job, permit: &LeasePermit<'_>, trace_id: &str) -> Outcome {
+    async fn process(&self, job: &Job, permit: &LeasePermit<'_>, options: &Options) -> Outcome {
         if let Some(refused) = self.refuse(&job.bucket, &job.key) {
             return refused;
         }
@@ -167,8 +186,7 @@ impl Handler {
         };
         let options = Options {
             force: job.force,
-            custom_prompt: None,
-            trace_id: trace_id.to_owned(),
+            ..options.clone()
         };
         let begun = Instant::now();
         let result = self
@@ -178,7 +196,12 @@ impl Handler {
         self.conclude(&job.key, begun.elapsed(), result)
     }
 
-    async fn remove(&self, removal: &Removal, permit: &LeasePermit<'_>, trace_id: &str) -> Outcome {
+    async fn remove(
+        &self,
+        removal: &Removal,
+        permit: &LeasePermit<'_>,
+        options: &Options,
+    ) -> Outcome {
         if let Some(refused) = self.refuse(&removal.bucket, &removal.key) {
             return refused;
         }
@@ -201,12 +224,8 @@ impl Handler {
             version_id: None,
             sequencer: removal.sequencer.clone().and_then(Sequencer::new),
         };
-        let options = Options {
-            trace_id: trace_id.to_owned(),
-            ..Options::default()
-        };
         let begun = Instant::now();
-        let result = self.pipeline.remove_source(&source, &options, permit).await;
+        let result = self.pipeline.remove_source(&source, options, permit).await;
         self.conclude(&removal.key, begun.elapsed(), result)
     }
 
@@ -305,7 +324,7 @@ impl Handler {
                 }
             }
             PipelineError::Stopped => {
-                tracing::info!(source = key, "released at a boundary");
+                tracing::info!(source = key, "released, and a later run goes on");
                 Outcome::Released
             }
             PipelineError::LeaseLost(lost) => {
@@ -370,57 +389,4 @@ fn trace_id(events: &[Event], message_id: &str) -> String {
         _ => None,
     });
     given.unwrap_or_else(|| message_id.to_owned())
-}
-
-/// How much of the time after a shutdown's beginning is left.
-struct Drain<'a> {
-    shutdown: &'a CancellationToken,
-    budget: Duration,
-    began: std::sync::OnceLock<Instant>,
-}
-
-impl<'a> Drain<'a> {
-    fn of(handler: &'a Handler) -> Self {
-        Self {
-            shutdown: &handler.shutdown,
-            budget: handler.drain.saturating_sub(RELEASE_RESERVE),
-            began: std::sync::OnceLock::new(),
-        }
-    }
-
-    /// Whether work should end at its next boundary: three quarters of the time are gone.
-    fn is_nearly_over(&self) -> bool {
-        self.shutdown.is_cancelled()
-            && self.began.get_or_init(Instant::now).elapsed() > self.budget * 3 / 4
-    }
-
-    /// Resolves when work must be dropped where it stands.
-    async fn is_over(&self) {
-        self.shutdown.cancelled().await;
-        let elapsed = self.began.get_or_init(Instant::now).elapsed();
-        tokio::time::sleep(self.budget.saturating_sub(elapsed)).await;
-    }
-}
-
-/// The permit of a run under a lease.
-struct LeasePermit<'a> {
-    watch: LeaseWatch,
-    drain: Drain<'a>,
-}
-
-impl Permit for LeasePermit<'_> {
-    fn check(&self) -> Result<(), LeaseLost> {
-        match self.watch.proof() {
-            Ok(_proof) => Ok(()),
-            Err(_lost) => Err(LeaseLost),
-        }
-    }
-
-    fn progress(&self, _progress: Progress) {
-        self.watch.progress();
-    }
-
-    fn should_stop(&self) -> bool {
-        self.drain.is_nearly_over()
-    }
 }

@@ -26,8 +26,9 @@
 //! # Reading order
 //!
 //! [`settings`] (what can be tuned) -> [`fingerprint`] -> [`plan`] -> [`process`] (the run) -> `stages` (what each
-//! stage makes) -> [`outcome`].
+//! stage makes) -> [`outcome`] -> [`attempts`] (what a run that ended early leaves to the next).
 
+pub mod attempts;
 pub mod fingerprint;
 pub mod outcome;
 pub mod permit;
@@ -41,6 +42,7 @@ mod run;
 mod stages;
 
 pub use artifacts::{LinksFile, MetadataFile, StructureFile, TextFile};
+pub use attempts::Delivery;
 pub use outcome::{Counts, Outcome, PipelineError, Processed};
 pub use permit::{LeaseLost, Permit, Progress, Unlimited};
 pub use plan::{Plan, PlannedStage, Reason};

@@ -1,5 +1,7 @@
 //! The permit of a run: may it still write, and how far is it.
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use pagemill_storage::Stage;
 
 /// The document is no longer this worker's; somebody else may be at work on it.
@@ -48,6 +50,15 @@ pub trait Permit: Send + Sync {
     fn should_stop(&self) -> bool {
         false
     }
+
+    /// Resolves when the run must end at once, wherever it is: what is under way is dropped, and the run writes that
+    /// it ended, so that its start marker does not pass for a death. Leave it the time of one small write.
+    fn stopped(&self) -> BoxFuture<'_, ()> {
+        std::future::pending().boxed()
+    }
+
+    /// Takes note that the run ends in a failure: so many runs in a row have failed by the record, this one included.
+    fn failed(&self, _attempts: u32) {}
 }
 
 /// The permit of a run that nobody else can take over.

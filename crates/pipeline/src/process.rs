@@ -1,9 +1,11 @@
 //! The run: from a source's key to its committed record.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::StreamExt;
+use futures::future::{self, Either};
 use pagemill_index::{Indexer, TargetStore};
 use pagemill_metadata::MetadataGenerator;
 use pagemill_pdf::PdfEngine;
@@ -14,6 +16,7 @@ use pagemill_storage::{
     Sequencer, SourceKey, SourceVersion, Stage, StorageError,
 };
 
+use crate::attempts::{Delivery, UnrecordedEnds, WORKER_DIED};
 use crate::fingerprint::Fingerprinter;
 use crate::outcome::{Counts, Outcome, PipelineError, Processed};
 use crate::permit::{Permit, Progress};
@@ -72,6 +75,8 @@ pub struct Options {
     pub custom_prompt: Option<String>,
     /// Ties the logs of one message together.
     pub trace_id: String,
+    /// The queue message that asks for the run, where one does: it tells a dead worker from one that is at work.
+    pub delivery: Option<Delivery>,
 }
 
 /// Runs documents. Cheap to clone; one for the whole process.
@@ -79,6 +84,7 @@ pub struct Options {
 pub struct Pipeline {
     parts: Arc<Parts>,
     records: Arc<RecordStore>,
+    pub(crate) unrecorded_ends: Arc<UnrecordedEnds>,
 }
 
 impl Pipeline {
@@ -88,6 +94,7 @@ impl Pipeline {
         Self {
             parts: Arc::new(parts),
             records: Arc::new(records),
+            unrecorded_ends: Arc::default(),
         }
     }
 
@@ -131,7 +138,7 @@ impl Pipeline {
             &self.parts.store,
             &self.records,
             permit,
-            &options.trace_id,
+            options,
             &source.key,
             loaded,
         );
@@ -150,33 +157,82 @@ impl Pipeline {
         if !options.force
             && let Some(done) = self.up_to_date(&run.record, &head, &targets, options)
         {
+            if done.is_err() {
+                permit.failed(run.record.attempts);
+            }
             return done;
         }
 
+        if let Err(error) = self.take_over(&mut run, &head, &targets, options) {
+            let PipelineError::Permanent {
+                reason,
+                stage,
+                message,
+            } = &error
+            else {
+                return Err(error);
+            };
+            let failed = FailedStage {
+                reason: reason.clone(),
+                stage: *stage,
+                message: message.clone(),
+            };
+            let fingerprint = self.death_fingerprint(&source.key, &head, &targets, options);
+            self.fail_after_deaths(&mut run, failed, source, &head, fingerprint)
+                .await?;
+            permit.failed(run.record.attempts);
+            return Err(error);
+        }
+
+        let work = self.work(&mut run, source, &head, &targets, options);
+        let ended = match future::select(pin!(work), permit.stopped()).await {
+            Either::Left((ended, _)) => ended,
+            // What was under way is dropped here; `Run` knows how to go on after a write that was cut short.
+            Either::Right(((), _)) => Err(PipelineError::Stopped),
+        };
+        self.conclude(run, ended, options).await
+    }
+
+    /// Everything between the decision to run and the end marker. May be dropped at any point.
+    async fn work(
+        &self,
+        run: &mut Run<'_>,
+        source: &Source,
+        head: &ObjectMeta,
+        targets: &[TargetStore],
+        options: &Options,
+    ) -> Result<Outcome, PipelineError> {
         // Bring the bytes, unless the stages that must run can do without them.
         let known =
-            same_bytes(run.record.version.as_ref(), &head).map(|version| version.sha256.clone());
+            same_bytes(run.record.version.as_ref(), head).map(|version| version.sha256.clone());
         let mut plan = known
             .as_deref()
-            .map(|sha256| self.plan_for(&run.record, sha256, &targets, options));
+            .map(|sha256| self.plan_for(&run.record, sha256, targets, options));
         let mut stored = None;
         if let Some(plan) = plan.as_mut()
             && !plan.needs_source()
         {
-            stored = self.load_stored(&run, plan).await?;
+            stored = self.load_stored(run, plan).await?;
         }
+        let status_before = run.record.status;
         let file = match &plan {
             Some(plan) if !plan.needs_source() => None,
-            _ => Some(self.fetch(&mut run, source, options).await?),
+            _ => {
+                // Reading a file into memory may already end a worker, so the start marker comes first.
+                run.record.status = RecordStatus::Processing;
+                run.begin(Stage::Inspect).await?;
+                Some(self.fetch(run, source).await?)
+            }
         };
         let version = match &file {
             Some((_, version)) => version.clone(),
             None => version_of(
                 known.expect("a plan without fetching is made from a known hash"),
-                &head,
+                head,
                 source,
             ),
         };
+        run.current = Some(version.clone());
         let plan = match plan {
             Some(plan)
                 if run
@@ -187,74 +243,82 @@ impl Pipeline {
             {
                 plan
             }
-            _ => self.plan_for(&run.record, &version.sha256, &targets, options),
+            _ => self.plan_for(&run.record, &version.sha256, targets, options),
         };
-        if plan.is_empty()
-            && matches!(
-                run.record.status,
-                RecordStatus::Done | RecordStatus::Partial
-            )
-        {
+        if plan.is_empty() && matches!(status_before, RecordStatus::Done | RecordStatus::Partial) {
             // The same bytes under a new tag: remember the tag, so that next time nothing is fetched.
             run.record.version = Some(version);
+            run.record.status = status_before;
+            run.record.in_progress = None;
+            run.record.deaths = None;
+            run.record.attempts = 0;
             run.save().await?;
             return Ok(Outcome::Unchanged(summary(&run.record, Vec::new(), 0)));
         }
+        let file = file.map(|(file, _)| file);
+        self.build(run, file, stored, &version, &plan, options)
+            .await
+    }
 
-        let built = self
-            .build(
-                &mut run,
-                file.map(|(file, _)| file),
-                stored,
-                &version,
-                &plan,
-                options,
-            )
-            .await;
-        match built {
-            Err(PipelineError::Permanent {
+    /// Ends a run in the record, by how its work ended.
+    async fn conclude(
+        &self,
+        mut run: Run<'_>,
+        ended: Result<Outcome, PipelineError>,
+        options: &Options,
+    ) -> Result<Outcome, PipelineError> {
+        let error = match ended {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => error,
+        };
+        let counts = match &error {
+            // Not this worker's document any more: nothing is written.
+            PipelineError::LeaseLost(_) | PipelineError::Conflict => return Err(error),
+            PipelineError::Stopped => false,
+            PipelineError::Permanent { .. }
+            | PipelineError::Transient { .. }
+            | PipelineError::Configuration { .. } => true,
+        };
+        if let (
+            PipelineError::Permanent {
                 reason,
                 stage,
                 message,
-            }) => {
-                let failed = FailedStage {
-                    reason,
-                    stage,
-                    message,
-                };
-                Err(self.fail(&mut run, failed, version, options).await?)
+            },
+            Some(version),
+        ) = (&error, run.current.take())
+        {
+            let failed = FailedStage {
+                reason: reason.clone(),
+                stage: *stage,
+                message: message.clone(),
+            };
+            run.record.attempts = run.record.attempts.saturating_add(1);
+            if let Err(unrecorded) = self.fail(&mut run, failed, version, options).await {
+                self.unrecorded_ends.add(&run.id);
+                return Err(unrecorded);
             }
-            Err(error @ (PipelineError::LeaseLost(_) | PipelineError::Conflict)) => Err(error),
-            Err(error) => {
-                run.save_interruption().await;
-                Err(error)
-            }
-            Ok(outcome) => Ok(outcome),
+        } else if !run.save_end(counts).await {
+            self.unrecorded_ends.add(&run.id);
         }
+        if counts {
+            run.permit.failed(run.record.attempts);
+        }
+        Err(error)
     }
 
-    /// Records a permanent failure, and gives it back as the run's error.
+    /// Records a permanent failure of a version whose bytes were read.
     async fn fail(
         &self,
         run: &mut Run<'_>,
         failed: FailedStage,
         version: SourceVersion,
         options: &Options,
-    ) -> Result<PipelineError, PipelineError> {
-        let FailedStage {
-            reason,
-            stage,
-            message,
-        } = &failed;
-        let error = PipelineError::Permanent {
-            reason: reason.clone(),
-            stage: *stage,
-            message: message.clone(),
-        };
+    ) -> Result<(), PipelineError> {
         let fingerprint = self.failure_fingerprint(&run.record.source, &version.sha256, options);
         run.save_failure(failed, version, fingerprint).await?;
         self.note_history(&run.record);
-        Ok(error)
+        Ok(())
     }
 
     /// What a run would do, and why, without doing it. `None` when the source has never been fetched in its present
@@ -295,7 +359,6 @@ impl Pipeline {
         options: &Options,
     ) -> Result<Outcome, PipelineError> {
         run.record.status = RecordStatus::Processing;
-        run.record.attempts = run.record.attempts.saturating_add(1);
         run.record.failure = None;
         run.record.version = Some(version.clone());
         run.record.target_stores = plan
@@ -307,9 +370,9 @@ impl Pipeline {
             .stages
             .first()
             .map_or(Stage::Commit, |planned| planned.stage);
-        run.enter(first);
-        run.mark_in_progress();
-        run.save().await?;
+        if !run.has_begun() {
+            run.begin(first).await?;
+        }
 
         let extracted = match (file, stored) {
             (Some(file), _) => self.extract(run, file, version, plan).await?,
@@ -341,9 +404,7 @@ impl Pipeline {
         &self,
         run: &mut Run<'_>,
         source: &Source,
-        options: &Options,
     ) -> Result<(SealedFile, SourceVersion), PipelineError> {
-        run.enter(Stage::Inspect);
         let opened = self
             .parts
             .store
@@ -370,23 +431,8 @@ impl Pipeline {
             Err(FetchError::Storage(error)) => Err(run.storage(error)),
             Err(FetchError::Pdf(error)) => {
                 // Empty, too large or not a PDF: there is no document to build, but there is a verdict to record.
-                let version = version_of(String::new(), &meta, source);
-                match PipelineError::from_pdf(Stage::Inspect, error) {
-                    PipelineError::Permanent {
-                        reason,
-                        stage,
-                        message,
-                    } => {
-                        run.record.attempts = run.record.attempts.saturating_add(1);
-                        let failed = FailedStage {
-                            reason,
-                            stage,
-                            message,
-                        };
-                        Err(self.fail(run, failed, version, options).await?)
-                    }
-                    other => Err(other),
-                }
+                run.current = Some(version_of(String::new(), &meta, source));
+                Err(PipelineError::from_pdf(Stage::Inspect, error))
             }
         }
     }
@@ -415,7 +461,7 @@ impl Pipeline {
     }
 
     /// What every stage's fingerprint must be, for this content and these settings.
-    fn wanted(
+    pub(crate) fn wanted(
         &self,
         source: &SourceKey,
         sha256: &str,
@@ -538,8 +584,10 @@ impl Pipeline {
             RecordStatus::Failed => {
                 let failure = record.failure.as_ref()?;
                 let version = same_bytes(failure.version.as_ref(), head)?;
-                let fingerprint =
-                    self.failure_fingerprint(&record.source, &version.sha256, options);
+                let fingerprint = match failure.reason.as_str() {
+                    WORKER_DIED => self.death_fingerprint(&record.source, head, targets, options),
+                    _ => self.failure_fingerprint(&record.source, &version.sha256, options),
+                };
                 (failure.fingerprint == fingerprint).then(|| {
                     Err(PipelineError::Permanent {
                         reason: failure.reason.clone(),
@@ -597,14 +645,14 @@ fn summary(record: &Record, ran: Vec<Stage>, llm_calls: u32) -> Processed {
 }
 
 /// A record's version, when it is of the bytes that the store has now.
-fn same_bytes<'a>(
+pub(crate) fn same_bytes<'a>(
     version: Option<&'a SourceVersion>,
     head: &ObjectMeta,
 ) -> Option<&'a SourceVersion> {
     version.filter(|version| version.etag == head.etag.0 && version.bytes == head.bytes)
 }
 
-fn version_of(sha256: String, meta: &ObjectMeta, source: &Source) -> SourceVersion {
+pub(crate) fn version_of(sha256: String, meta: &ObjectMeta, source: &Source) -> SourceVersion {
     let ETag(etag) = meta.etag.clone();
     SourceVersion {
         sha256,

@@ -34,13 +34,26 @@ impl Pipeline {
             &parts.store,
             self.records(),
             permit,
-            &options.trace_id,
+            options,
             &source.key,
             loaded,
         );
         run.enter(Stage::Commit);
-        // The tombstone comes first: from here on, a run that is under way for this source can't commit any more, and
-        // dies at its next write of the record. A crash after it leaves the rest to the message, which comes back.
+        let index_permit = run.index_permit();
+        let removed = parts
+            .indexer
+            .remove(source.key.as_str(), &index_permit)
+            .await;
+        removed.map_err(|error| run.index_error(error))?;
+        let layout = self.layout();
+        let mut keys = self.page_image_keys(&run, &source.key, None).await?;
+        keys.extend([
+            layout.text(&source.key),
+            layout.links(&source.key),
+            layout.structure(&source.key),
+            layout.metadata(&source.key),
+        ]);
+        run.delete(keys).await?;
         run.record.status = RecordStatus::Removed;
         run.record.stages.clear();
         run.record.target_stores.clear();
@@ -48,6 +61,7 @@ impl Pipeline {
         run.record.failure = None;
         run.record.in_progress = None;
         run.record.attempts = 0;
+        run.record.deaths = None;
         let last = run.record.version.take();
         run.record.version = Some(SourceVersion {
             sequencer: source.sequencer.clone(),
@@ -60,26 +74,6 @@ impl Pipeline {
             })
         });
         run.save().await?;
-
-        // What is deleted is listed before the record is looked at again: had the source been uploaded anew meanwhile,
-        // its run would have written the record before its first output.
-        let layout = self.layout();
-        let mut keys = self.page_image_keys(&run, &source.key, None).await?;
-        keys.extend([
-            layout.text(&source.key),
-            layout.links(&source.key),
-            layout.structure(&source.key),
-            layout.metadata(&source.key),
-        ]);
-        run.confirm_record().await?;
-        let index_permit = run.index_permit();
-        let removed = parts
-            .indexer
-            .remove(source.key.as_str(), &index_permit)
-            .await;
-        removed.map_err(|error| run.index_error(error))?;
-        run.confirm_record().await?;
-        run.delete(keys).await?;
         self.note_history(&run.record);
         Ok(Outcome::Removed)
     }

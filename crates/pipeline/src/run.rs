@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use pagemill_index::IndexError;
 use pagemill_storage::{
-    Condition, ETag, Failure, Fingerprint, InProgress, ObjectStore, PutOptions, Record,
+    Condition, Deaths, ETag, Failure, Fingerprint, InProgress, ObjectStore, PutOptions, Record,
     RecordStatus, RecordStore, SourceKey, SourceVersion, Stage, StageEntry, StorageError,
 };
 use serde::Serialize;
@@ -15,15 +15,21 @@ use serde::de::DeserializeOwned;
 
 use crate::outcome::PipelineError;
 use crate::permit::{LeaseLost, Permit, Progress};
+use crate::process::Options;
 
 /// A run over one source. Every write goes through here, and asks the permit first.
 pub(crate) struct Run<'a> {
     pub(crate) store: &'a Arc<dyn ObjectStore>,
     pub(crate) records: &'a RecordStore,
     pub(crate) permit: &'a dyn Permit,
-    pub(crate) trace_id: &'a str,
+    /// Tells this run from every other.
+    pub(crate) id: String,
     pub(crate) record: Record,
+    /// The version of the source at work, once its bytes were read.
+    pub(crate) current: Option<SourceVersion>,
+    options: &'a Options,
     tag: Option<ETag>,
+    writes: Writes,
     /// The version that the record's stages were made from, before this run.
     built: Option<SourceVersion>,
     stage: Stage,
@@ -35,7 +41,7 @@ impl<'a> Run<'a> {
         store: &'a Arc<dyn ObjectStore>,
         records: &'a RecordStore,
         permit: &'a dyn Permit,
-        trace_id: &'a str,
+        options: &'a Options,
         source: &SourceKey,
         loaded: Option<(Record, ETag)>,
     ) -> Self {
@@ -47,10 +53,13 @@ impl<'a> Run<'a> {
             store,
             records,
             permit,
-            trace_id,
+            id: format!("{:016x}", rand::random::<u64>()),
+            current: None,
+            options,
             built: record.version.clone(),
             record,
             tag,
+            writes: Writes::None,
             stage: Stage::Inspect,
             begun: Instant::now(),
         }
@@ -73,12 +82,35 @@ impl<'a> Run<'a> {
         tracing::debug!(stage = ?stage, "stage begins");
     }
 
-    /// Puts the start marker of the stage entered into the record, to be saved with it.
+    /// Enters the first stage, and makes the start marker durable.
+    pub(crate) async fn begin(&mut self, stage: Stage) -> Result<(), PipelineError> {
+        self.enter(stage);
+        self.mark_in_progress();
+        self.save().await
+    }
+
+    /// Whether this run's start marker is in the record.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.writes != Writes::None
+    }
+
+    /// Puts the start marker of the stage entered into the record, to be saved with it. Deaths in an earlier stage
+    /// are behind the document now.
     pub(crate) fn mark_in_progress(&mut self) {
+        let is_past = |deaths: &Deaths| {
+            self.stage > deaths.stage && !(self.stage.reads_source() && deaths.stage.reads_source())
+        };
+        if self.record.deaths.as_ref().is_some_and(is_past) {
+            self.record.deaths = None;
+        }
+        let delivery = self.options.delivery.as_ref();
         self.record.in_progress = Some(InProgress {
             stage: self.stage,
             since: Timestamp::now(),
-            trace_id: self.trace_id.to_owned(),
+            trace_id: self.options.trace_id.clone(),
+            run: self.id.clone(),
+            message_id: delivery.map(|delivery| delivery.message_id.clone()),
+            page: None,
         });
     }
 
@@ -101,12 +133,15 @@ impl<'a> Run<'a> {
     pub(crate) async fn save(&mut self) -> Result<(), PipelineError> {
         self.permit.check()?;
         self.record.updated_at = Timestamp::now();
+        // Until the answer is there, nobody knows whether the write took place; this future may also be dropped.
+        self.writes = Writes::UnderWay;
         let tag = self
             .records
             .save(&self.record, self.tag.as_ref())
             .await
             .map_err(|error| PipelineError::from_record(self.stage, error))?;
         self.tag = Some(tag);
+        self.writes = Writes::Done;
         Ok(())
     }
 
@@ -124,6 +159,7 @@ impl<'a> Run<'a> {
         } = failed;
         self.record.status = RecordStatus::Failed;
         self.record.in_progress = None;
+        self.record.deaths = None;
         self.record.version = self.built.clone();
         let at = Timestamp::now();
         let version = Some(version);
@@ -138,14 +174,60 @@ impl<'a> Run<'a> {
         self.save().await
     }
 
-    /// Notes that the run ended early and not by the document's fault: the attempt does not count, and the missing
-    /// end marker must not look like a death. Best effort: where it can't be written, the next run finds the marker.
-    pub(crate) async fn save_interruption(&mut self) {
-        self.record.in_progress = None;
-        self.record.attempts = self.record.attempts.saturating_sub(1);
-        if let Err(error) = self.save().await {
-            tracing::debug!(source = %self.record.source, "the end of the run could not be recorded: {error}");
+    /// Writes the end marker of a run that did not reach a final state, so that its start marker does not pass for a
+    /// death; `counts` says whether the run counts as a failed attempt. Answers whether the record has no marker of
+    /// this run any more.
+    ///
+    /// The work may have been dropped in the middle of a write of the record. Then the record is read again: where it
+    /// is as this run left it, or has this run's marker, it is written over.
+    pub(crate) async fn save_end(&mut self, counts: bool) -> bool {
+        if counts {
+            self.record.attempts = self.record.attempts.saturating_add(1);
         }
+        if self.writes == Writes::None {
+            return true;
+        }
+        // A write that was dropped may still arrive between the reading and the writing, once.
+        for _ in 0..3 {
+            if self.writes == Writes::UnderWay {
+                match self.find_again().await {
+                    Ok(Found::Ours) => {}
+                    Ok(Found::Over) => return true,
+                    Err(error) => return self.without_end(&error),
+                }
+            }
+            self.record.in_progress = None;
+            match self.save().await {
+                Ok(()) => return true,
+                Err(PipelineError::Conflict) => {}
+                Err(error) => return self.without_end(&error),
+            }
+        }
+        self.without_end(&PipelineError::Conflict)
+    }
+
+    fn without_end(&self, error: &PipelineError) -> bool {
+        tracing::warn!(source = %self.record.source, "the end of the run could not be recorded: {error}");
+        false
+    }
+
+    /// Learns what became of a write without an answer.
+    async fn find_again(&mut self) -> Result<Found, PipelineError> {
+        let loaded = self.records.load(&self.record.source).await;
+        let loaded = loaded.map_err(|error| PipelineError::from_record(self.stage, error))?;
+        let (record, tag) = match loaded {
+            Some((record, tag)) => (Some(record), Some(tag)),
+            None => (None, None),
+        };
+        let marker = record.and_then(|record| record.in_progress);
+        let is_ours = marker.is_some_and(|marker| marker.run == self.id);
+        if tag != self.tag && !is_ours {
+            // The last write took place and was an end, or somebody else has the document.
+            return Ok(Found::Over);
+        }
+        // A write that did not take place and may still arrive is kept out by the end that is written in its place.
+        self.tag = tag;
+        Ok(Found::Ours)
     }
 
     /// Writes an object that never changes under its key.
@@ -260,7 +342,7 @@ impl<'a> Run<'a> {
     }
 
     /// Fails when the record is no longer the one that this run wrote.
-    pub(crate) async fn confirm_record(&self) -> Result<(), PipelineError> {
+    async fn confirm_record(&self) -> Result<(), PipelineError> {
         let loaded = self.records.load(&self.record.source).await;
         let loaded = loaded.map_err(|error| PipelineError::from_record(self.stage, error))?;
         if loaded.map(|(_, tag)| tag) == self.tag {
@@ -269,6 +351,25 @@ impl<'a> Run<'a> {
             Err(PipelineError::Conflict)
         }
     }
+}
+
+/// What became of a run's own writes of its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    /// There was none.
+    None,
+    /// One has no answer yet.
+    UnderWay,
+    /// Each was answered.
+    Done,
+}
+
+/// Whose record is in the store.
+enum Found {
+    /// As this run read it or wrote it.
+    Ours,
+    /// No marker of this run is in it.
+    Over,
 }
 
 /// Where and why a document failed for good.

@@ -28,8 +28,26 @@ pub struct Settings {
     pub target_stores: Vec<String>,
     /// What a document may cost at most.
     pub limits: Limits,
+    /// When to give a document up.
+    pub attempts: AttemptSettings,
     /// User passwords of encrypted PDFs. Shown masked.
     pub passwords: Passwords,
+}
+
+/// When to give a document up. Failures that may pass are tried for ever; only deaths end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AttemptSettings {
+    /// So many workers in a row that died (killed, out of memory, crashed, lease lost) in the same stage of a document
+    /// make it fail for good, with the reason `worker_died`. After the first one it is processed cautiously, one page
+    /// at a time.
+    pub max_deaths: u32,
+}
+
+impl Default for AttemptSettings {
+    fn default() -> Self {
+        Self { max_deaths: 3 }
+    }
 }
 
 impl Settings {
@@ -103,6 +121,11 @@ impl Settings {
                     "{name} is 0, so nothing could be processed: give a larger number"
                 ));
             }
+        }
+        if self.attempts.max_deaths == 0 {
+            return refuse(
+                "attempts.max_deaths is 0, so no document could be started: give at least 1".into(),
+            );
         }
         self.layout.validate().map_err(SettingsError)?;
         self.targets(None)?;

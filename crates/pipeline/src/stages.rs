@@ -412,6 +412,7 @@ impl Pipeline {
         );
         run.record.in_progress = None;
         run.record.attempts = 0;
+        run.record.deaths = None;
         run.save().await?;
         self.note_history(&run.record);
         Ok(())

@@ -33,7 +33,7 @@ pub use object::{
 };
 pub use overlay::Overlay;
 pub use record::{
-    Failure, Fingerprint, Generation, InProgress, PageLedger, Record, RecordError, RecordStatus,
-    RecordStore, RecordStream, Sequencer, SourceVersion, Stage, StageEntry,
+    Deaths, Failure, Fingerprint, Generation, InProgress, PageLedger, Record, RecordError,
+    RecordStatus, RecordStore, RecordStream, Sequencer, SourceVersion, Stage, StageEntry,
 };
 pub use s3::{S3Options, S3Store};

@@ -3,7 +3,7 @@
 mod sequencer;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -73,6 +73,11 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Whether it reads the PDF itself. These stages run as one.
+    pub fn reads_source(self) -> bool {
+        self <= Self::Structure
+    }
+
     /// Its name, as in records.
     pub fn name(self) -> &'static str {
         match self {
@@ -195,12 +200,16 @@ pub struct Record {
     /// How every page ended.
     #[serde(default)]
     pub ledger: PageLedger,
-    /// Attempts since the last success; releases on shutdown do not count.
+    /// Runs in a row that failed: deaths, failures that may pass, and a failure for good. Releases on shutdown and
+    /// runs that another worker overtook do not count; a commit begins anew at 0.
     #[serde(default)]
     pub attempts: u32,
     /// Set while a worker is inside a stage: a start without an end is a death.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_progress: Option<InProgress>,
+    /// Deaths in the stage that the document has not got past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deaths: Option<Deaths>,
     /// Why it failed, when it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -219,6 +228,30 @@ pub struct InProgress {
     pub since: Timestamp,
     /// Trace id of the run, as in the logs.
     pub trace_id: String,
+    /// The run, told from every other one, also of the same message.
+    #[serde(default)]
+    pub run: String,
+    /// The queue message that asked for the run, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// The page at work. Only a cautious run, which does one page at a time, says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
+}
+
+/// Workers that died in one stage of a document: killed, out of memory, crashed, or without a lease before the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Deaths {
+    /// The stage of the last one. The stages that read the PDF (`inspect` to `structure`) count as one.
+    pub stage: Stage,
+    /// How many in a row.
+    pub count: u32,
+    /// Hash of what they depend on: another version of the source, other settings, another engine or another build
+    /// begin anew.
+    pub fingerprint: Fingerprint,
+    /// Pages at which a cautious run died. The next run leaves them out.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub pages: BTreeSet<u32>,
 }
 
 impl Record {
@@ -237,6 +270,7 @@ impl Record {
             ledger: PageLedger::default(),
             attempts: 0,
             in_progress: None,
+            deaths: None,
             failure: None,
             created_at: at,
             updated_at: at,

@@ -1,0 +1,338 @@
+//! What counts as a failed attempt, what as a death, and what as neither.
+//!
+//! A run writes a start marker into the record before it does anything heavy, moves it from stage to stage, and takes
+//! it away at its end. How a run ends decides what is counted:
+//!
+//! | end of a run | marker | `attempts` | `deaths` |
+//! |---|---|---|---|
+//! | commit | taken away | 0 | none |
+//! | failure that may pass, wrong setting | taken away | +1 | as they were |
+//! | failure for good | taken away | +1 | none |
+//! | stopped by a shutdown, at a boundary or inside a stage | taken away | as they were | as they were |
+//! | overtaken by another worker ([`PipelineError::Conflict`]) | the other's | as they were | as they were |
+//! | killed, out of memory, crashed, panicked, lease lost (also by a stall) | **stays** | +1, by the next run | +1 in that stage, by the next run |
+//!
+//! So a death is a marker that the next run of the *same* message finds: the queue hands a message over again only
+//! when the worker before is done with it. The marker of *another* message's run may be of a worker that is alive, and
+//! this run steps aside ([`PipelineError::Conflict`]) until that message is redelivered and settles it; after
+//! [`YIELDS_MAX`] receives, or when the marker is older than [`ABANDONED_AFTER`], the other message must be gone, and
+//! this run takes over without counting a death. A run without a message (a folder run) takes every marker for a
+//! death.
+//!
+//! A run whose end could not be written, because the object store failed, is remembered in this process: its marker
+//! is no death. A worker whose lease is lost must not write, so that its marker counts. Three outages of the queue,
+//! each longer than a lease, in the same stage of the same document would look like three deaths.
+//!
+//! Deaths are counted for one stage, one version of the source, one set of settings, one engine and one build of the
+//! worker ([`Deaths::fingerprint`]); whatever changes begins anew, and so does the next stage. After
+//! `attempts.max_deaths` of them the document fails for good with [`WORKER_DIED`], until one of these changes or a
+//! run is forced.
+//!
+//! Backoff: 30 s × 2ⁿ by the record's `attempts`, and by the message's receive count where no record could be read.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pagemill_index::TargetStore;
+use pagemill_storage::{Deaths, Fingerprint, InProgress, ObjectMeta, RecordStatus, SourceKey};
+
+use crate::fingerprint::Fingerprinter;
+use crate::outcome::PipelineError;
+use crate::process::{Options, Pipeline};
+use crate::run::{FailedStage, Run};
+
+/// The reason code of a document that ended too many workers.
+pub const WORKER_DIED: &str = "worker_died";
+
+/// So often a message steps aside for another one's run of the same document. With the backoff between receives that
+/// is over an hour.
+pub const YIELDS_MAX: u32 = 10;
+
+/// A start marker of another message is not waited for any longer than this. Runs that read a long document renew
+/// theirs every minute.
+pub const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// The queue message that asks for a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its id, the same at each redelivery.
+    pub message_id: String,
+    /// How often it was received, this time included.
+    pub receives: u32,
+}
+
+/// What the record says of the run before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Previous {
+    /// It ended, or there was none.
+    Ended,
+    /// It is gone, for reasons that are not the document's.
+    Gone,
+    /// It died.
+    Died,
+    /// It may still be at work.
+    MaybeAtWork,
+}
+
+/// Runs of this process whose end the object store did not take.
+#[derive(Debug, Default)]
+pub(crate) struct UnrecordedEnds(Mutex<BTreeSet<String>>);
+
+impl UnrecordedEnds {
+    /// More than a worker can have at work; beyond it something is wrong, and memory matters more.
+    const MOST: usize = 1_024;
+
+    pub(crate) fn add(&self, run: &str) {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if runs.len() >= Self::MOST {
+            runs.pop_first();
+        }
+        runs.insert(run.to_owned());
+    }
+
+    fn has(&self, run: &str) -> bool {
+        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.contains(run)
+    }
+}
+
+fn previous(
+    marker: Option<&InProgress>,
+    delivery: Option<&Delivery>,
+    unrecorded: &UnrecordedEnds,
+    now: Timestamp,
+) -> Previous {
+    let Some(marker) = marker else {
+        return Previous::Ended;
+    };
+    if unrecorded.has(&marker.run) {
+        return Previous::Gone;
+    }
+    let (Some(delivery), Some(other)) = (delivery, &marker.message_id) else {
+        return Previous::Died;
+    };
+    if delivery.message_id == *other {
+        return Previous::Died;
+    }
+    let age = Duration::try_from(now.duration_since(marker.since)).unwrap_or_default();
+    if delivery.receives > YIELDS_MAX || age >= ABANDONED_AFTER {
+        Previous::Gone
+    } else {
+        Previous::MaybeAtWork
+    }
+}
+
+/// The deaths after one more.
+fn one_more(before: Option<Deaths>, marker: &InProgress, fingerprint: Fingerprint) -> Deaths {
+    let is_same_work = |deaths: &Deaths| {
+        let same_stage = deaths.stage == marker.stage
+            || (deaths.stage.reads_source() && marker.stage.reads_source());
+        same_stage && deaths.fingerprint == fingerprint
+    };
+    let (count, mut pages) = match before {
+        Some(deaths) if is_same_work(&deaths) => (deaths.count, deaths.pages),
+        _ => (0, BTreeSet::new()),
+    };
+    pages.extend(marker.page);
+    Deaths {
+        stage: marker.stage,
+        count: count.saturating_add(1),
+        fingerprint,
+        pages,
+    }
+}
+
+impl Pipeline {
+    /// Looks at the start marker that a run before left, counts a death, and says whether this run may begin.
+    ///
+    /// # Errors
+    /// [`PipelineError::Conflict`] when another message's run may be at work, and [`WORKER_DIED`] when there were too
+    /// many deaths.
+    pub(crate) fn take_over(
+        &self,
+        run: &mut Run<'_>,
+        head: &ObjectMeta,
+        targets: &[TargetStore],
+        options: &Options,
+    ) -> Result<(), PipelineError> {
+        let marker = run.record.in_progress.take();
+        let delivery = options.delivery.as_ref();
+        let before = previous(
+            marker.as_ref(),
+            delivery,
+            &self.unrecorded_ends,
+            Timestamp::now(),
+        );
+        if run.record.status == RecordStatus::Failed {
+            // Something has changed since, or this run would not be: it begins anew.
+            run.record.attempts = 0;
+            run.record.deaths = None;
+        }
+        let marker = match (marker, before) {
+            (Some(marker), Previous::Died) => marker,
+            (_, Previous::MaybeAtWork) => return Err(PipelineError::Conflict),
+            _ => return Ok(()),
+        };
+        let source = run.record.source.clone();
+        let fingerprint = self.death_fingerprint(&source, head, targets, options);
+        let deaths = one_more(run.record.deaths.take(), &marker, fingerprint);
+        run.record.attempts = run.record.attempts.saturating_add(1);
+        tracing::warn!(
+            source = %source,
+            stage = marker.stage.name(),
+            page = marker.page,
+            deaths = deaths.count,
+            before_trace_id = marker.trace_id,
+            "a worker died in this document before"
+        );
+        let limit = self.parts().settings.attempts.max_deaths;
+        let is_over = deaths.count >= limit;
+        run.record.deaths = Some(deaths);
+        if is_over {
+            let stage = marker.stage;
+            return Err(PipelineError::Permanent {
+                reason: WORKER_DIED.to_owned(),
+                stage,
+                message: format!(
+                    "{limit} workers in a row died in the stage {} of this document: look for the worker's end in \
+                     the logs around {} (out of memory, a crash); give it more memory, or take the document out",
+                    stage.name(),
+                    marker.since
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// Records the failure of a document that ended too many workers.
+    pub(crate) async fn fail_after_deaths(
+        &self,
+        run: &mut Run<'_>,
+        failed: FailedStage,
+        source: &crate::process::Source,
+        head: &ObjectMeta,
+        fingerprint: Fingerprint,
+    ) -> Result<(), PipelineError> {
+        let known = crate::process::same_bytes(run.record.version.as_ref(), head);
+        let sha256 = known
+            .map(|version| version.sha256.clone())
+            .unwrap_or_default();
+        let version = crate::process::version_of(sha256, head, source);
+        run.save_failure(failed, version, fingerprint).await?;
+        self.note_history(&run.record);
+        Ok(())
+    }
+
+    /// What a worker's death in a document may depend on. The content is named by the store's tag and size, because
+    /// a worker may die before it has read the bytes.
+    pub(crate) fn death_fingerprint(
+        &self,
+        source: &SourceKey,
+        head: &ObjectMeta,
+        targets: &[TargetStore],
+        options: &Options,
+    ) -> Fingerprint {
+        let content = format!("{} {}", head.etag.0, head.bytes);
+        let settings = &self.parts().settings;
+        let print = Fingerprinter::new(pagemill_storage::Stage::Inspect)
+            .part("death")
+            .part(env!("CARGO_PKG_VERSION"))
+            .settings(&settings.limits)
+            .settings(&settings.attempts)
+            .settings(&settings.passwords.patterns(source));
+        let wanted = self.wanted(source, &content, targets, options);
+        wanted
+            .values()
+            .fold(print, Fingerprinter::upstream)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pagemill_storage::Stage;
+
+    use super::*;
+
+    fn marker(stage: Stage, message_id: Option<&str>) -> InProgress {
+        InProgress {
+            stage,
+            since: Timestamp::UNIX_EPOCH,
+            trace_id: "t".into(),
+            run: "run 1".into(),
+            message_id: message_id.map(str::to_owned),
+            page: None,
+        }
+    }
+
+    fn delivery(message_id: &str, receives: u32) -> Option<Delivery> {
+        Some(Delivery {
+            message_id: message_id.into(),
+            receives,
+        })
+    }
+
+    fn fingerprint(name: &str) -> Fingerprint {
+        Fingerprint(name.into())
+    }
+
+    #[test]
+    fn se_4_a_marker_is_a_death_only_for_the_message_that_left_it() {
+        let now = Timestamp::UNIX_EPOCH;
+        let none = UnrecordedEnds::default();
+        let of = |marker: &InProgress, delivery: Option<Delivery>, now| {
+            previous(Some(marker), delivery.as_ref(), &none, now)
+        };
+        let left = marker(Stage::Pages, Some("m1"));
+        assert_eq!(of(&left, delivery("m1", 2), now), Previous::Died);
+        assert_eq!(of(&left, None, now), Previous::Died);
+        assert_eq!(of(&left, delivery("m2", 1), now), Previous::MaybeAtWork);
+        assert_eq!(
+            of(&left, delivery("m2", YIELDS_MAX + 1), now),
+            Previous::Gone
+        );
+        let later = now + ABANDONED_AFTER;
+        assert_eq!(of(&left, delivery("m2", 1), later), Previous::Gone);
+        assert_eq!(
+            of(&marker(Stage::Pages, None), delivery("m2", 1), now),
+            Previous::Died
+        );
+        assert_eq!(previous(None, None, &none, now), Previous::Ended);
+    }
+
+    #[test]
+    fn se_4_an_end_that_the_store_did_not_take_is_no_death() {
+        let ends = UnrecordedEnds::default();
+        ends.add("run 1");
+        let left = marker(Stage::Index, Some("m1"));
+        let again = delivery("m1", 2);
+        assert_eq!(
+            previous(Some(&left), again.as_ref(), &ends, Timestamp::UNIX_EPOCH),
+            Previous::Gone
+        );
+    }
+
+    #[test]
+    fn se_4_deaths_add_up_in_a_stage_and_begin_anew_in_another_or_with_other_inputs() {
+        let inspect = marker(Stage::Inspect, None);
+        let pages = InProgress {
+            page: Some(7),
+            ..marker(Stage::Pages, None)
+        };
+        let first = one_more(None, &inspect, fingerprint("a"));
+        assert_eq!((first.stage, first.count), (Stage::Inspect, 1));
+        let second = one_more(Some(first.clone()), &pages, fingerprint("a"));
+        assert_eq!((second.stage, second.count), (Stage::Pages, 2));
+        assert_eq!(second.pages, BTreeSet::from([7]));
+        let elsewhere = one_more(
+            Some(second.clone()),
+            &marker(Stage::Index, None),
+            fingerprint("a"),
+        );
+        assert_eq!((elsewhere.stage, elsewhere.count), (Stage::Index, 1));
+        let changed = one_more(Some(second), &pages, fingerprint("b"));
+        assert_eq!((changed.count, changed.pages.len()), (1, 1));
+    }
+}

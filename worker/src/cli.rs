@@ -10,6 +10,8 @@ pub(crate) const EXIT_OK: u8 = 0;
 pub(crate) const EXIT_DOCUMENTS_FAILED: u8 = 1;
 /// A setting or an argument is wrong; nothing was processed.
 pub(crate) const EXIT_CONFIGURATION: u8 = 2;
+/// `health`: the worker is not well. The same number as a container's health check gives.
+pub(crate) const EXIT_UNHEALTHY: u8 = 1;
 /// Something that is needed did not answer; documents were left for the next run.
 pub(crate) const EXIT_INCOMPLETE: u8 = 3;
 
@@ -36,6 +38,11 @@ pub(crate) enum Command {
     Local(LocalArguments),
     /// Search what `local` or `run` made.
     Search(SearchArguments),
+    /// Say whether the worker that runs on this machine is well; for a container's health check.
+    #[command(
+        after_help = "Exit codes:\n  0  the worker is well (also while it waits for a service that is away)\n  1  it is not; the line says why and what to do"
+    )]
+    Health,
     /// Print the configuration in force, secrets masked.
     Config(ConfigArguments),
     /// A renderer process (internal).
@@ -118,4 +125,7 @@ pub(crate) struct ConfigArguments {
     /// Print the defaults and what each setting means (docs/CONFIGURATION.md).
     #[arg(long)]
     pub(crate) reference: bool,
+    /// Print what each metric means (docs/METRICS.md).
+    #[arg(long, conflicts_with = "reference")]
+    pub(crate) metrics: bool,
 }

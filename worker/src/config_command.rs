@@ -18,6 +18,10 @@ pub(crate) async fn command(arguments: ConfigArguments) -> anyhow::Result<ExitCo
         write!(output, "{}", reference())?;
         return Ok(ExitCode::from(cli::EXIT_OK));
     }
+    if arguments.metrics {
+        write!(output, "{}", crate::metrics::reference())?;
+        return Ok(ExitCode::from(cli::EXIT_OK));
+    }
     let environment = Environment::read().await?;
     let (settings, origin) = match (&arguments.config, &environment.bucket) {
         (Some(path), _) => (

@@ -140,6 +140,26 @@ pub(crate) const VARIABLES: &[Variable] = &[
         "110",
         "After SIGTERM, how long work in progress may take to finish before it is released. Keep it below the container's stop timeout.",
     ),
+    variable(
+        "PAGEMILL_STATUS_FILE",
+        "`/scratch/worker-status.json` where there is a folder `/scratch`, else `pagemill-worker-status.json` in the folder for temporary files",
+        "Where `run` keeps its status, which `health` reads. Give each worker its own when several run on one machine.",
+    ),
+    variable(
+        "PAGEMILL_STATUS_SECONDS",
+        "5",
+        "How often the status is written. `health` fails when it is more than four times as old.",
+    ),
+    variable(
+        "PAGEMILL_METRICS",
+        "on",
+        "`on`: `run` writes its metrics to standard output, once a minute, as CloudWatch Embedded Metric Format (docs/METRICS.md). `off`: it writes none.",
+    ),
+    variable(
+        "PAGEMILL_METRICS_NAMESPACE",
+        "Pagemill",
+        "Namespace of the metrics in CloudWatch.",
+    ),
 ];
 
 /// Variables that tests and scripts use, which the worker may meet and leaves alone.
@@ -161,6 +181,9 @@ pub(crate) struct Environment {
     pub(crate) children: usize,
     pub(crate) documents: usize,
     pub(crate) drain: Duration,
+    pub(crate) status_every: Duration,
+    /// The namespace of the metrics; none: they are not written.
+    pub(crate) metrics: Option<String>,
 }
 
 /// A Qdrant server.
@@ -183,6 +206,15 @@ pub(crate) fn load_dotenv() -> anyhow::Result<()> {
         Ok(_) => Ok(()),
         Err(error) if error.not_found() => Ok(()),
         Err(error) => Err(error).context(".env can't be read: mend or remove it"),
+    }
+}
+
+/// Where `run` keeps its status and `health` looks for it. Read alone, as `health` needs nothing else.
+pub(crate) fn status_file() -> PathBuf {
+    match std::env::var_os("PAGEMILL_STATUS_FILE") {
+        Some(path) if !path.is_empty() => path.into(),
+        _ if std::path::Path::new("/scratch").is_dir() => "/scratch/worker-status.json".into(),
+        _ => std::env::temp_dir().join("pagemill-worker-status.json"),
     }
 }
 
@@ -277,6 +309,18 @@ impl Environment {
             }),
         };
         let drain = count("PAGEMILL_DRAIN_SECONDS", 110)?;
+        let status_seconds = count("PAGEMILL_STATUS_SECONDS", 5)?;
+        let namespace = text("PAGEMILL_METRICS_NAMESPACE").unwrap_or_else(|| "Pagemill".into());
+        if namespace.chars().count() > 255 || namespace.starts_with("AWS/") {
+            bail!(
+                "PAGEMILL_METRICS_NAMESPACE is {namespace:?}: give at most 255 characters that do not begin with AWS/"
+            );
+        }
+        let metrics = match text("PAGEMILL_METRICS").as_deref() {
+            None | Some("on") => Some(namespace),
+            Some("off") => None,
+            Some(other) => bail!("PAGEMILL_METRICS is {other:?}: give on or off"),
+        };
         Ok(Self {
             bucket: text("S3_BUCKET"),
             queue_url: text("SQS_QUEUE_URL"),
@@ -295,6 +339,8 @@ impl Environment {
             children: count("PAGEMILL_CHILDREN", processors)?,
             documents: count("PAGEMILL_DOCUMENTS", processors)?,
             drain: Duration::from_secs(drain as u64),
+            status_every: Duration::from_secs(status_seconds as u64),
+            metrics,
         })
     }
 

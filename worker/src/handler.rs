@@ -1,5 +1,6 @@
 //! One message: its events, each through the pipeline under one lease, and then its settlement.
 
+mod count;
 mod permit;
 
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use self::permit::{Drain, LeasePermit};
+use crate::metrics::Metric;
+use crate::telemetry::{JobHandle, Telemetry};
 
 /// How long a message waits that met a wrong setting: somebody has to mend it first.
 const CONFIGURATION_WAIT: Duration = Duration::from_secs(120);
@@ -40,6 +43,8 @@ pub struct Handler {
     pub shutdown: CancellationToken,
     /// How long work may go on after that.
     pub drain: Duration,
+    /// Shows what is at work, and counts.
+    pub telemetry: Arc<Telemetry>,
 }
 
 impl Handler {
@@ -53,6 +58,7 @@ impl Handler {
             attempts: 0,
             trace_id: Some(trace_id.clone()),
         };
+        count::received(self.telemetry.metrics(), message);
         async {
             let needs_work = events.iter().any(|event| matches!(event, Event::Job(_) | Event::Removed(_)));
             let (permit, outcome) = if needs_work {
@@ -62,11 +68,14 @@ impl Handler {
                     delivery.taken_at,
                     self.lease.clone(),
                 );
-                let (outcome, attempts) = self.work(message, &events, &lease, &trace_id).await;
+                let job = self.telemetry.begin(&trace_id, Some(lease.watch()));
+                let worked = self.work(message, &events, &lease, &trace_id, &job);
+                let (outcome, attempts) = worked.await;
                 context.attempts = attempts;
                 match lease.finish().await {
                     Ok(permit) => (permit, outcome),
                     Err(lost) => {
+                        self.telemetry.metrics().count(Metric::LeasesLost, lost.code());
                         tracing::warn!("the lease is lost, and the message is left to its next receiver: {lost}");
                         return;
                     }
@@ -87,11 +96,17 @@ impl Handler {
         outcome: &Outcome,
         context: &SettleContext,
     ) {
-        match self
+        let settled = self
             .settler
             .settle(permit, &delivery.message, outcome, context)
-            .await
-        {
+            .await;
+        count::settled(
+            self.telemetry.metrics(),
+            &delivery.message,
+            outcome,
+            &settled,
+        );
+        match settled {
             Ok(settled) => tracing::debug!(?settled, "settled"),
             Err(error) => {
                 tracing::warn!("the message could not be settled and comes back by itself: {error}")
@@ -103,10 +118,12 @@ impl Handler {
     fn without_work(&self, events: &[Event]) -> Outcome {
         Outcome::worst_of(events.iter().map(|event| match event {
             Event::Ignored { reason } => {
+                self.count_end("ignored");
                 tracing::info!(code = reason.code(), "ignored: {reason}");
                 Outcome::Done
             }
             Event::Rejected { reason } => {
+                self.count_end("rejected");
                 tracing::warn!(code = reason.code(), "rejected: {reason}");
                 Outcome::Permanent(reason.clone().into())
             }
@@ -122,10 +139,11 @@ impl Handler {
         events: &[Event],
         lease: &Lease,
         trace_id: &str,
+        job: &JobHandle,
     ) -> (Outcome, u32) {
         let watch = lease.watch();
         let drain = Drain::of(&self.shutdown, self.drain);
-        let permit = LeasePermit::new(watch.clone(), drain);
+        let permit = LeasePermit::new(watch.clone(), drain, job);
         let options = Options {
             trace_id: trace_id.to_owned(),
             delivery: Some(pagemill_pipeline::Delivery {
@@ -155,11 +173,13 @@ impl Handler {
         let outcome = tokio::select! {
             biased;
             lost = watch.lost() => {
+                self.count_end("lease_lost");
                 tracing::warn!("work stopped: {lost}");
                 Outcome::LeaseLost
             }
             outcome = all => outcome,
             () = permit.drain.is_out() => {
+                self.count_end("released");
                 tracing::warn!(
                     "the drain time is over before the end of the run was recorded: the document is released, and \
                      its next run takes this one for dead"
@@ -174,6 +194,7 @@ impl Handler {
         if let Some(refused) = self.refuse(&job.bucket, &job.key) {
             return refused;
         }
+        permit.job.source(&job.key);
         let parts = self.pipeline.parts();
         let targets = match parts.settings.targets(job.target_stores.as_deref()) {
             Ok(targets) => targets,
@@ -193,6 +214,7 @@ impl Handler {
             .pipeline
             .process_single_source(&source, &targets, &options, permit)
             .await;
+        permit.job.end_of_stages();
         self.conclude(&job.key, begun.elapsed(), result)
     }
 
@@ -205,6 +227,7 @@ impl Handler {
         if let Some(refused) = self.refuse(&removal.bucket, &removal.key) {
             return refused;
         }
+        permit.job.source(&removal.key);
         // Where only an old version was removed, or the key was written again meanwhile, the object is still there.
         match self.pipeline.parts().store.head(&removal.key, None).await {
             Ok(_) => {
@@ -226,6 +249,7 @@ impl Handler {
         };
         let begun = Instant::now();
         let result = self.pipeline.remove_source(&source, options, permit).await;
+        permit.job.end_of_stages();
         self.conclude(&removal.key, begun.elapsed(), result)
     }
 
@@ -236,9 +260,11 @@ impl Handler {
                 "the message is about the bucket {bucket}, and this worker serves {}",
                 self.bucket
             );
+            self.count_end("rejected");
             return Some(permanent("other_bucket", None, message));
         }
         if !self.pipeline.layout().is_source(key) {
+            self.count_end("ignored");
             tracing::info!(key, "ignored: not a PDF below the source prefix");
             return Some(Outcome::Done);
         }
@@ -252,6 +278,7 @@ impl Handler {
         took: Duration,
         result: Result<pagemill_pipeline::Outcome, PipelineError>,
     ) -> Outcome {
+        count::concluded(self.telemetry.metrics(), took, &result);
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let error = match result {
             Ok(outcome) => {
@@ -332,6 +359,12 @@ impl Handler {
                 Outcome::LeaseLost
             }
         }
+    }
+
+    fn count_end(&self, outcome: &str) {
+        self.telemetry
+            .metrics()
+            .count(Metric::DocumentsEnded, outcome);
     }
 
     fn note_failure(&self, dependency: &str) {

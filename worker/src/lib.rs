@@ -10,12 +10,15 @@ mod cli;
 mod config_command;
 mod environment;
 mod handler;
+mod health;
 mod local;
 mod logging;
+mod metrics;
 mod progress;
 mod run;
 mod search;
 mod summary;
+mod telemetry;
 mod watch;
 
 use std::process::ExitCode;
@@ -23,6 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use handler::Handler;
+pub use telemetry::Telemetry;
 
 /// The program: reads the command line, runs the command, and answers the exit code.
 pub fn main() -> ExitCode {
@@ -30,6 +34,16 @@ pub fn main() -> ExitCode {
     // A renderer child must not read `.env`, start a runtime or log: it only renders.
     if let cli::Command::Renderer { .. } = cli.command {
         return pagemill_pdf::child_main();
+    }
+    // A health check must be quick, also where everything else is slow.
+    if let cli::Command::Health = cli.command {
+        return match environment::load_dotenv() {
+            Ok(()) => health::command(),
+            Err(error) => {
+                println!("UNHEALTHY: {error:#}");
+                ExitCode::from(cli::EXIT_UNHEALTHY)
+            }
+        };
     }
     match run_command(cli) {
         Ok(exit) => exit,
@@ -52,7 +66,7 @@ fn run_command(cli: cli::Cli) -> anyhow::Result<ExitCode> {
             cli::Command::Local(arguments) => local::command(arguments).await,
             cli::Command::Search(arguments) => search::command(arguments).await,
             cli::Command::Config(arguments) => config_command::command(arguments).await,
-            cli::Command::Renderer { .. } => {
+            cli::Command::Health | cli::Command::Renderer { .. } => {
                 unreachable!("answered before the runtime was started")
             }
         }

@@ -3,13 +3,13 @@
 mod outage;
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use pagemill_pipeline::Pipeline;
 use pagemill_queue::{
-    BootClock, Heartbeat, Intake, IntakeSettings, LeaseSettings, PollHealth, Queue, Settler,
+    BootClock, Heartbeat, Intake, IntakeSettings, LeaseSettings, PollHealth, Pulse, Queue, Settler,
     SqsQueue,
 };
 use pagemill_storage::ObjectStore;
@@ -17,8 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::assemble::{self, Vectors};
 use crate::cli::{self, RunArguments};
-use crate::environment::Environment;
+use crate::environment::{self, Environment};
 use crate::handler::Handler;
+use crate::health::{StatusWriter, Vitals};
+use crate::metrics::{Metric, MetricsWriter};
+use crate::telemetry::Telemetry;
 
 /// Runs the command.
 pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode> {
@@ -71,6 +74,18 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     let probes = outage::spawn_probes(&breakers, &environment, &parts, shutdown.clone());
     let lease = LeaseSettings::default();
     lease.validate().map_err(anyhow::Error::msg)?;
+    let polls = PollHealth::new(clock.clone());
+    let telemetry = Arc::new(Telemetry::default());
+    let vitals = Vitals {
+        clock: clock.clone(),
+        polls: Arc::clone(&polls),
+        pulse: heartbeat.pulse(),
+        breakers: Arc::clone(&breakers),
+        telemetry: Arc::clone(&telemetry),
+        shutdown: shutdown.clone(),
+        slots: environment.documents,
+        stall: lease.stall_timeout,
+    };
     let intake = Intake::new(
         Arc::clone(&queue),
         IntakeSettings {
@@ -79,7 +94,7 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
             ..IntakeSettings::default()
         },
         Arc::clone(&breakers),
-        PollHealth::new(clock.clone()),
+        polls,
         clock,
     );
     let handler = Arc::new(Handler {
@@ -91,7 +106,9 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
         breakers,
         shutdown: shutdown.clone(),
         drain: environment.drain,
+        telemetry: Arc::clone(&telemetry),
     });
+    let watched = watch(&environment, telemetry, vitals, &handler)?;
     if arguments.until_empty {
         stop_when_empty(queue, shutdown.clone());
     }
@@ -121,9 +138,89 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     }
     parts.indexer.store().flush().await?;
     parts.engine.shutdown().await;
+    watched.finish();
     received.with_context(|| format!("{queue_url} can't be received from"))?;
     tracing::info!("stopped");
     Ok(ExitCode::from(cli::EXIT_OK))
+}
+
+/// The threads that show how the worker does.
+struct Watched {
+    status: StatusWriter,
+    metrics: Option<MetricsWriter>,
+}
+
+impl Watched {
+    /// Blocks for the moment that the last metrics take to write.
+    fn finish(self) {
+        if let Some(metrics) = self.metrics {
+            metrics.finish();
+        }
+        self.status.finish();
+    }
+}
+
+/// Starts to show how the worker does: in the status file, and in the metrics.
+fn watch(
+    environment: &Environment,
+    telemetry: Arc<Telemetry>,
+    vitals: Vitals,
+    handler: &Arc<Handler>,
+) -> anyhow::Result<Watched> {
+    let status = StatusWriter::start(
+        environment::status_file(),
+        environment.status_every,
+        vitals.clone(),
+    )?;
+    let Some(namespace) = environment.metrics.clone() else {
+        return Ok(Watched {
+            status,
+            metrics: None,
+        });
+    };
+    let counters = Counters::new(vitals.pulse.clone(), handler.pipeline.clone());
+    let sample = move |telemetry: &Telemetry| {
+        vitals.sample(telemetry);
+        counters.sample(telemetry);
+    };
+    let metrics = MetricsWriter::start(namespace, telemetry, Box::new(sample))?;
+    Ok(Watched {
+        status,
+        metrics: Some(metrics),
+    })
+}
+
+/// Counts that others keep since the beginning, given on as what came since the last look.
+struct Counters {
+    pulse: Pulse,
+    pipeline: Pipeline,
+    seen: Mutex<[u64; 2]>,
+}
+
+impl Counters {
+    fn new(pulse: Pulse, pipeline: Pipeline) -> Self {
+        Self {
+            pulse,
+            pipeline,
+            seen: Mutex::new([0; 2]),
+        }
+    }
+
+    fn sample(&self, telemetry: &Telemetry) {
+        let now = [
+            self.pulse.failed_renewals(),
+            self.pipeline.parts().engine.deaths(),
+        ];
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (metric, (now, seen)) in [Metric::RenewalsFailed, Metric::RendererDeaths]
+            .into_iter()
+            .zip(now.into_iter().zip(*seen))
+        {
+            let more = now.saturating_sub(seen);
+            telemetry.metrics().add(metric, "", more as f64);
+        }
+        *seen = now;
+    }
 }
 
 /// SIGTERM (ECS, Docker) and Ctrl-C both begin the drain.

@@ -152,6 +152,11 @@ impl Engine {
         })
     }
 
+    /// How many children have died over a document so far: crashed, out of memory or out of time.
+    pub fn deaths(&self) -> u64 {
+        self.pool.deaths()
+    }
+
     /// Ends all idle children; busy ones end when their work ends. A later call of [`Engine::open`] fails, while
     /// streams that are being read go on to their end.
     pub async fn shutdown(&self) {

@@ -70,6 +70,7 @@ pub(crate) struct Pool {
     places: Arc<Semaphore>,
     idle: Mutex<Vec<Renderer>>,
     closed: AtomicBool,
+    deaths: AtomicU64,
     spawner: Spawner,
 }
 
@@ -96,6 +97,7 @@ impl Pool {
             places: Arc::new(Semaphore::new(settings.children.max(1))),
             idle: Mutex::new(vec![renderer]),
             closed: AtomicBool::new(false),
+            deaths: AtomicU64::new(0),
             settings,
             spawner,
         };
@@ -105,6 +107,15 @@ impl Pool {
     /// The settings of this pool.
     pub(crate) fn settings(&self) -> &EngineSettings {
         &self.settings
+    }
+
+    /// Children that died at work.
+    pub(crate) fn deaths(&self) -> u64 {
+        self.deaths.load(Ordering::Relaxed)
+    }
+
+    fn count_death(&self) {
+        self.deaths.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether new documents are refused.

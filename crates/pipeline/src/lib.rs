@@ -43,7 +43,7 @@ mod stages;
 
 pub use artifacts::{LinksFile, MetadataFile, StructureFile, TextFile};
 pub use attempts::Delivery;
-pub use outcome::{Counts, Outcome, PipelineError, Processed};
+pub use outcome::{Counts, Outcome, PipelineError, Processed, Spent};
 pub use permit::{LeaseLost, Permit, Progress, Unlimited};
 pub use plan::{Plan, PlannedStage, Reason};
 pub use process::{Options, Parts, Pipeline, Source};

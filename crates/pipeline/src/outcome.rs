@@ -34,6 +34,23 @@ pub struct Processed {
     pub failed_pages: BTreeMap<u32, String>,
     /// Calls of the LLM in this run.
     pub llm_calls: u32,
+    /// Bytes and tokens of this run.
+    pub spent: Spent,
+}
+
+/// What a run read, wrote and paid for. A stage that did not run counts nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Size of the source in bytes.
+    pub source_bytes: u64,
+    /// Page images and thumbnails written, in bytes.
+    pub image_bytes: u64,
+    /// Prompt tokens, as the LLM's server counted them.
+    pub input_tokens: u64,
+    /// Completion tokens, as the LLM's server counted them.
+    pub output_tokens: u64,
+    /// Cost of the LLM in millionths of a US dollar, where prices are configured.
+    pub cost_micro_usd: u64,
 }
 
 /// Sizes of a document.

@@ -18,7 +18,7 @@ use pagemill_storage::{
 
 use crate::attempts::{Delivery, UnrecordedEnds, WORKER_DIED};
 use crate::fingerprint::Fingerprinter;
-use crate::outcome::{Counts, Outcome, PipelineError, Processed};
+use crate::outcome::{Counts, Outcome, PipelineError, Processed, Spent};
 use crate::permit::{Permit, Progress};
 use crate::plan::Plan;
 use crate::run::{FailedStage, Run};
@@ -626,21 +626,32 @@ fn summary(record: &Record, ran: Vec<Stage>, llm_calls: u32) -> Processed {
             .stages
             .get(&stage)
             .and_then(|entry| entry.facts.get(name));
-        value
-            .and_then(serde_json::Value::as_u64)
-            .and_then(|n| u32::try_from(n).ok())
-            .unwrap_or(0)
+        value.and_then(serde_json::Value::as_u64).unwrap_or(0)
+    };
+    let count = |stage, name| u32::try_from(fact(stage, name)).unwrap_or(u32::MAX);
+    let of_run = |stage, name| match ran.contains(&stage) {
+        true => fact(stage, name),
+        false => 0,
+    };
+    let version = record.version.as_ref().filter(|_| !ran.is_empty());
+    let spent = Spent {
+        source_bytes: version.map_or(0, |version| version.bytes),
+        image_bytes: of_run(Stage::Pages, "bytes"),
+        input_tokens: of_run(Stage::Metadata, "input_tokens"),
+        output_tokens: of_run(Stage::Metadata, "output_tokens"),
+        cost_micro_usd: of_run(Stage::Metadata, "cost_micro_usd"),
     };
     Processed {
-        ran,
         counts: Counts {
             pages: record.ledger.pages,
-            links: fact(Stage::Links, "links"),
-            chunks: fact(Stage::Index, "chunks"),
+            links: count(Stage::Links, "links"),
+            chunks: count(Stage::Index, "chunks"),
             needs_ocr: u32::try_from(record.ledger.needs_ocr.len()).unwrap_or(u32::MAX),
         },
         failed_pages: record.ledger.failed.clone(),
         llm_calls,
+        spent,
+        ran,
     }
 }
 

@@ -234,6 +234,11 @@ impl Breakers {
             .all(|breaker| breaker.state() == BreakerState::Closed)
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Breaker> {
+        self.all.iter().map(|breaker| &**breaker)
+    }
+
     /// Waits until none is in the way, and says how much may start.
     pub async fn admit(&self) -> Admission {
         let blocked = || {

@@ -27,11 +27,13 @@ impl Moment {
         Self(self.0.saturating_sub(duration))
     }
 
-    pub(crate) fn from_nanos(nanos: u64) -> Self {
+    /// The moment so many nanoseconds after the clock's zero.
+    pub fn from_nanos(nanos: u64) -> Self {
         Self(Duration::from_nanos(nanos))
     }
 
-    pub(crate) fn as_nanos(self) -> u64 {
+    /// Nanoseconds since the clock's zero: for [`BootClock`], since the machine was started, the same in every process.
+    pub fn as_nanos(self) -> u64 {
         u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
     }
 }

@@ -38,9 +38,42 @@ pub struct Heartbeat {
     pub(crate) runtime: Handle,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) clock: Arc<dyn Clock>,
-    last_beat_nanos: Arc<AtomicU64>,
+    pub(crate) pulse: Pulse,
     stop: CancellationToken,
     thread: Option<thread::JoinHandle<()>>,
+}
+
+/// What the heartbeat shows of itself; cheap to clone, and readable from any thread without waiting.
+#[derive(Debug, Clone)]
+pub struct Pulse {
+    clock: Arc<dyn Clock>,
+    last_beat_nanos: Arc<AtomicU64>,
+    failed_renewals: Arc<AtomicU64>,
+}
+
+impl Pulse {
+    fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            last_beat_nanos: Arc::new(AtomicU64::new(clock.now().as_nanos())),
+            failed_renewals: Arc::default(),
+            clock,
+        }
+    }
+
+    /// How long ago the thread last showed that it runs; about a second at most when all is well.
+    pub fn late_by(&self) -> Duration {
+        let last = Moment::from_nanos(self.last_beat_nanos.load(Ordering::Relaxed));
+        self.clock.now().since(last)
+    }
+
+    /// How many renewals of leases have failed so far, those that were tried again with success included.
+    pub fn failed_renewals(&self) -> u64 {
+        self.failed_renewals.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_failed_renewal(&self) {
+        self.failed_renewals.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl fmt::Debug for Heartbeat {
@@ -64,8 +97,8 @@ impl Heartbeat {
     {
         let (report, started) = oneshot::channel();
         let stop = CancellationToken::new();
-        let last_beat_nanos = Arc::new(AtomicU64::new(clock.now().as_nanos()));
-        let beat = beat(clock.clone(), last_beat_nanos.clone(), stop.clone());
+        let pulse = Pulse::new(clock.clone());
+        let beat = beat(pulse.clone(), stop.clone());
         let body = move || {
             let runtime = match Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
@@ -104,7 +137,7 @@ impl Heartbeat {
             runtime,
             queue,
             clock,
-            last_beat_nanos,
+            pulse,
             stop,
             thread: Some(thread),
         })
@@ -114,23 +147,27 @@ impl Heartbeat {
     /// nothing can starve it; a worker must use [`Heartbeat::start`].
     pub fn on_current_runtime(clock: Arc<dyn Clock>, queue: Arc<dyn Queue>) -> Self {
         let stop = CancellationToken::new();
-        let last_beat_nanos = Arc::new(AtomicU64::new(clock.now().as_nanos()));
+        let pulse = Pulse::new(clock.clone());
         let runtime = Handle::current();
-        runtime.spawn(beat(clock.clone(), last_beat_nanos.clone(), stop.clone()));
+        runtime.spawn(beat(pulse.clone(), stop.clone()));
         Self {
             runtime,
             queue,
             clock,
-            last_beat_nanos,
+            pulse,
             stop,
             thread: None,
         }
     }
 
-    /// How long ago the thread last showed that it runs; about a second at most when all is well.
+    /// See [`Pulse::late_by`].
     pub fn late_by(&self) -> Duration {
-        let last = Moment::from_nanos(self.last_beat_nanos.load(Ordering::Relaxed));
-        self.clock.now().since(last)
+        self.pulse.late_by()
+    }
+
+    /// What it shows of itself, for a health check on another thread.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Ends the thread and waits for it. Leases that still hang on it are no longer renewed.
@@ -151,13 +188,14 @@ impl Drop for Heartbeat {
     }
 }
 
-async fn beat(clock: Arc<dyn Clock>, last_beat_nanos: Arc<AtomicU64>, stop: CancellationToken) {
+async fn beat(pulse: Pulse, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        last_beat_nanos.store(clock.now().as_nanos(), Ordering::Relaxed);
+        let now = pulse.clock.now().as_nanos();
+        pulse.last_beat_nanos.store(now, Ordering::Relaxed);
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = clock.sleep(BEAT_EVERY) => {}
+            () = pulse.clock.sleep(BEAT_EVERY) => {}
         }
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::clock::{Clock, Moment};
 use crate::heartbeat::Heartbeat;
@@ -185,8 +186,11 @@ impl Lease {
             taken_at,
             settings,
             stop: stop.clone(),
+            pulse: heartbeat.pulse(),
         };
-        let renewals = Some(heartbeat.runtime.spawn(renewal.run()));
+        // In the span of the message, so that what the renewals log can be told apart.
+        let renewals = renewal.run().instrument(tracing::Span::current());
+        let renewals = Some(heartbeat.runtime.spawn(renewals));
         Self {
             watch,
             receipt,

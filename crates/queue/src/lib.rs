@@ -63,7 +63,7 @@ pub use breaker::{Breaker, BreakerSettings, Breakers};
 pub use clock::{BootClock, Clock, Moment, TokioClock};
 pub use envelope::{Event, Ignored, Job, JobRequest, Rejected, Removal, parse};
 pub use health::PollHealth;
-pub use heartbeat::{Heartbeat, HeartbeatError};
+pub use heartbeat::{Heartbeat, HeartbeatError, Pulse};
 pub use intake::{Delivery, Intake, IntakeSettings};
 pub use lease::{Lease, LeaseLost, LeaseProof, LeaseSettings, LeaseWatch, SettlePermit};
 pub use memory::MemoryQueue;

@@ -11,6 +11,8 @@ use pagemill_queue::LeaseWatch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::telemetry::JobHandle;
+
 /// What is left of the drain time when work is stopped where it stands: half of it to write the end of the run into
 /// the record, half to release the message. Of a short drain time it is a quarter.
 const END_RESERVE: Duration = Duration::from_secs(10);
@@ -68,14 +70,16 @@ impl<'a> Drain<'a> {
 pub(super) struct LeasePermit<'a> {
     pub(super) watch: LeaseWatch,
     pub(super) drain: Drain<'a>,
+    pub(super) job: &'a JobHandle,
     attempts: AtomicU32,
 }
 
 impl<'a> LeasePermit<'a> {
-    pub(super) fn new(watch: LeaseWatch, drain: Drain<'a>) -> Self {
+    pub(super) fn new(watch: LeaseWatch, drain: Drain<'a>, job: &'a JobHandle) -> Self {
         Self {
             watch,
             drain,
+            job,
             attempts: AtomicU32::new(0),
         }
     }
@@ -94,8 +98,11 @@ impl Permit for LeasePermit<'_> {
         }
     }
 
-    fn progress(&self, _progress: Progress) {
+    fn progress(&self, progress: Progress) {
         self.watch.progress();
+        if let Progress::Stage(stage) = progress {
+            self.job.stage(stage);
+        }
     }
 
     fn should_stop(&self) -> bool {

@@ -83,6 +83,7 @@ pub(crate) fn worker(runtime: &Path, directory: &Path, environment: &[(&str, Str
         .env("PAGEMILL_RUNTIME", runtime)
         .env("PAGEMILL_CHILDREN", "2")
         .env("PAGEMILL_DOCUMENTS", "2")
+        .env("PAGEMILL_STATUS_FILE", directory.join("status.json"))
         .envs(environment.iter().map(|(name, value)| (*name, value)))
         .current_dir(directory)
         .stdin(Stdio::null())

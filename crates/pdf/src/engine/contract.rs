@@ -25,6 +25,11 @@ pub trait PdfEngine: Send + Sync + std::fmt::Debug {
 
     /// See [`Engine::shutdown`].
     async fn shutdown(&self);
+
+    /// See [`Engine::deaths`]; an engine without child processes has none.
+    fn deaths(&self) -> u64 {
+        0
+    }
 }
 
 /// An opened PDF. [`Document`] is the one of production.
@@ -58,6 +63,10 @@ impl PdfEngine for Engine {
 
     async fn shutdown(&self) {
         Engine::shutdown(self).await;
+    }
+
+    fn deaths(&self) -> u64 {
+        Engine::deaths(self)
     }
 }
 

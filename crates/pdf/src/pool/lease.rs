@@ -231,6 +231,7 @@ impl Lease {
         };
         let end = self.pool.spawner.end_async(renderer).await;
         let death = judge(wound, &end);
+        self.pool.count_death();
         tracing::debug!(reason = %death.reason, "a renderer process ended");
         death
     }

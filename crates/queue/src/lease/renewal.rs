@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{LeaseLost, LeaseSettings, Shared};
 use crate::clock::Moment;
+use crate::heartbeat::Pulse;
 use crate::transport::{Queue, QueueError, Receipt};
 
 /// After a failed renewal the next try comes after 0.5 s × 2ⁿ, at most this.
@@ -20,6 +21,7 @@ pub(super) struct Renewal {
     pub(super) taken_at: Moment,
     pub(super) settings: LeaseSettings,
     pub(super) stop: CancellationToken,
+    pub(super) pulse: Pulse,
 }
 
 impl Renewal {
@@ -68,6 +70,7 @@ impl Renewal {
                     return self.shared.lose(LeaseLost::Taken { reason });
                 }
                 Err(error) => {
+                    self.pulse.count_failed_renewal();
                     tracing::warn!(%error, failures, "a lease renewal failed");
                     let pause = RETRY_FIRST
                         .saturating_mul(2_u32.saturating_pow(failures))

@@ -2,9 +2,15 @@
 //!
 //! One test binary with a module a theme: it links everything once.
 
+#[allow(
+    dead_code,
+    reason = "shared with another test binary, which uses other parts of it"
+)]
+#[path = "support/emulated_cloud.rs"]
+mod emulated_cloud;
 #[path = "../../crates/storage/tests/support/emulator.rs"]
 mod emulator;
-#[path = "end_to_end/support.rs"]
+#[path = "support/place.rs"]
 mod support;
 
 #[path = "end_to_end/bad_input.rs"]

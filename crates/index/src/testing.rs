@@ -123,6 +123,12 @@ impl TestQdrant {
     pub fn dump(&self, collection: &str) -> Vec<(String, serde_json::Value)> {
         lock(&self.state).engine.dump(collection)
     }
+
+    /// Takes over what another server holds, in place of what it held itself.
+    pub fn copy_from(&self, other: &Self) {
+        let engine = lock(&other.state).engine.clone();
+        lock(&self.state).engine = engine;
+    }
 }
 
 impl Drop for TestQdrant {

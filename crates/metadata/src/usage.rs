@@ -1,9 +1,10 @@
 //! What a run cost.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the generation of one document's metadata used. All zero for the extractive generator.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
     /// Requests that were answered with a completion, good or bad.
     pub calls: u32,

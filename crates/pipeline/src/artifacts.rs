@@ -1,7 +1,7 @@
 //! The JSON files of one document: what stands in `extracted_text/`, `extracted_links/`, `extracted_structure/` and
 //! `pdf-metadata/`. Equal input and settings give equal bytes: there is no time in them.
 
-use pagemill_metadata::DocumentMetadata;
+use pagemill_metadata::{DocumentMetadata, Usage};
 use pagemill_pdf::{Inspection, Link, PageText, Structure};
 use pagemill_storage::{Fingerprint, SourceKey};
 use schemars::JsonSchema;
@@ -65,4 +65,8 @@ pub struct MetadataFile {
     pub header: Header,
     /// The metadata, by its published schema.
     pub metadata: DocumentMetadata,
+    /// What the LLM's answer cost, where one was asked: a run that goes on after a crash takes it from here, together
+    /// with the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
 }

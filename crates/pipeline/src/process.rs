@@ -157,8 +157,10 @@ impl Pipeline {
         if !options.force
             && let Some(done) = self.up_to_date(&run.record, &head, &targets, options)
         {
-            if done.is_err() {
-                permit.failed(run.record.attempts);
+            match &done {
+                // An earlier run may have died between its commit and the history.
+                Ok(_) => self.note_history(&run.record),
+                Err(_) => permit.failed(run.record.attempts),
             }
             return done;
         }
@@ -253,6 +255,7 @@ impl Pipeline {
             run.record.deaths = None;
             run.record.attempts = 0;
             run.save().await?;
+            self.note_history(&run.record);
             return Ok(Outcome::Unchanged(summary(&run.record, Vec::new(), 0)));
         }
         let file = file.map(|(file, _)| file);

@@ -30,6 +30,8 @@ pub(crate) struct Run<'a> {
     options: &'a Options,
     tag: Option<ETag>,
     writes: Writes,
+    /// Whether an earlier run of this document ended before its commit: what it wrote last may not be in the record.
+    pub(crate) resumes: bool,
     /// The version that the record's stages were made from, before this run.
     built: Option<SourceVersion>,
     stage: Stage,
@@ -56,6 +58,7 @@ impl<'a> Run<'a> {
             id: format!("{:016x}", rand::random::<u64>()),
             current: None,
             options,
+            resumes: record.status == RecordStatus::Processing && tag.is_some(),
             built: record.version.clone(),
             record,
             tag,
@@ -297,8 +300,20 @@ impl<'a> Run<'a> {
         &self,
         key: &str,
     ) -> Result<Option<T>, PipelineError> {
+        let read = self.read_tagged_json(key).await?;
+        Ok(read.map(|(value, _)| value))
+    }
+
+    /// The same with the object's tag.
+    pub(crate) async fn read_tagged_json<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<(T, ETag)>, PipelineError> {
         match self.store.get_bytes(key).await {
-            Ok((_, body)) => Ok(serde_json::from_slice(&body).ok()),
+            Ok((meta, body)) => {
+                let value = serde_json::from_slice(&body).ok();
+                Ok(value.map(|value| (value, meta.etag)))
+            }
             Err(StorageError::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.storage(error)),
         }

@@ -277,6 +277,50 @@ impl Pipeline {
         options: &Options,
     ) -> Result<(MetadataFile, Usage), PipelineError> {
         run.enter(Stage::Metadata);
+        let key = self.layout().metadata(&run.record.source);
+        let left = match run.resumes && !options.force {
+            true => run.read_tagged_json::<MetadataFile>(&key).await?,
+            false => None,
+        };
+        let left =
+            left.filter(|(file, _)| file.header.fingerprint == *plan.fingerprint(Stage::Metadata));
+        let (file, tag, usage) = match left {
+            // The run before this one died between the write of the answer and that of the record.
+            Some((file, tag)) => (file, tag, Usage::default()),
+            None => {
+                let (file, usage) = self
+                    .ask_for_metadata(run, extracted, version, plan, options)
+                    .await?;
+                let tag = run.replace_json(Stage::Metadata, &key, &file).await?;
+                (file, tag, usage)
+            }
+        };
+        let mut entry = Finished::new(plan.fingerprint(Stage::Metadata)).output(key, Some(tag));
+        if let Some(usage) = &file.usage {
+            entry = entry
+                .fact("llm_calls", usage.calls)
+                .fact("input_tokens", usage.input_tokens)
+                .fact("output_tokens", usage.output_tokens);
+            if let Some(cost) = usage.cost_micro_usd {
+                entry = entry.fact("cost_micro_usd", cost);
+            }
+        }
+        run.finish(Stage::Metadata, entry);
+        run.enter(Stage::Index);
+        run.mark_in_progress();
+        run.save().await?;
+        Ok((file, usage))
+    }
+
+    /// Asks the generator; answers the file to write and what it cost.
+    async fn ask_for_metadata(
+        &self,
+        run: &Run<'_>,
+        extracted: &Extracted,
+        version: &SourceVersion,
+        plan: &Plan,
+        options: &Options,
+    ) -> Result<(MetadataFile, Usage), PipelineError> {
         let structure = extracted.structure_file();
         let input = pagemill_metadata::DocumentInput {
             source_name: self.layout().relative(&run.record.source),
@@ -297,23 +341,11 @@ impl Pipeline {
             sha256: version.sha256.clone(),
             fingerprint: plan.fingerprint(Stage::Metadata).clone(),
         };
-        let file = MetadataFile { header, metadata };
-        let key = self.layout().metadata(&run.record.source);
-        let tag = run.replace_json(Stage::Metadata, &key, &file).await?;
-        let mut entry = Finished::new(plan.fingerprint(Stage::Metadata)).output(key, Some(tag));
-        if usage.calls > 0 {
-            entry = entry
-                .fact("llm_calls", usage.calls)
-                .fact("input_tokens", usage.input_tokens)
-                .fact("output_tokens", usage.output_tokens);
-            if let Some(cost) = usage.cost_micro_usd {
-                entry = entry.fact("cost_micro_usd", cost);
-            }
-        }
-        run.finish(Stage::Metadata, entry);
-        run.enter(Stage::Index);
-        run.mark_in_progress();
-        run.save().await?;
+        let file = MetadataFile {
+            header,
+            metadata,
+            usage: (usage.calls > 0).then_some(usage),
+        };
         Ok((file, usage))
     }
 

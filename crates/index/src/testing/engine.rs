@@ -10,7 +10,7 @@ use ::qdrant_client::qdrant::{
 use tonic::Status;
 
 /// One collection.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Stored {
     pub(super) vectors: Option<VectorsConfig>,
     pub(super) sparse: Option<SparseVectorConfig>,
@@ -19,7 +19,7 @@ pub(super) struct Stored {
 }
 
 /// All collections.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Engine {
     collections: BTreeMap<String, Stored>,
 }

@@ -1,0 +1,295 @@
+//! The crash matrix: SIGKILL before and after every call that a worker makes, a restart, and then the state of a run
+//! that nobody disturbed.
+//!
+//! The steps are read from an undisturbed run, so that none can be forgotten, now or later. Without
+//! `PAGEMILL_CRASH_MATRIX=all`, the first call of each name stands for all of its name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::StreamExt;
+use nix::sys::signal::Signal;
+use pagemill_index::testing::TestQdrant;
+use pagemill_samples::hostile;
+
+use crate::emulated_cloud::{Cloud, settings};
+use crate::emulator::Emulator;
+use crate::state::State;
+use crate::wire::{Action, Call, Moment, Rule, Wire};
+use crate::wired::{Wired, give_back};
+
+/// Cells that run at the same time.
+const AT_ONCE: usize = 8;
+/// More than any cell needs; a cell that comes near it is one that loops.
+const MAX_RECEIVES: u32 = 10;
+const SOURCE: &str = "source-pdfs/paper.pdf";
+const HISTORY: &str = "processing/pdf_process_history.json";
+
+/// What the event under test is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    /// A source that was never there before.
+    NewSource,
+    /// A source that replaces a longer one, whose images and points are there.
+    ShorterSource,
+    /// A removal of a source whose outputs are there.
+    Removal,
+}
+
+impl Event {
+    fn name(self) -> &'static str {
+        match self {
+            Self::NewSource => "new",
+            Self::ShorterSource => "shorter",
+            Self::Removal => "removal",
+        }
+    }
+}
+
+/// What stands in bucket and vector store before the event.
+#[derive(Default)]
+struct Before {
+    objects: BTreeMap<String, Vec<u8>>,
+    qdrant: Option<TestQdrant>,
+}
+
+/// One matrix: an event, what was there before it, and what is there after it.
+struct Matrix {
+    event: Event,
+    emulator: Arc<Emulator>,
+    before: Before,
+    calls: Vec<Call>,
+    undisturbed: State,
+    llm_calls: usize,
+}
+
+/// One kill.
+#[derive(Debug, Clone)]
+struct Cell {
+    number: usize,
+    step: Call,
+    moment: Moment,
+}
+
+/// What came of it.
+struct Row {
+    cell: Cell,
+    llm_calls: usize,
+    faults: Vec<String>,
+}
+
+impl Matrix {
+    /// Runs the event undisturbed.
+    async fn of(event: Event, test: &str, emulator: &Arc<Emulator>) -> Option<Self> {
+        let mut matrix = Self {
+            event,
+            emulator: Arc::clone(emulator),
+            before: Before::default(),
+            calls: Vec::new(),
+            undisturbed: State {
+                objects: BTreeMap::new(),
+                points: BTreeMap::new(),
+            },
+            llm_calls: 0,
+        };
+        if event != Event::NewSource {
+            let name = format!("{}-before", event.name());
+            let cloud = Cloud::beside(emulator, test, &name, MAX_RECEIVES).await?;
+            cloud.configure(&settings()).await;
+            cloud.send_events_of_sources_only().await;
+            cloud.put(SOURCE, pagemill_samples::paper()).await;
+            let worker = Wired::start(&cloud, &[], []).await;
+            worker.stops_when_done(&cloud).await;
+            for key in cloud.keys().await {
+                let bytes = cloud.get(&key).await;
+                matrix.before.objects.insert(key, bytes);
+            }
+            matrix.before.qdrant = Some(cloud.qdrant);
+        }
+        let cloud = matrix.cloud("undisturbed").await;
+        let worker = Wired::start(&cloud, &[], []).await;
+        let (_, wire) = worker.stops_when_done(&cloud).await;
+        matrix.calls = wire.calls();
+        matrix.undisturbed = State::of(&cloud).await;
+        matrix.llm_calls = cloud.llm.chat_calls();
+        Some(matrix)
+    }
+
+    /// A cloud in the state before the event, and the event on its queue.
+    async fn cloud(&self, name: &str) -> Cloud {
+        let name = format!("{}-{name}", self.event.name());
+        let cloud = Cloud::beside(&self.emulator, "crash matrix", &name, MAX_RECEIVES).await;
+        let cloud = cloud.expect("what it needs was there a moment ago");
+        cloud.configure(&settings()).await;
+        for (key, bytes) in &self.before.objects {
+            cloud.put(key, bytes.clone()).await;
+        }
+        if let Some(qdrant) = &self.before.qdrant {
+            cloud.qdrant.copy_from(qdrant);
+        }
+        cloud.send_events_of_sources_only().await;
+        match self.event {
+            Event::NewSource | Event::ShorterSource => {
+                cloud.put(SOURCE, hostile::many_pages(2)).await;
+            }
+            Event::Removal => cloud.delete(SOURCE).await,
+        }
+        cloud
+    }
+
+    /// Every call of the undisturbed run, before and after; of the polls only the first, for how many there are is
+    /// chance.
+    fn cells(&self) -> Vec<Cell> {
+        let all = std::env::var("PAGEMILL_CRASH_MATRIX").is_ok_and(|value| value == "all");
+        let mut cells = Vec::new();
+        let start = match self.event {
+            Event::NewSource => 0,
+            // What comes before the first message is the same, and in the first matrix.
+            Event::ShorterSource | Event::Removal => {
+                let polls = |call: &Call| call.name == "SQS ReceiveMessage";
+                self.calls.iter().position(polls).expect("it polls")
+            }
+        };
+        for step in &self.calls[start..] {
+            if step.nth > 1 && (!all || step.name == "SQS ReceiveMessage") {
+                continue;
+            }
+            for moment in [Moment::Before, Moment::After] {
+                cells.push(Cell {
+                    number: cells.len(),
+                    step: step.clone(),
+                    moment,
+                });
+            }
+        }
+        cells
+    }
+
+    /// Kills a worker in a cell, starts another, and compares.
+    async fn run(&self, cell: Cell) -> Row {
+        let cloud = self.cloud(&format!("{}", cell.number)).await;
+        let what = format!("{} {} {:?}", cell.step.name, cell.step.nth, cell.moment);
+        let kill = Rule {
+            name: cell.step.name.clone(),
+            nth: Some(cell.step.nth),
+            moment: cell.moment,
+            actions: vec![Action::Signal(Signal::SIGKILL)],
+        };
+        let victim = Wired::start(&cloud, &[], [kill]).await;
+        let reached = |wire: &Wire| wire.fired() > 0 || is_deleted(wire);
+        victim.wire.until(&what, reached).await;
+        if victim.wire.fired() == 0 {
+            // The last steps come when a worker ends.
+            victim.signal(Signal::SIGTERM);
+        }
+        let wire = victim.dies(&what).await;
+        give_back(&cloud, &wire).await;
+        let is_settled = wire
+            .calls()
+            .iter()
+            .any(|call| call.name == "SQS DeleteMessage" && call.answered.is_some());
+
+        let heir = Wired::start(&cloud, &[], []).await;
+        heir.stops_when_done(&cloud).await;
+        let found = State::of(&cloud).await;
+        let mut faults = self.undisturbed.differences(&found);
+        if is_settled {
+            // The history is a view that is written from time to time: what died with its message settled is in the
+            // next one.
+            faults.retain(|fault| !fault.contains(HISTORY));
+        }
+        let dead = cloud.messages(&cloud.dead_letters).await;
+        if dead != (0, 0) {
+            faults.push(format!("dead letters: {dead:?}"));
+        }
+        let llm_calls = cloud.llm.chat_calls();
+        let wanted = self.llm_calls + usize::from(self.loses_an_answer(&cell));
+        if llm_calls != wanted {
+            faults.push(format!("{llm_calls} LLM calls and not {wanted}"));
+        }
+        Row {
+            cell,
+            llm_calls,
+            faults,
+        }
+    }
+
+    /// Whether the kill lies between the LLM's answer and the write of what it said.
+    fn loses_an_answer(&self, cell: &Cell) -> bool {
+        let place = |name: &str, nth: usize| {
+            self.calls
+                .iter()
+                .position(|call| call.name == name && call.nth == nth)
+        };
+        let (Some(asked), Some(written)) = (place("LLM chat", 1), place("S3 PUT metadata", 1))
+        else {
+            return false;
+        };
+        let here = place(&cell.step.name, cell.step.nth).expect("it is one of the calls");
+        let is_answered = here > asked || (here == asked && cell.moment == Moment::After);
+        let is_written = here > written || (here == written && cell.moment == Moment::After);
+        is_answered && !is_written
+    }
+}
+
+fn is_deleted(wire: &Wire) -> bool {
+    let calls = wire.calls();
+    calls
+        .iter()
+        .any(|call| call.name == "SQS DeleteMessage" && call.answered.is_some())
+}
+
+/// Runs a matrix, prints it, and fails where a cell differs.
+async fn matrix(event: Event, test: &str) {
+    let Some(emulator) = Emulator::start(test).await.map(Arc::new) else {
+        return;
+    };
+    let Some(matrix) = Matrix::of(event, test, &emulator).await else {
+        return;
+    };
+    let begun = Instant::now();
+    let cells = matrix.cells();
+    let count = cells.len();
+    let mut rows: Vec<Row> = futures::stream::iter(cells)
+        .map(|cell| matrix.run(cell))
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    rows.sort_by_key(|row| row.cell.number);
+    println!("| {} | step | SIGKILL | result | LLM calls |", event.name());
+    println!("|---|---|---|---|---|");
+    for row in &rows {
+        let step = &row.cell.step;
+        let moment = match row.cell.moment {
+            Moment::Before => "before",
+            Moment::After => "after",
+        };
+        let result = match row.faults.is_empty() {
+            true => "equal".to_owned(),
+            false => row.faults.join("; "),
+        };
+        println!(
+            "| {} | {} {} | {moment} | {result} | {} |",
+            row.cell.number, step.name, step.nth, row.llm_calls
+        );
+    }
+    println!("{count} cells in {:?}", begun.elapsed());
+    let bad = rows.iter().filter(|row| !row.faults.is_empty()).count();
+    assert_eq!(bad, 0, "cells that differ from the undisturbed run");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn out_1_a_kill_at_any_call_of_a_first_run_changes_nothing() {
+    matrix(Event::NewSource, "crash matrix").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn out_1_a_kill_at_any_call_of_a_second_version_leaves_nothing_of_the_first() {
+    matrix(Event::ShorterSource, "crash matrix, second version").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn out_1_a_kill_at_any_call_of_a_removal_leaves_nothing() {
+    matrix(Event::Removal, "crash matrix, removal").await;
+}

@@ -183,51 +183,54 @@ impl PipelineError {
     }
 
     pub(crate) fn from_metadata(error: MetadataError) -> Self {
-        let (stage, dependency, message) = (Stage::Metadata, "llm", error.to_string());
-        if error.is_permanent() {
-            Self::Permanent {
-                reason: error.code().into(),
-                stage,
-                message,
-            }
-        } else if error.is_configuration() {
-            Self::Configuration {
-                dependency,
-                stage,
-                message,
-            }
-        } else {
-            Self::Transient {
-                dependency,
-                stage,
-                message,
-                retry_after: error.retry_after(),
-            }
-        }
+        let remedy = match &error {
+            permanent if permanent.is_permanent() => Remedy::None(permanent.code().into()),
+            wrong if wrong.is_configuration() => Remedy::Settings,
+            other => Remedy::Later(other.retry_after()),
+        };
+        remedy.for_failure(Stage::Metadata, "llm", error.to_string())
     }
 
     pub(crate) fn from_index(stage: Stage, error: IndexError) -> Self {
-        let message = error.to_string();
+        let remedy = match &error {
+            permanent if permanent.is_permanent() => Remedy::None(permanent.code().into()),
+            wrong if wrong.is_configuration() => Remedy::Settings,
+            other => Remedy::Later(other.retry_after()),
+        };
         let dependency = error.dependency().unwrap_or("qdrant");
-        if error.is_permanent() {
-            Self::Permanent {
-                reason: error.code().into(),
+        remedy.for_failure(stage, dependency, error.to_string())
+    }
+}
+
+/// What can be done about a failure.
+enum Remedy {
+    /// Nothing; the reason code says why.
+    None(String),
+    /// Somebody must mend a setting.
+    Settings,
+    /// Try again, not before this time where the service named one.
+    Later(Option<Duration>),
+}
+
+impl Remedy {
+    fn for_failure(self, stage: Stage, dependency: &'static str, message: String) -> PipelineError {
+        match self {
+            Self::None(reason) => PipelineError::Permanent {
+                reason,
                 stage,
                 message,
-            }
-        } else if error.is_configuration() {
-            Self::Configuration {
+            },
+            Self::Settings => PipelineError::Configuration {
                 dependency,
                 stage,
                 message,
-            }
-        } else {
-            Self::Transient {
+            },
+            Self::Later(retry_after) => PipelineError::Transient {
                 dependency,
                 stage,
                 message,
-                retry_after: error.retry_after(),
-            }
+                retry_after,
+            },
         }
     }
 }

@@ -36,7 +36,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pagemill_index::TargetStore;
-use pagemill_storage::{Deaths, Fingerprint, InProgress, ObjectMeta, RecordStatus, SourceKey};
+use pagemill_storage::{
+    Deaths, Fingerprint, InProgress, ObjectMeta, Record, RecordStatus, SourceKey,
+};
 
 use crate::fingerprint::Fingerprinter;
 use crate::outcome::PipelineError;
@@ -204,6 +206,27 @@ impl Pipeline {
             });
         }
         Ok(())
+    }
+
+    /// Lets the run of another message that may be at work go first.
+    ///
+    /// # Errors
+    /// [`PipelineError::Conflict`] while it may be.
+    pub(crate) fn step_aside(
+        &self,
+        record: &Record,
+        options: &Options,
+    ) -> Result<(), PipelineError> {
+        let before = previous(
+            record.in_progress.as_ref(),
+            options.delivery.as_ref(),
+            &self.unrecorded_ends,
+            Timestamp::now(),
+        );
+        match before {
+            Previous::MaybeAtWork => Err(PipelineError::Conflict),
+            Previous::Ended | Previous::Gone | Previous::Died => Ok(()),
+        }
     }
 
     /// Records the failure of a document that ended too many workers.

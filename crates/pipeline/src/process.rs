@@ -152,7 +152,7 @@ impl Pipeline {
             .await
         {
             Ok(head) => head,
-            Err(error) => return Err(missing_source(error)),
+            Err(error) => return self.source_is_missing(source, options, permit, error).await,
         };
         if !options.force
             && let Some(done) = self.up_to_date(&run.record, &head, &targets, options)
@@ -677,7 +677,7 @@ pub(crate) fn version_of(sha256: String, meta: &ObjectMeta, source: &Source) -> 
     }
 }
 
-fn missing_source(error: StorageError) -> PipelineError {
+pub(crate) fn missing_source(error: StorageError) -> PipelineError {
     match error {
         StorageError::NotFound { .. } => PipelineError::Permanent {
             reason: "missing_source".into(),

@@ -1,10 +1,10 @@
 //! What happens when a source is removed: everything made from it goes too.
 
-use pagemill_storage::{PageLedger, RecordStatus, SourceVersion, Stage};
+use pagemill_storage::{PageLedger, RecordStatus, SourceVersion, Stage, StorageError};
 
 use crate::outcome::{Outcome, PipelineError};
 use crate::permit::Permit;
-use crate::process::{Options, Pipeline, Source, is_older, newest_sequencer};
+use crate::process::{Options, Pipeline, Source, is_older, missing_source, newest_sequencer};
 use crate::run::Run;
 
 impl Pipeline {
@@ -38,22 +38,10 @@ impl Pipeline {
             &source.key,
             loaded,
         );
+        self.step_aside(&run.record, options)?;
         run.enter(Stage::Commit);
-        let index_permit = run.index_permit();
-        let removed = parts
-            .indexer
-            .remove(source.key.as_str(), &index_permit)
-            .await;
-        removed.map_err(|error| run.index_error(error))?;
-        let layout = self.layout();
-        let mut keys = self.page_image_keys(&run, &source.key, None).await?;
-        keys.extend([
-            layout.text(&source.key),
-            layout.links(&source.key),
-            layout.structure(&source.key),
-            layout.metadata(&source.key),
-        ]);
-        run.delete(keys).await?;
+        // The tombstone comes first: from here on, a run that is under way for this source can't commit any more, and
+        // ends at its next write of the record. A crash after it leaves the rest to the message, which comes back.
         run.record.status = RecordStatus::Removed;
         run.record.stages.clear();
         run.record.target_stores.clear();
@@ -74,7 +62,53 @@ impl Pipeline {
             })
         });
         run.save().await?;
+
+        // What is deleted is listed before the record is looked at again: had the source been uploaded anew meanwhile,
+        // its run would have written the record before its first output.
+        let layout = self.layout();
+        let mut keys = self.page_image_keys(&run, &source.key, None).await?;
+        keys.extend([
+            layout.text(&source.key),
+            layout.links(&source.key),
+            layout.structure(&source.key),
+            layout.metadata(&source.key),
+        ]);
+        run.confirm_record().await?;
+        let index_permit = run.index_permit();
+        let removed = parts
+            .indexer
+            .remove(source.key.as_str(), &index_permit)
+            .await;
+        removed.map_err(|error| run.index_error(error))?;
+        run.confirm_record().await?;
+        run.delete(keys).await?;
         self.note_history(&run.record);
         Ok(Outcome::Removed)
+    }
+
+    /// What becomes of an event whose source is not in the store.
+    ///
+    /// The store's own event says that the source was there: it was removed meanwhile, and what was made from it goes
+    /// too, whether or not removals are notified. A request of somebody's names something that never was, and fails.
+    pub(crate) async fn source_is_missing(
+        &self,
+        source: &Source,
+        options: &Options,
+        permit: &dyn Permit,
+        error: StorageError,
+    ) -> Result<Outcome, PipelineError> {
+        if !matches!(error, StorageError::NotFound { .. }) || source.sequencer.is_none() {
+            return Err(missing_source(error));
+        }
+        if source.version_id.is_some() {
+            match self.parts().store.head(source.key.as_str(), None).await {
+                // A newer version has an event of its own.
+                Ok(_) => return Ok(Outcome::Superseded),
+                Err(StorageError::NotFound { .. }) => {}
+                Err(other) => return Err(PipelineError::from_storage(Stage::Inspect, other)),
+            }
+        }
+        tracing::info!(source = %source.key, "the source was removed before it was processed");
+        self.remove_source(source, options, permit).await
     }
 }

@@ -357,7 +357,7 @@ impl<'a> Run<'a> {
     }
 
     /// Fails when the record is no longer the one that this run wrote.
-    async fn confirm_record(&self) -> Result<(), PipelineError> {
+    pub(crate) async fn confirm_record(&self) -> Result<(), PipelineError> {
         let loaded = self.records.load(&self.record.source).await;
         let loaded = loaded.map_err(|error| PipelineError::from_record(self.stage, error))?;
         if loaded.map(|(_, tag)| tag) == self.tag {

@@ -61,6 +61,7 @@ fn run(files: &[String], save: Option<&Path>) -> Result<(), Box<dyn std::error::
                 images: Some(ImageSettings::default()),
                 text: true,
                 links: true,
+                ..ExtractRequest::default()
             });
             while let Some((number, outcome)) = stream.next().await {
                 pages += 1;

@@ -1,5 +1,6 @@
 //! The engine: a pool of renderer processes, and the documents it opens.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -82,6 +83,23 @@ pub struct ExtractRequest {
     pub text: bool,
     /// Links.
     pub links: bool,
+    /// How much is done at the same time.
+    pub pace: Pace,
+    /// Pages that no child may see: each comes as [`PageFailure::KilledTheWorker`].
+    pub skip: BTreeSet<u32>,
+}
+
+/// How much of a document is done at the same time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// As much as there are children for.
+    #[default]
+    Full,
+    /// One page at a time. A page is begun when the one before was taken from the stream; it has a child of its own,
+    /// and no other child is at work or warm meanwhile, whatever document it is for. So one page has all the memory
+    /// there is, and who reads the stream knows at each moment which page is at work. For a document that ended a
+    /// worker before.
+    Cautious,
 }
 
 /// What one page gave. Everything that was asked for comes from one page load.
@@ -191,7 +209,8 @@ impl Document {
     /// Every page exactly once, in page order, each whole or failed with a reason. Must be polled in a tokio runtime.
     ///
     /// Pages are worked on in turns of [`PAGES_PER_TURN`], one turn more than there are children; so many pages are
-    /// held at most, and a slow reader slows the children. Dropping the stream stops the work.
+    /// held at most, and a slow reader slows the children. With [`Pace::Cautious`] a turn is one page, and there is one
+    /// turn at a time. Dropping the stream stops the work: the children that are busy with it are killed.
     pub fn extract(
         &self,
         request: ExtractRequest,

@@ -102,6 +102,12 @@ pub enum PageFailure {
         /// Which page.
         page: PageNumber,
     },
+    /// It was left out, because a worker died when it was at this page, the page alone at work.
+    #[error("page {page:?} was left out: a worker died at it", page = .page.0)]
+    KilledTheWorker {
+        /// Which page.
+        page: PageNumber,
+    },
 }
 
 impl PageFailure {
@@ -112,6 +118,7 @@ impl PageFailure {
             Self::TimedOut { .. } => "timed_out",
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::Unreadable { .. } => "unreadable",
+            Self::KilledTheWorker { .. } => "killed_the_worker",
         }
     }
 }

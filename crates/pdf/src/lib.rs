@@ -24,7 +24,7 @@ pub mod text;
 
 pub use child::child_main;
 pub use engine::{
-    Document, Engine, EngineReport, EngineSettings, ExtractRequest, Limits, PageOutput,
+    Document, Engine, EngineReport, EngineSettings, ExtractRequest, Limits, Pace, PageOutput,
     PdfDocument, PdfEngine,
 };
 pub use error::{PageFailure, PdfError};

@@ -174,13 +174,28 @@ impl Pool {
         self.start_child(place).await
     }
 
+    /// A child that has not seen any document, when no other is at work, and no warm one is kept. Waits, in order of
+    /// arrival, for all places.
+    ///
+    /// # Errors
+    /// As [`Pool::lease`].
+    pub(crate) async fn lease_alone(self: &Arc<Self>) -> Result<Lease, PdfError> {
+        let places = u32::try_from(self.settings.children.max(1)).unwrap_or(u32::MAX);
+        let all = Arc::clone(&self.places)
+            .acquire_many_owned(places)
+            .await
+            .map_err(|_| shut_down())?;
+        for renderer in self.take_idle() {
+            self.spawner.end_async(renderer).await;
+        }
+        self.start_child(all).await
+    }
+
     async fn place(&self) -> Result<OwnedSemaphorePermit, PdfError> {
         Arc::clone(&self.places)
             .acquire_owned()
             .await
-            .map_err(|_| PdfError::Engine {
-                reason: "the engine is shut down: start a new one".to_owned(),
-            })
+            .map_err(|_| shut_down())
     }
 
     async fn start_child(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Result<Lease, PdfError> {
@@ -233,6 +248,12 @@ impl Drop for Pool {
         for renderer in self.take_idle() {
             self.spawner.end(renderer);
         }
+    }
+}
+
+fn shut_down() -> PdfError {
+    PdfError::Engine {
+        reason: "the engine is shut down: start a new one".to_owned(),
     }
 }
 

@@ -50,6 +50,7 @@ async fn process(engine: &Engine, path: &Path) -> Result<Pages, PdfError> {
         }),
         text: true,
         links: true,
+        ..ExtractRequest::default()
     };
     let mut pages = Pages {
         count,

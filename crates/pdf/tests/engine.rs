@@ -52,6 +52,7 @@ fn everything() -> ExtractRequest {
         }),
         text: true,
         links: true,
+        ..ExtractRequest::default()
     }
 }
 

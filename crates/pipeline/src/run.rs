@@ -5,7 +5,7 @@
 )]
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -21,6 +21,11 @@ use crate::outcome::PipelineError;
 use crate::permit::{LeaseLost, Permit, Progress};
 use crate::process::Options;
 
+/// How often a run that reads a long document renews its start marker. Well below [`ABANDONED_AFTER`].
+///
+/// [`ABANDONED_AFTER`]: crate::attempts::ABANDONED_AFTER
+const MARKER_RENEWAL: Duration = Duration::from_secs(60);
+
 /// A run over one source. Every write goes through here, and asks the permit first.
 pub(crate) struct Run<'a> {
     pub(crate) store: &'a Arc<dyn ObjectStore>,
@@ -34,6 +39,7 @@ pub(crate) struct Run<'a> {
     options: &'a Options,
     tag: Option<ETag>,
     writes: Writes,
+    saved_at: Instant,
     /// Whether an earlier run of this document ended before its commit: what it wrote last may not be in the record.
     pub(crate) resumes: bool,
     /// The version that the record's stages were made from, before this run.
@@ -67,6 +73,7 @@ impl<'a> Run<'a> {
             record,
             tag,
             writes: Writes::None,
+            saved_at: Instant::now(),
             stage: Stage::Inspect,
             begun: Instant::now(),
         }
@@ -121,6 +128,30 @@ impl<'a> Run<'a> {
         });
     }
 
+    /// Whether a worker died while it read this PDF: then one page is at work at a time, and the record says which.
+    pub(crate) fn is_cautious(&self) -> bool {
+        let deaths = self.record.deaths.as_ref();
+        deaths.is_some_and(|deaths| deaths.stage.reads_source())
+    }
+
+    /// Says in the start marker which page is at work, if any. A write a page: only a cautious run does it.
+    pub(crate) async fn at_page(&mut self, page: Option<u32>) -> Result<(), PipelineError> {
+        self.mark_in_progress();
+        if let Some(marker) = &mut self.record.in_progress {
+            marker.page = page;
+        }
+        self.save().await
+    }
+
+    /// Renews the start marker of a run that takes long, so that nobody takes it for one that was left behind.
+    pub(crate) async fn renew_marker(&mut self) -> Result<(), PipelineError> {
+        if self.saved_at.elapsed() < MARKER_RENEWAL {
+            return Ok(());
+        }
+        self.mark_in_progress();
+        self.save().await
+    }
+
     /// Notes a finished stage in the record; [`Run::save`] makes it durable.
     pub(crate) fn finish(&mut self, stage: Stage, entry: Finished) {
         self.record.stages.insert(
@@ -149,6 +180,7 @@ impl<'a> Run<'a> {
             .map_err(|error| PipelineError::from_record(self.stage, error))?;
         self.tag = Some(tag);
         self.writes = Writes::Done;
+        self.saved_at = Instant::now();
         Ok(())
     }
 
@@ -237,21 +269,13 @@ impl<'a> Run<'a> {
         Ok(Found::Ours)
     }
 
-    /// Writes an object that never changes under its key.
-    pub(crate) async fn put_new(
-        &self,
-        key: &str,
-        body: Bytes,
-        content_type: &'static str,
-    ) -> Result<(), PipelineError> {
-        self.permit.check()?;
-        let options = PutOptions {
-            content_type: Some(content_type),
-            condition: Condition::None,
-        };
-        let written = self.store.put(key, body, options).await;
-        written.map_err(|error| self.storage(error))?;
-        Ok(())
+    /// The way to write objects while the record is written too.
+    pub(crate) fn outputs(&self) -> Outputs<'a> {
+        Outputs {
+            store: self.store,
+            permit: self.permit,
+            stage: self.stage,
+        }
     }
 
     /// Writes a JSON object over the one that this source's record speaks of, and answers the new tag.
@@ -369,6 +393,33 @@ impl<'a> Run<'a> {
         } else {
             Err(PipelineError::Conflict)
         }
+    }
+}
+
+/// Writes objects that never change under their keys.
+#[derive(Clone, Copy)]
+pub(crate) struct Outputs<'a> {
+    store: &'a Arc<dyn ObjectStore>,
+    permit: &'a dyn Permit,
+    stage: Stage,
+}
+
+impl Outputs<'_> {
+    /// Writes an object that never changes under its key.
+    pub(crate) async fn put_new(
+        &self,
+        key: &str,
+        body: Bytes,
+        content_type: &'static str,
+    ) -> Result<(), PipelineError> {
+        self.permit.check()?;
+        let options = PutOptions {
+            content_type: Some(content_type),
+            condition: Condition::None,
+        };
+        let written = self.store.put(key, body, options).await;
+        written.map_err(|error| PipelineError::from_storage(self.stage, error))?;
+        Ok(())
     }
 }
 

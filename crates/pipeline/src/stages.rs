@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, TryStreamExt};
 use pagemill_metadata::Usage;
 use pagemill_pdf::memory_file::SealedFile;
-use pagemill_pdf::{ExtractRequest, Link, PageState, PageText};
+use pagemill_pdf::{
+    ExtractRequest, ImageSettings, Inspection, Link, Pace, PageState, PageText, PdfDocument,
+};
 use pagemill_storage::{Generation, PageLedger, RecordStatus, SourceKey, SourceVersion, Stage};
 
 use crate::artifacts::{FORMAT, Header, LinksFile, MetadataFile, StructureFile, TextFile};
@@ -13,7 +15,7 @@ use crate::outcome::PipelineError;
 use crate::permit::Progress;
 use crate::plan::Plan;
 use crate::process::{Options, Pipeline};
-use crate::run::{Finished, Run};
+use crate::run::{Finished, Outputs, Run};
 
 /// Page images that are uploaded at the same time by one document.
 const UPLOADS_AT_ONCE: usize = 8;
@@ -42,55 +44,14 @@ impl Pipeline {
         });
         run.finish(
             Stage::Inspect,
-            Finished::new(plan.fingerprint(Stage::Inspect))
-                .fact("pages", inspection.pages)
-                .fact("pdf_version", inspection.pdf_version.clone()),
+            inspected(&inspection, plan, run.is_cautious()),
         );
 
         // Text is cheap next to images, and everything downstream needs it: it is always taken anew.
         run.enter(Stage::Pages);
-        let request = ExtractRequest {
-            images: plan.runs(Stage::Pages).then(|| settings.pages.clone()),
-            text: true,
-            links: true,
-        };
         let generation = Generation::from(plan.fingerprint(Stage::Pages));
-        let mut gathered = Gathered::default();
-        {
-            let run = &*run;
-            let generation = &generation;
-            let mut pages = document
-                .extract(request)
-                .map(|(page, result)| async move {
-                    let output = match result {
-                        Ok(output) => output,
-                        Err(failure) => return Ok((page, Err(failure))),
-                    };
-                    let image = match &output.image {
-                        Some(image) => {
-                            Some(self.upload_page(run, generation, page.0, image).await?)
-                        }
-                        None => None,
-                    };
-                    Ok::<_, PipelineError>((page, Ok((output, image))))
-                })
-                .buffered(UPLOADS_AT_ONCE);
-            while let Some((page, result)) = pages.try_next().await? {
-                run.permit.progress(Progress::Page { page: page.0 });
-                run.boundary()?;
-                match result {
-                    Err(failure) => {
-                        tracing::warn!(
-                            page = page.0,
-                            reason = failure.code(),
-                            "page failed: {failure}"
-                        );
-                        gathered.failed.insert(page.0, failure.code().to_owned());
-                    }
-                    Ok((output, image)) => gathered.add(output, image),
-                }
-            }
-        }
+        let images = plan.runs(Stage::Pages).then(|| settings.pages.clone());
+        let mut gathered = self.pages(run, &*document, images, &generation).await?;
         if gathered.texts.is_empty() && inspection.pages > 0 {
             let reasons: std::collections::BTreeSet<_> =
                 gathered.failed.values().cloned().collect();
@@ -191,25 +152,110 @@ impl Pipeline {
         })
     }
 
+    /// Takes every page, and uploads the images as they come.
+    ///
+    /// After a death it is cautious: one page at a time, and the record says which before it is begun, so that the
+    /// page at which the next worker dies is known. The run after that leaves this page out.
+    async fn pages(
+        &self,
+        run: &mut Run<'_>,
+        document: &dyn PdfDocument,
+        images: Option<ImageSettings>,
+        generation: &Generation,
+    ) -> Result<Gathered, PipelineError> {
+        let cautious = run.is_cautious();
+        let deaths = run.record.deaths.as_ref().filter(|_| cautious);
+        let skip = deaths
+            .map(|deaths| deaths.pages.clone())
+            .unwrap_or_default();
+        let pages = document.inspection().pages;
+        let next_at_work = |after: u32| (after + 1..=pages).find(|page| !skip.contains(page));
+        let (pace, at_once) = match cautious {
+            true => (Pace::Cautious, 1),
+            false => (Pace::Full, UPLOADS_AT_ONCE),
+        };
+        if cautious {
+            tracing::warn!(
+                source = %run.record.source,
+                left_out = ?skip,
+                "a worker died while it read this document: one page at a time"
+            );
+            run.at_page(next_at_work(0)).await?;
+        }
+        let request = ExtractRequest {
+            images,
+            text: true,
+            links: true,
+            pace,
+            skip: skip.clone(),
+        };
+        let mut gathered = Gathered::default();
+        let (outputs, source) = (run.outputs(), run.record.source.clone());
+        let source = &source;
+        let mut results = document
+            .extract(request)
+            .map(|(page, result)| async move {
+                let output = match result {
+                    Ok(output) => output,
+                    Err(failure) => return Ok((page, Err(failure))),
+                };
+                let image = match &output.image {
+                    Some(image) => Some(
+                        self.upload_page(outputs, source, generation, page.0, image)
+                            .await?,
+                    ),
+                    None => None,
+                };
+                Ok::<_, PipelineError>((page, Ok((output, image))))
+            })
+            .buffered(at_once);
+        while let Some((page, result)) = results.try_next().await? {
+            run.permit.progress(Progress::Page { page: page.0 });
+            run.boundary()?;
+            match result {
+                Err(failure) => {
+                    tracing::warn!(
+                        page = page.0,
+                        reason = failure.code(),
+                        "page failed: {failure}"
+                    );
+                    gathered.failed.insert(page.0, failure.code().to_owned());
+                }
+                Ok((output, image)) => gathered.add(output, image),
+            }
+            if !cautious {
+                run.renew_marker().await?;
+            } else if !skip.contains(&page.0) {
+                // The stream begins the next page only when it is asked for it.
+                run.at_page(next_at_work(page.0)).await?;
+            }
+        }
+        Ok(gathered)
+    }
+
     /// Uploads a page's image, and its thumbnail where it has one; answers the bytes written.
     async fn upload_page(
         &self,
-        run: &Run<'_>,
+        outputs: Outputs<'_>,
+        source: &SourceKey,
         generation: &Generation,
         page: u32,
         image: &pagemill_pdf::PageImage,
     ) -> Result<UploadedImage, PipelineError> {
         let (extension, content_type) = (image.format.extension(), image.format.content_type());
-        let source = &run.record.source;
         let key = self
             .layout()
             .page_image(source, generation, page, extension);
         let mut bytes = image.data.len() as u64;
-        run.put_new(&key, image.data.clone(), content_type).await?;
+        outputs
+            .put_new(&key, image.data.clone(), content_type)
+            .await?;
         if let Some(thumbnail) = &image.thumbnail {
             let key = self.layout().thumbnail(source, generation, page, extension);
             bytes += thumbnail.len() as u64;
-            run.put_new(&key, thumbnail.clone(), content_type).await?;
+            outputs
+                .put_new(&key, thumbnail.clone(), content_type)
+                .await?;
         }
         Ok(UploadedImage {
             bytes,
@@ -473,6 +519,17 @@ impl Pipeline {
             }
         }
         Ok(keys)
+    }
+}
+
+/// What an inspection leaves in the record.
+fn inspected(inspection: &Inspection, plan: &Plan, cautious: bool) -> Finished {
+    let entry = Finished::new(plan.fingerprint(Stage::Inspect))
+        .fact("pages", inspection.pages)
+        .fact("pdf_version", inspection.pdf_version.clone());
+    match cautious {
+        true => entry.fact("cautious", true),
+        false => entry,
     }
 }
 

@@ -160,6 +160,7 @@ mod tests {
             }),
             text: true,
             links: true,
+            ..ExtractRequest::default()
         }
     }
 

@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::check;
 use super::opening::OpenedDocument;
-use super::{ExtractRequest, PageOutput};
+use super::{ExtractRequest, Pace, PageOutput};
 use crate::error::{PageFailure, PdfError};
 use crate::page::PageNumber;
 use crate::pool::{Death, DeathKind, Lease, Pool, Trouble, Wound};
@@ -35,10 +35,13 @@ pub(super) fn extract(
     request: ExtractRequest,
 ) -> BoxStream<'static, PageOutcome> {
     let last = document.inspection.pages;
-    let turns_at_once = pool.settings().children.max(1) + 1;
+    let (turns_at_once, pages_per_turn) = match request.pace {
+        Pace::Full => (pool.settings().children.max(1) + 1, PAGES_PER_TURN),
+        Pace::Cautious => (1, 1),
+    };
     let turns = (1..=last)
-        .step_by(PAGES_PER_TURN as usize)
-        .map(move |first| first..last.min(first + PAGES_PER_TURN - 1) + 1);
+        .step_by(pages_per_turn as usize)
+        .map(move |first| first..last.min(first + pages_per_turn - 1) + 1);
     stream::iter(turns)
         .map(move |pages| {
             let turn = Turn {
@@ -76,8 +79,16 @@ impl Turn {
         let mut done = Vec::with_capacity(pages.len());
         let mut next = pages.start;
         while next < pages.end {
+            if self.request.skip.contains(&next) {
+                let page = PageNumber(next);
+                done.push((page, Err(PageFailure::KilledTheWorker { page })));
+                next += 1;
+                continue;
+            }
+            let skipped = self.request.skip.range(next..pages.end).next();
+            let stop = skipped.copied().unwrap_or(pages.end);
             let lease = self.lease(false).await;
-            let outcome = self.attempt(lease, next..pages.end, &mut done).await;
+            let outcome = self.attempt(lease, next..stop, &mut done).await;
             next = pages.start + done.len() as u32;
             let Err(first_failure) = outcome else {
                 continue;
@@ -95,10 +106,10 @@ impl Turn {
     async fn lease(&self, fresh: bool) -> Result<Lease, PdfError> {
         let mut attempt = 1;
         loop {
-            let outcome = if fresh {
-                self.pool.lease_fresh().await
-            } else {
-                self.pool.lease(self.document.source.id).await
+            let outcome = match self.request.pace {
+                Pace::Cautious => self.pool.lease_alone().await,
+                Pace::Full if fresh => self.pool.lease_fresh().await,
+                Pace::Full => self.pool.lease(self.document.source.id).await,
             };
             match outcome {
                 Err(error) if attempt < START_ATTEMPTS => {
@@ -150,7 +161,10 @@ impl Turn {
             lease.count_page();
             done.push((page, outcome));
         }
-        lease.rest();
+        // A child at rest goes back to the pool, and keeps its memory; a cautious one is ended with its page.
+        if self.request.pace == Pace::Full {
+            lease.rest();
+        }
         Ok(())
     }
 

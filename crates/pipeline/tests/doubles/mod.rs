@@ -1,0 +1,416 @@
+//! A pipeline without processes and services: an engine that hangs where a worker is to die, a store whose answers
+//! can be kept back, and vectors that go nowhere.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use pagemill_index::error::Dependency;
+use pagemill_index::testing::HashEmbedder;
+use pagemill_index::{
+    Collection, CollectionNames, CollectionSpec, Hit, IndexError, Indexer, Inventory, Point,
+    QueryVector, SearchFilter, TargetStore, VectorStore,
+};
+use pagemill_metadata::extractive::ExtractiveGenerator;
+use pagemill_pdf::{
+    ExtractRequest, ImageFormat, Inspection, OutlineItem, Pace, PageFailure, PageImage, PageLabel,
+    PageNumber, PageOutput, PageState, PageText, PdfDocument, PdfEngine, PdfError, SealedFile,
+};
+use pagemill_pipeline::{
+    Delivery, LeaseLost, Options, Outcome, Parts, Permit, Pipeline, PipelineError, Progress,
+    Settings, Source,
+};
+use pagemill_storage::object::{ByteStream, Listing};
+use pagemill_storage::{
+    ETag, MemoryStore, ObjectMeta, ObjectStore, PutOptions, Record, SourceKey, StorageError,
+};
+
+pub(crate) const SOURCE: &str = "source-pdfs/report.pdf";
+
+/// An engine whose documents have so many pages, and where it hangs.
+#[derive(Debug, Default)]
+pub(crate) struct Engine {
+    pub(crate) pages: u32,
+    pub(crate) hangs_at_open: AtomicBool,
+    pub(crate) killers: BTreeSet<u32>,
+    /// Pages in the order that they were begun, with the pace.
+    pub(crate) begun: Arc<Mutex<Vec<(u32, Pace)>>>,
+}
+
+#[derive(Debug)]
+struct Document {
+    inspection: Inspection,
+    killers: BTreeSet<u32>,
+    begun: Arc<Mutex<Vec<(u32, Pace)>>>,
+}
+
+#[async_trait]
+impl PdfEngine for Engine {
+    async fn open(&self, _: SealedFile, _: &[String]) -> Result<Box<dyn PdfDocument>, PdfError> {
+        if self.hangs_at_open.load(Ordering::Relaxed) {
+            return std::future::pending().await;
+        }
+        Ok(Box::new(Document {
+            inspection: Inspection {
+                pages: self.pages,
+                pdf_version: "1.7".to_owned(),
+                ..Inspection::default()
+            },
+            killers: self.killers.clone(),
+            begun: Arc::clone(&self.begun),
+        }))
+    }
+
+    async fn shutdown(&self) {}
+}
+
+impl PdfDocument for Document {
+    fn inspection(&self) -> &Inspection {
+        &self.inspection
+    }
+
+    fn outline(&self) -> &[OutlineItem] {
+        &[]
+    }
+
+    fn page_labels(&self) -> &[PageLabel] {
+        &[]
+    }
+
+    fn extract(
+        &self,
+        request: ExtractRequest,
+    ) -> BoxStream<'static, (PageNumber, Result<PageOutput, PageFailure>)> {
+        let (killers, begun) = (self.killers.clone(), Arc::clone(&self.begun));
+        stream::iter(1..=self.inspection.pages)
+            .then(move |number| {
+                let page = PageNumber(number);
+                let is_left_out = request.skip.contains(&number);
+                let is_killer = killers.contains(&number);
+                if !is_left_out {
+                    let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
+                    begun.push((number, request.pace));
+                }
+                async move {
+                    if is_left_out {
+                        return (page, Err(PageFailure::KilledTheWorker { page }));
+                    }
+                    if is_killer {
+                        std::future::pending::<()>().await;
+                    }
+                    (page, Ok(output(page)))
+                }
+            })
+            .boxed()
+    }
+}
+
+fn output(page: PageNumber) -> PageOutput {
+    PageOutput {
+        page,
+        image: Some(PageImage {
+            width: 10,
+            height: 10,
+            format: ImageFormat::Png,
+            grey: true,
+            scaled_down: false,
+            data: Bytes::from(format!("image of page {}", page.0)),
+            thumbnail: None,
+        }),
+        text: Some(PageText {
+            page,
+            width: 100.0,
+            height: 100.0,
+            rotation: 0,
+            state: PageState::Text,
+            text: format!("This is page {}.", page.0),
+            blocks: Vec::new(),
+            truncated: false,
+        }),
+        links: Some(Vec::new()),
+        links_dropped: 0,
+    }
+}
+
+/// A vector store that keeps nothing, and can be away.
+#[derive(Debug, Default)]
+pub(crate) struct Vectors {
+    pub(crate) is_away: AtomicBool,
+}
+
+#[async_trait]
+impl VectorStore for Vectors {
+    async fn ensure(&self, _: &Collection, _: &CollectionSpec) -> Result<(), IndexError> {
+        Ok(())
+    }
+
+    async fn upsert(&self, _: &Collection, _: Vec<Point>) -> Result<(), IndexError> {
+        match self.is_away.load(Ordering::Relaxed) {
+            true => Err(IndexError::Unavailable {
+                dependency: Dependency::Qdrant,
+                reason: "away".to_owned(),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    async fn other_generations(
+        &self,
+        _: &Collection,
+        _: &str,
+        _: Option<&str>,
+    ) -> Result<Vec<Inventory>, IndexError> {
+        Ok(Vec::new())
+    }
+
+    async fn delete_generation(&self, _: &Collection, _: &str, _: &str) -> Result<u64, IndexError> {
+        Ok(0)
+    }
+
+    async fn count(&self, _: &Collection, _: &SearchFilter) -> Result<u64, IndexError> {
+        Ok(0)
+    }
+
+    async fn nearest(
+        &self,
+        _: &Collection,
+        _: QueryVector,
+        _: usize,
+        _: &SearchFilter,
+    ) -> Result<Vec<Hit>, IndexError> {
+        Ok(Vec::new())
+    }
+
+    async fn inventory(&self, _: &Collection) -> Result<Vec<Inventory>, IndexError> {
+        Ok(Vec::new())
+    }
+
+    async fn flush(&self) -> Result<(), IndexError> {
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<(), IndexError> {
+        Ok(())
+    }
+
+    async fn dimensions(&self, _: &Collection) -> Result<Option<u64>, IndexError> {
+        Ok(None)
+    }
+}
+
+/// Which writes of a record get no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// The write never takes place.
+    Write,
+    /// It takes place, and its answer is lost.
+    Answer,
+}
+
+/// A store whose n-th write of a record from now gets no answer.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) inner: MemoryStore,
+    lost: Mutex<Option<(u32, Lost)>>,
+}
+
+impl Store {
+    pub(crate) fn lose(&self, nth: u32, lost: Lost) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some((nth, lost));
+    }
+
+    fn lost_now(&self, key: &str) -> Option<Lost> {
+        if !key.starts_with("processing/records/") {
+            return None;
+        }
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let (nth, what) = (*lost)?;
+        *lost = (nth > 1).then_some((nth - 1, what));
+        (nth == 1).then_some(what)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Store {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    async fn head(&self, key: &str, version_id: Option<&str>) -> Result<ObjectMeta, StorageError> {
+        self.inner.head(key, version_id).await
+    }
+
+    async fn get(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<(ObjectMeta, ByteStream), StorageError> {
+        self.inner.get(key, version_id).await
+    }
+
+    async fn get_bytes(&self, key: &str) -> Result<(ObjectMeta, Bytes), StorageError> {
+        self.inner.get_bytes(key).await
+    }
+
+    async fn put(&self, key: &str, body: Bytes, options: PutOptions) -> Result<ETag, StorageError> {
+        match self.lost_now(key) {
+            None => self.inner.put(key, body, options).await,
+            Some(Lost::Write) => std::future::pending().await,
+            Some(Lost::Answer) => {
+                self.inner.put(key, body, options).await?;
+                std::future::pending().await
+            }
+        }
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        self.inner.delete(key).await
+    }
+
+    async fn delete_many(&self, keys: Vec<String>) -> Result<(), StorageError> {
+        self.inner.delete_many(keys).await
+    }
+
+    fn list(&self, prefix: &str) -> Listing {
+        self.inner.list(prefix)
+    }
+}
+
+/// A permit that may stop the run a second after its beginning, and keeps what it is told.
+#[derive(Debug, Default)]
+pub(crate) struct TestPermit {
+    pub(crate) stops: bool,
+    pub(crate) attempts: AtomicU32,
+}
+
+impl Permit for TestPermit {
+    fn check(&self) -> Result<(), LeaseLost> {
+        Ok(())
+    }
+
+    fn progress(&self, _: Progress) {}
+
+    fn stopped(&self) -> BoxFuture<'_, ()> {
+        match self.stops {
+            true => Box::pin(tokio::time::sleep(Duration::from_secs(1))),
+            false => Box::pin(std::future::pending()),
+        }
+    }
+
+    fn failed(&self, attempts: u32) {
+        self.attempts.store(attempts, Ordering::Relaxed);
+    }
+}
+
+/// A worker and what it works with.
+pub(crate) struct World {
+    pub(crate) store: Arc<Store>,
+    pub(crate) vectors: Arc<Vectors>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) permit: TestPermit,
+    pub(crate) pipeline: Pipeline,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    With(Result<Outcome, PipelineError>),
+    /// It hung, and was dropped without a chance to write anything more, as if its process had been killed.
+    Killed,
+}
+
+impl World {
+    pub(crate) async fn new(engine: Engine) -> Self {
+        let store = Arc::new(Store {
+            inner: MemoryStore::new("bucket"),
+            lost: Mutex::new(None),
+        });
+        let (vectors, engine) = (Arc::new(Vectors::default()), Arc::new(engine));
+        let pipeline = pipeline(&store, &vectors, &engine);
+        let world = Self {
+            store,
+            vectors,
+            engine,
+            permit: TestPermit::default(),
+            pipeline,
+        };
+        world.upload("first").await;
+        world
+    }
+
+    /// Another worker process: it remembers nothing.
+    pub(crate) fn restart(&mut self) {
+        self.pipeline = pipeline(&self.store, &self.vectors, &self.engine);
+    }
+
+    /// Puts a version of the source.
+    pub(crate) async fn upload(&self, content: &str) {
+        let bytes = Bytes::from(format!("%PDF-1.7 {content}"));
+        let put = self.store.inner.put(SOURCE, bytes, PutOptions::default());
+        put.await.expect("a source");
+    }
+
+    /// Runs the document for a message, and kills the worker when it hangs.
+    pub(crate) async fn run(&self, message_id: &str, receives: u32, force: bool) -> Ended {
+        let options = Options {
+            force,
+            trace_id: message_id.to_owned(),
+            delivery: Some(Delivery {
+                message_id: message_id.to_owned(),
+                receives,
+            }),
+            ..Options::default()
+        };
+        let source = Source::newest(SOURCE);
+        let run = self.pipeline.process_single_source(
+            &source,
+            &[TargetStore::Pages],
+            &options,
+            &self.permit,
+        );
+        match tokio::time::timeout(Duration::from_secs(60), run).await {
+            Ok(ended) => Ended::With(ended),
+            Err(_) => Ended::Killed,
+        }
+    }
+
+    pub(crate) async fn record(&self) -> Record {
+        let source = SourceKey(SOURCE.to_owned());
+        let loaded = self.pipeline.records().load(&source).await;
+        loaded.expect("a readable record").expect("a record").0
+    }
+
+    pub(crate) fn begun(&self) -> Vec<(u32, Pace)> {
+        let mut begun = self
+            .engine
+            .begun
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut begun)
+    }
+}
+
+fn pipeline(store: &Arc<Store>, vectors: &Arc<Vectors>, engine: &Arc<Engine>) -> Pipeline {
+    let settings = Settings::default();
+    let indexer = Indexer::new(
+        settings.index.clone(),
+        Arc::new(HashEmbedder { dimensions: 4 }),
+        Arc::clone(vectors) as Arc<dyn VectorStore>,
+        CollectionNames::default(),
+    );
+    Pipeline::new(Parts {
+        store: Arc::clone(store) as Arc<dyn ObjectStore>,
+        engine: Arc::clone(engine) as Arc<dyn PdfEngine>,
+        engine_version: "double".to_owned(),
+        generator: Arc::new(ExtractiveGenerator::new(&settings.metadata)),
+        indexer: Arc::new(indexer.expect("the default settings are in order")),
+        history: None,
+        settings: Arc::new(settings),
+    })
+}

@@ -128,7 +128,16 @@ pub(crate) struct Job {
     targets: Vec<TargetStore>,
     force: bool,
     jobs: usize,
-    stop: CancellationToken,
+    stop: Stop,
+}
+
+/// What Ctrl-C asks for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stop {
+    /// Once: end at the next boundary.
+    pub(crate) soon: CancellationToken,
+    /// Twice: end where the work stands, and record that.
+    pub(crate) now: CancellationToken,
 }
 
 /// Runs the command.
@@ -165,7 +174,7 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
     if !arguments.dry_run {
         parts.indexer.ensure(&targets).await?;
     }
-    let stop = CancellationToken::new();
+    let stop = Stop::default();
     stop_on_ctrl_c(stop.clone());
     let job = Job {
         pipeline: Pipeline::new(parts),
@@ -193,7 +202,7 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
         summary.add_unusable(name, message);
     }
     process_all(&job, found.clone(), &display, &mut summary).await;
-    if arguments.watch && !job.stop.is_cancelled() {
+    if arguments.watch && !job.stop.soon.is_cancelled() {
         watch::go_on(&job, &input, found, &display, &mut summary).await;
     }
     display.finish();
@@ -208,7 +217,7 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
         arguments.out.display()
     );
     let code = match (
-        summary.is_incomplete() || job.stop.is_cancelled(),
+        summary.is_incomplete() || job.stop.soon.is_cancelled(),
         summary.has_failed(),
     ) {
         (true, _) if !arguments.watch => cli::EXIT_INCOMPLETE,
@@ -226,7 +235,7 @@ pub(crate) async fn process_all(
     summary: &mut Summary,
 ) {
     let mut results = futures::stream::iter(found)
-        .take_while(|_| std::future::ready(!job.stop.is_cancelled()))
+        .take_while(|_| std::future::ready(!job.stop.soon.is_cancelled()))
         .map(|document| async move {
             let begun = Instant::now();
             let key = format!("{}{}", job.pipeline.layout().source, document.name);
@@ -254,7 +263,7 @@ pub(crate) async fn process_all(
 impl Job {
     /// Ctrl-C was pressed.
     pub(crate) fn stop(&self) -> &CancellationToken {
-        &self.stop
+        &self.stop.soon
     }
 }
 
@@ -293,12 +302,16 @@ fn describe(plan: Option<&Plan>) -> String {
     }
 }
 
-/// Ctrl-C ends the run at the next boundary; a second one ends it at once.
-fn stop_on_ctrl_c(stop: CancellationToken) {
+/// Ctrl-C ends the run at the next boundary; a second one at once, with the end of each run recorded; a third one
+/// without that, which looks like a death to the next run.
+fn stop_on_ctrl_c(stop: Stop) {
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             eprintln!("\nstopping at the next page; press Ctrl-C again to stop at once");
-            stop.cancel();
+            stop.soon.cancel();
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stop.now.cancel();
         }
         if tokio::signal::ctrl_c().await.is_ok() {
             std::process::exit(i32::from(cli::EXIT_INCOMPLETE));

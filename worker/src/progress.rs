@@ -4,10 +4,12 @@ use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pagemill_pipeline::{LeaseLost, Outcome, Permit, PipelineError, Progress};
-use tokio_util::sync::CancellationToken;
 
+use crate::local::Stop;
 use crate::summary::{Ended, counted, speed};
 
 /// The progress of a whole run.
@@ -107,10 +109,11 @@ impl Display {
     }
 }
 
-/// The permit of a folder run: nobody else can take a document over, and Ctrl-C ends it at the next boundary.
+/// The permit of a folder run: nobody else can take a document over, and Ctrl-C ends it at the next boundary, or at
+/// once when it is pressed twice.
 pub(crate) struct LocalPermit<'a> {
     pub(crate) display: &'a Display,
-    pub(crate) stop: &'a CancellationToken,
+    pub(crate) stop: &'a Stop,
 }
 
 impl Permit for LocalPermit<'_> {
@@ -125,6 +128,10 @@ impl Permit for LocalPermit<'_> {
     }
 
     fn should_stop(&self) -> bool {
-        self.stop.is_cancelled()
+        self.stop.soon.is_cancelled()
+    }
+
+    fn stopped(&self) -> BoxFuture<'_, ()> {
+        self.stop.now.cancelled().boxed()
     }
 }

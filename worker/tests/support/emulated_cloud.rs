@@ -285,6 +285,7 @@ pub(crate) fn without_places_and_times(record: &[u8]) -> Value {
                     "version_id",
                     "sequencer",
                     "millis",
+                    "cautious",
                     "finished_at",
                     "created_at",
                     "updated_at",

@@ -141,6 +141,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
         "After SIGTERM, how long work in progress may take to finish before it is released. Keep it below the container's stop timeout.",
     ),
     variable(
+        "PAGEMILL_LEASE_SECONDS",
+        "120",
+        "To how many seconds of visibility a message's lease is renewed, 6 to 1024. At first it is taken for half of that, and renewed after a third. A shorter lease brings the message of a dead worker back sooner, and survives a shorter trouble of the network.",
+    ),
+    variable(
         "PAGEMILL_STATUS_FILE",
         "`/scratch/worker-status.json` where there is a folder `/scratch`, else `pagemill-worker-status.json` in the folder for temporary files",
         "Where `run` keeps its status, which `health` reads. Give each worker its own when several run on one machine.",
@@ -181,6 +186,7 @@ pub(crate) struct Environment {
     pub(crate) children: usize,
     pub(crate) documents: usize,
     pub(crate) drain: Duration,
+    pub(crate) lease: Duration,
     pub(crate) status_every: Duration,
     /// The namespace of the metrics; none: they are not written.
     pub(crate) metrics: Option<String>,
@@ -309,6 +315,10 @@ impl Environment {
             }),
         };
         let drain = count("PAGEMILL_DRAIN_SECONDS", 110)?;
+        let lease = count("PAGEMILL_LEASE_SECONDS", 120)?;
+        if lease < 6 {
+            bail!("PAGEMILL_LEASE_SECONDS is {lease}: give at least 6, or renewals come too late");
+        }
         let status_seconds = count("PAGEMILL_STATUS_SECONDS", 5)?;
         let namespace = text("PAGEMILL_METRICS_NAMESPACE").unwrap_or_else(|| "Pagemill".into());
         if namespace.chars().count() > 255 || namespace.starts_with("AWS/") {
@@ -339,6 +349,7 @@ impl Environment {
             children: count("PAGEMILL_CHILDREN", processors)?,
             documents: count("PAGEMILL_DOCUMENTS", processors)?,
             drain: Duration::from_secs(drain as u64),
+            lease: Duration::from_secs(lease as u64),
             status_every: Duration::from_secs(status_seconds as u64),
             metrics,
         })
@@ -455,6 +466,7 @@ mod tests {
                 ("QDRANT_SEMANTIC_COLLECTION", "x"),
             ][..],
             &[("PAGEMILL_CHILDREN", "none")][..],
+            &[("PAGEMILL_LEASE_SECONDS", "5")][..],
         ] {
             assert!(read(pairs).is_err(), "{pairs:?}");
         }

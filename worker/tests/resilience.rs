@@ -18,11 +18,12 @@ mod emulator;
 #[path = "support/place.rs"]
 mod support;
 
-#[allow(dead_code, reason = "tests that use the rest follow")]
 #[path = "resilience/calls.rs"]
 mod calls;
 #[path = "resilience/crash_matrix.rs"]
 mod crash_matrix;
+#[path = "resilience/drain.rs"]
+mod drain;
 #[path = "resilience/state.rs"]
 mod state;
 #[allow(dead_code, reason = "tests that use the rest follow")]
@@ -30,3 +31,5 @@ mod state;
 mod wire;
 #[path = "resilience/wired.rs"]
 mod wired;
+#[path = "resilience/zombie.rs"]
+mod zombie;

@@ -7,6 +7,7 @@ mod renewal;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -51,6 +52,19 @@ impl Default for LeaseSettings {
 }
 
 impl LeaseSettings {
+    /// The default proportions for renewals to this visibility: half of it at first, renewed after a third, with a
+    /// twelfth as margin and as the longest time of a call. The defaults are the ones of 120 s.
+    pub fn renewed_to(visibility: Duration) -> Self {
+        Self {
+            first_visibility: visibility / 2,
+            renew_to: visibility,
+            renew_every: visibility / 3,
+            margin: visibility / 12,
+            call_timeout: visibility / 12,
+            ..Self::default()
+        }
+    }
+
     /// Says what is contradictory, with the remedy.
     pub fn validate(&self) -> Result<(), String> {
         if self.margin >= self.first_visibility || self.margin >= self.renew_to {
@@ -279,6 +293,16 @@ impl LeaseWatch {
     /// Waits until the lease is lost, and says why. It does not rely on the heartbeat: when that is dead, the
     /// deadline still passes. Never comes back for a lease that ends well: use it in `select!`.
     pub async fn lost(&self) -> LeaseLost {
+        let mut waiting = std::pin::pin!(self.wait_until_lost());
+        // Checked at every poll: when a frozen process wakes up, others may be woken before the timer is.
+        std::future::poll_fn(|context| match self.shared.check() {
+            Err(lost) => Poll::Ready(lost),
+            Ok(_) => waiting.as_mut().poll(context),
+        })
+        .await
+    }
+
+    async fn wait_until_lost(&self) -> LeaseLost {
         loop {
             let deadline = match self.shared.check() {
                 Ok(deadline) => deadline,

@@ -5,6 +5,7 @@ mod jitter;
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use rand::Rng;
@@ -225,8 +226,7 @@ impl Settler {
         };
         let trace_id = context.trace_id.as_deref();
         let letter = dead_letter::write(message, failure, attempts, &self.build, trace_id);
-        let sent = retried(permit, || async {
-            live(permit, &self.queue)?;
+        let sent = retried(permit, &self.queue, || async {
             let mut results = dead_letters.send_batch(vec![letter.clone()]).await?;
             match results.pop() {
                 Some(Ok(())) => Ok(()),
@@ -259,8 +259,7 @@ impl Settler {
     }
 
     async fn delete(&self, permit: &SettlePermit) -> Result<Settled, QueueError> {
-        retried(permit, || async {
-            live(permit, &self.queue)?;
+        retried(permit, &self.queue, || async {
             self.queue.delete(permit.receipt()).await
         })
         .await?;
@@ -273,8 +272,7 @@ impl Settler {
     }
 
     async fn hide(&self, permit: &SettlePermit, visibility: Duration) -> Result<(), QueueError> {
-        retried(permit, || async {
-            live(permit, &self.queue)?;
+        retried(permit, &self.queue, || async {
             self.queue.extend(permit.receipt(), visibility).await
         })
         .await
@@ -306,14 +304,33 @@ fn live(permit: &SettlePermit, queue: &Arc<dyn Queue>) -> Result<(), QueueError>
     Ok(())
 }
 
-async fn retried<Call, Calling>(permit: &SettlePermit, call: Call) -> Result<(), QueueError>
+/// Goes on with a call only while the permit holds: a process that was frozen in the middle of one must not let the
+/// client send it again.
+async fn while_live(
+    permit: &SettlePermit,
+    queue: &Arc<dyn Queue>,
+    call: impl Future<Output = Result<(), QueueError>>,
+) -> Result<(), QueueError> {
+    let mut call = std::pin::pin!(call);
+    std::future::poll_fn(|context| match live(permit, queue) {
+        Err(stale) => Poll::Ready(Err(stale)),
+        Ok(()) => call.as_mut().poll(context),
+    })
+    .await
+}
+
+async fn retried<Call, Calling>(
+    permit: &SettlePermit,
+    queue: &Arc<dyn Queue>,
+    call: Call,
+) -> Result<(), QueueError>
 where
     Call: Fn() -> Calling,
     Calling: Future<Output = Result<(), QueueError>>,
 {
     let mut pause = TRY_PAUSE;
     for _ in 1..TRIES {
-        match call().await {
+        match while_live(permit, queue, call()).await {
             Err(error) if error.is_transient() && permit.remaining() > pause => {
                 tracing::warn!(%error, "settling failed, trying again");
                 permit.clock().sleep(pause).await;
@@ -322,5 +339,5 @@ where
             settled => return settled,
         }
     }
-    call().await
+    while_live(permit, queue, call()).await
 }

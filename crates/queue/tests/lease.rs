@@ -68,6 +68,14 @@ async fn within<T>(limit: Duration, waiting: impl Future<Output = T>) -> T {
 #[test]
 fn default_settings_are_consistent_and_contradictions_are_named() {
     LeaseSettings::default().validate().expect("the defaults");
+    assert_eq!(
+        LeaseSettings::renewed_to(120 * SECOND),
+        LeaseSettings::default()
+    );
+    for seconds in [6, 7, 1024] {
+        let settings = LeaseSettings::renewed_to(seconds * SECOND);
+        settings.validate().expect("the proportions hold");
+    }
     let second = Duration::from_secs(1);
     let contradictory = [
         LeaseSettings {

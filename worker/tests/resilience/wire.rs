@@ -152,6 +152,11 @@ impl Wire {
         format!("http://{}", self.address)
     }
 
+    /// Its port: one a worker.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Says which process is on it. Signals wait for that.
     pub(crate) fn belongs_to(&self, worker: Pid) {
         self.shared.worker.send_replace(Some(worker));
@@ -171,6 +176,11 @@ impl Wire {
     /// nothing else changes.
     pub(crate) fn shorten_polls(&self, seconds: u64) {
         self.book().poll_seconds = Some(seconds);
+    }
+
+    /// Takes [`Wire::shorten_polls`] back, from the next poll on.
+    pub(crate) fn poll_as_asked(&self) {
+        self.book().poll_seconds = None;
     }
 
     /// Lets a message that the worker puts off come back so soon: more deliveries in less time than it asked for.

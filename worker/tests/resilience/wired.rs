@@ -35,6 +35,7 @@ impl Wired {
         for rule in rules {
             wire.rule(rule);
         }
+        let status = format!("status-{}.json", wire.port());
         let mut command = cloud.place.worker();
         command
             .arg("run")
@@ -42,6 +43,7 @@ impl Wired {
             .env("QDRANT_URL", wire.url())
             .env("LLM_BASE_URL", format!("{}/v1", wire.url()))
             .env("PAGEMILL_DOCUMENTS", "1")
+            .env("PAGEMILL_STATUS_FILE", cloud.place.root().join(status))
             .envs(environment.iter().copied());
         let child = command.spawn().expect("the worker starts");
         let pid = Pid::from_raw(child.id().expect("it runs").cast_signed());

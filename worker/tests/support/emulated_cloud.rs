@@ -243,6 +243,22 @@ impl Cloud {
         )
     }
 
+    /// The reason code of the oldest dead letter.
+    pub(crate) async fn dead_letter_reason(&self) -> String {
+        let received = self
+            .sqs
+            .receive_message()
+            .queue_url(&self.dead_letters)
+            .message_attribute_names("All")
+            .send()
+            .await
+            .expect("an answer");
+        let messages = received.messages.expect("a dead letter");
+        let attributes = messages[0].message_attributes.as_ref();
+        let reason = &attributes.expect("attributes")["reason"];
+        reason.string_value.clone().expect("text")
+    }
+
     /// Every object's key.
     pub(crate) async fn keys(&self) -> Vec<String> {
         let mut keys = Vec::new();

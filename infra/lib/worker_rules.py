@@ -1,5 +1,6 @@
 """Rules between the template and the worker's source: its variables, and the calls that it makes."""
 
+import json
 import pathlib
 import re
 
@@ -14,6 +15,9 @@ NOT_SET = {
     "LLM_API_KEY_SECRET_ARN": "the same",
     "PAGEMILL_VECTOR_DIR": "a task has no disk that outlives it",
     "PAGEMILL_RUNTIME": "the image sets it",
+    "PAGEMILL_STATUS_FILE": "in /scratch, which is the default",
+    "PAGEMILL_STATUS_SECONDS": "the default; the health check's interval goes with it",
+    "PAGEMILL_METRICS": "on, which is the default",
     "PAGEMILL_CHILDREN": "as many as the task has processors, which is the default",
 }
 """Variables that the worker reads and the template leaves alone, and why."""
@@ -117,3 +121,23 @@ def _(template: dict) -> Faults:
         yield f"{action} is needed and not allowed"
     for action in sorted(allowed - needed):
         yield f"{action} is allowed and not needed"
+
+
+@rule("the template's own metrics are ones that the worker writes", put("DependencyAlarm", "MetricName", value="BreakersOpen"))
+def _(template: dict) -> Faults:
+    stack = cfn.resolve(template)
+    documented = set(re.findall(r"^\| `(\w+)` \|", (REPOSITORY / "docs/METRICS.md").read_text(), re.MULTILINE))
+    environment = stack.properties("WorkerTask")["ContainerDefinitions"][0]["Environment"]
+    namespace = next(one["Value"] for one in environment if one["Name"] == "PAGEMILL_METRICS_NAMESPACE")
+    named = [(name, one["MetricName"]) for name, one in stack.of_type("AWS::CloudWatch::Alarm").items() if one.get("Namespace") == namespace]
+    used = named + [
+        ("Dashboard", name)
+        for widget in json.loads(stack.properties("Dashboard")["DashboardBody"])["widgets"]
+        if namespace in (text := json.dumps(widget))
+        for name in re.findall(r'"[^"]*", "([A-Z][A-Za-z]+)"', text) + re.findall(r"MetricName=(\w+)", text)
+    ]
+    if len(named) != 1 or len(used) < 5:
+        yield f"only {used} are used"
+    for place, name in used:
+        if name not in documented:
+            yield f"{place}: {name} is in no line of docs/METRICS.md"

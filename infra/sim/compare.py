@@ -5,6 +5,7 @@ tasks, several seeds. Prints p95 from upload to done, cost on Fargate, and docum
 the worst for what is killed or never done. --check also holds what infra/README.md claims, and fails when it does not.
 """
 
+import math
 import pathlib
 import statistics
 import sys
@@ -77,17 +78,25 @@ def claims(table: list[Row]) -> list[tuple[str, bool]]:
     return made
 
 
-def main(holds_claims: bool) -> None:
-    table = rows(cfn.resolve())
-    print(f"{'policy':38}" + "".join(f"{documents:>7,} at once: p95 s    USD  killed  never" for documents in BURSTS))
+def shown(table: list[Row]) -> str:
+    """The table as infra/README.md has it."""
+    head = "".join(f" {documents:,} at once: p95 s | USD | killed | never |" for documents in BURSTS)
+    lines = [f"| policy |{head}", "|---|" + "--:|" * (4 * len(BURSTS))]
     for name in dict.fromkeys(row.policy for row in table):
         cells = "".join(
-            f"{row.p95 if row.p95 < 1e9 else float('nan'):>22.0f} {row.usd:>6.3f} {row.killed:>7} {row.unfinished:>6}"
+            f" {'–' if math.isinf(row.p95) else f'{row.p95:.0f}'} | {row.usd:.3f} | {row.killed} | {row.unfinished} |"
             for row in table if row.policy == name
         )
-        print(f"{name:38}{cells}")
-    if holds_claims:
-        outcome = claims(table)
+        lines.append(f"| {name} |{cells}")
+    return "\n".join(lines)
+
+
+def main(checks: bool) -> None:
+    table = rows(cfn.resolve())
+    print(shown(table))
+    if checks:
+        readme = (pathlib.Path(__file__).parent.parent / "README.md").read_text()
+        outcome = [*claims(table), ("infra/README.md shows this table", shown(table) in readme)]
         for claim, holds in outcome:
             print(f"{'ok    ' if holds else 'FAILED'}  {claim}")
         sys.exit(not all(holds for _, holds in outcome))

@@ -65,25 +65,29 @@ class Resolved:
         }
 
     def condition(self, name: str | None) -> bool:
-        return name is None or self._is_true(self._template["Conditions"][name])
+        """Whether a condition holds; one that is not given does."""
+        return name is None or self.is_true(self._template["Conditions"][name])
 
     def properties(self, name: str) -> dict:
+        """What a resource that exists is made with."""
         return self.resources[name]["Properties"]
 
     def of_type(self, kind: str) -> dict[str, dict]:
+        """The properties of every resource of a type, by name."""
         return {name: given.get("Properties", {}) for name, given in self.resources.items() if given["Type"] == kind}
 
     def _resource(self, resource: dict) -> dict:
         return self._value(copy.deepcopy(resource))
 
-    def _is_true(self, expression) -> bool:
+    def is_true(self, expression: dict) -> bool:
+        """A condition, or an assertion of a rule."""
         (function, arguments), = expression.items()
         if function == "Condition":
             return self.condition(arguments)
         if function == "Fn::Equals":
             left, right = (self._value(argument) for argument in arguments)
             return str(left) == str(right)
-        results = [self._is_true(argument) for argument in arguments]
+        results = [self.is_true(argument) for argument in arguments]
         return {"Fn::Not": lambda: not results[0], "Fn::And": lambda: all(results), "Fn::Or": lambda: any(results)}[function]()
 
     def _value(self, value):

@@ -431,9 +431,9 @@ def _(template: dict) -> Faults:
     def refused(**parameters) -> bool:
         stack = cfn.resolve(template, **parameters)
         return any(
-            not stack._is_true(assertion["Assert"])
+            not stack.is_true(assertion["Assert"])
             for one in template["Rules"].values()
-            if "RuleCondition" not in one or stack._is_true(one["RuleCondition"])
+            if "RuleCondition" not in one or stack.is_true(one["RuleCondition"])
             for assertion in one["Assertions"]
         )
 
@@ -441,6 +441,8 @@ def _(template: dict) -> Faults:
         yield "no vector store"
     if not refused(NatGateways="none"):
         yield "no way to the services"
+    if not refused(OnDemandWeight=0):
+        yield "no kind of task"
     if not refused(TrialQdrant="yes", ExistingVpcId="vpc-1", QdrantUrl=""):
         yield "a trial in a VPC of somebody else"
     if refused() or refused(**BARE) or refused(**EVERYTHING) or refused(ExistingVpcId="vpc-1", NatGateways="none"):

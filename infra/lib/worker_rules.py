@@ -18,6 +18,7 @@ NOT_SET = {
     "PAGEMILL_STATUS_FILE": "in /scratch, which is the default",
     "PAGEMILL_STATUS_SECONDS": "the default; the health check's interval goes with it",
     "PAGEMILL_METRICS": "on, which is the default",
+    "PAGEMILL_LEASE_SECONDS": "the default; the queue's own timeout is not it",
     "PAGEMILL_CHILDREN": "as many as the task has processors, which is the default",
 }
 """Variables that the worker reads and the template leaves alone, and why."""

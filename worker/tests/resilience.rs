@@ -24,9 +24,14 @@ mod calls;
 mod crash_matrix;
 #[path = "resilience/drain.rs"]
 mod drain;
+#[path = "resilience/outage.rs"]
+mod outage;
 #[path = "resilience/state.rs"]
 mod state;
-#[allow(dead_code, reason = "tests that use the rest follow")]
+#[path = "resilience/table_of_calls.rs"]
+mod table_of_calls;
+#[path = "resilience/twice.rs"]
+mod twice;
 #[path = "resilience/wire.rs"]
 mod wire;
 #[path = "resilience/wired.rs"]

@@ -22,6 +22,8 @@ pub(crate) enum Vectors {
     Embedded(PathBuf),
     /// As the environment says.
     Environment,
+    /// In a store that is open already.
+    Open(Arc<dyn VectorStore>),
 }
 
 /// Reads the tunables from a file; a missing file is an error only when it was named.
@@ -98,6 +100,7 @@ pub(crate) fn indexer(
 ) -> anyhow::Result<Indexer> {
     let store: Arc<dyn VectorStore> = match (vectors, &environment.qdrant, &environment.vector_dir)
     {
+        (Vectors::Open(store), _, _) => store,
         (Vectors::Embedded(folder), _, _) => Arc::new(EdgeStore::open(&folder)?),
         (Vectors::Environment, Some(qdrant), _) => {
             Arc::new(QdrantServer::connect(&qdrant.url, qdrant.api_key.as_ref())?)

@@ -12,6 +12,8 @@ pub(crate) const EXIT_DOCUMENTS_FAILED: u8 = 1;
 pub(crate) const EXIT_CONFIGURATION: u8 = 2;
 /// `health`: the worker is not well. The same number as a container's health check gives.
 pub(crate) const EXIT_UNHEALTHY: u8 = 1;
+/// `verify` found something; `doctor` found something that must be mended.
+pub(crate) const EXIT_FINDINGS: u8 = 1;
 /// Something that is needed did not answer; documents were left for the next run.
 pub(crate) const EXIT_INCOMPLETE: u8 = 3;
 
@@ -43,6 +45,12 @@ pub(crate) enum Command {
         after_help = "Exit codes:\n  0  the worker is well (also while it waits for a service that is away)\n  1  it is not; the line says why and what to do"
     )]
     Health,
+    /// Check everything that the worker needs, one line each with the remedy.
+    Doctor(DoctorArguments),
+    /// Compare sources, records, outputs and points, and say what does not fit.
+    Verify(VerifyArguments),
+    /// Run a saved message of the dead-letter queue here, into a folder; bucket and queues are not touched.
+    Replay(ReplayArguments),
     /// Print the configuration in force, secrets masked.
     Config(ConfigArguments),
     /// A renderer process (internal).
@@ -114,6 +122,63 @@ pub(crate) struct SearchArguments {
     /// Print JSON, one hit a line.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Arguments of `worker doctor`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes:\n  0  nothing failed; there may be warnings\n  1  something failed, and the worker can't work as it is\n  2  an argument or a setting can't be read"
+)]
+pub(crate) struct DoctorArguments {
+    /// Print JSON, one check a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Read the tunables from this file instead of the bucket.
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Arguments of `worker verify`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes:\n  0  everything fits\n  1  findings, one a line: kind, key, what, remedy\n  2  an argument or a setting is wrong, or something did not answer"
+)]
+pub(crate) struct VerifyArguments {
+    /// The folder that `worker local` wrote. Without it, the bucket of the environment is verified.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// The folder that `worker local` processed, to compare the sources too.
+    #[arg(long, requires = "out")]
+    pub(crate) input: Option<PathBuf>,
+    /// Compare with the settings in force too: what would be made otherwise today.
+    #[arg(long)]
+    pub(crate) settings: bool,
+    /// Minutes; what changed more recently is taken as being at work and left out [default: 60, with --out 0].
+    #[arg(long, value_name = "MINUTES")]
+    pub(crate) grace: Option<u64>,
+    /// Delete what no record accounts for, without asking, and say what was deleted.
+    #[arg(long)]
+    pub(crate) delete_orphans: bool,
+    /// Print JSON, one finding a line, and last what was checked.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `worker replay`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct ReplayArguments {
+    /// The message: its body alone, or what `aws sqs receive-message` printed; `-` reads standard input.
+    pub(crate) message: PathBuf,
+    /// The PDF itself, instead of reading it from the bucket.
+    #[arg(long)]
+    pub(crate) source: Option<PathBuf>,
+    /// Where everything is written; a new folder for temporary files when not given.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// Tunables, as JSON; those of the bucket otherwise.
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// Arguments of `worker config`.

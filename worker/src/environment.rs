@@ -397,7 +397,7 @@ impl Environment {
 }
 
 /// Masks user name and password inside an address.
-fn without_credentials(value: &str) -> String {
+pub(crate) fn without_credentials(value: &str) -> String {
     match (value.find("://"), value.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => {
             format!("{}********{}", &value[..scheme + 3], &value[at..])

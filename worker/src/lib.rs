@@ -8,6 +8,7 @@
 mod assemble;
 mod cli;
 mod config_command;
+mod doctor;
 mod environment;
 mod handler;
 mod health;
@@ -15,10 +16,13 @@ mod local;
 mod logging;
 mod metrics;
 mod progress;
+mod reasons;
+mod replay;
 mod run;
 mod search;
 mod summary;
 mod telemetry;
+mod verify;
 mod watch;
 
 use std::process::ExitCode;
@@ -65,6 +69,9 @@ fn run_command(cli: cli::Cli) -> anyhow::Result<ExitCode> {
             cli::Command::Run(arguments) => run::command(arguments).await,
             cli::Command::Local(arguments) => local::command(arguments).await,
             cli::Command::Search(arguments) => search::command(arguments).await,
+            cli::Command::Doctor(arguments) => doctor::command(arguments).await,
+            cli::Command::Verify(arguments) => verify::command(arguments).await,
+            cli::Command::Replay(arguments) => replay::command(arguments).await,
             cli::Command::Config(arguments) => config_command::command(arguments).await,
             cli::Command::Health | cli::Command::Renderer { .. } => {
                 unreachable!("answered before the runtime was started")

@@ -119,6 +119,11 @@ impl JobHandle {
         self.count(before.flatten(), Instant::now());
     }
 
+    /// An earlier worker has died in the document.
+    pub(crate) fn death(&self) {
+        self.telemetry.metrics.count(Metric::Deaths, "");
+    }
+
     fn count(&self, before: Option<(Stage, Instant)>, now: Instant) {
         if let Some((stage, since)) = before {
             let millis = now.duration_since(since).as_secs_f64() * 1_000.0;

@@ -186,6 +186,7 @@ impl Pipeline {
         };
         let deaths = one_more(deaths, &marker, fingerprint);
         run.record.attempts = run.record.attempts.saturating_add(1);
+        run.permit.progress(crate::permit::Progress::Death);
         tracing::warn!(
             source = %source,
             stage = marker.stage.name(),

@@ -29,6 +29,8 @@ pub enum Progress {
     },
     /// A stage begins.
     Stage(Stage),
+    /// The run found that an earlier worker had died in this document.
+    Death,
     /// Something inside a stage was finished: a batch of points, an answer of the LLM.
     Step,
 }

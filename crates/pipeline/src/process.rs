@@ -15,6 +15,7 @@ use pagemill_storage::{
     ETag, Fingerprint, KeyLayout, ObjectMeta, ObjectStore, Record, RecordStatus, RecordStore,
     Sequencer, SourceKey, SourceVersion, Stage, StorageError,
 };
+use tracing::Instrument;
 
 use crate::attempts::{Delivery, UnrecordedEnds, WORKER_DIED};
 use crate::fingerprint::Fingerprinter;
@@ -120,6 +121,19 @@ impl Pipeline {
     /// # Errors
     /// See [`PipelineError`]. A permanent error is in the record when this returns.
     pub async fn process_single_source(
+        &self,
+        source: &Source,
+        targets: &[TargetStore],
+        options: &Options,
+        permit: &dyn Permit,
+    ) -> Result<Outcome, PipelineError> {
+        let span = document_span(source, options);
+        self.process_in_span(source, targets, options, permit)
+            .instrument(span)
+            .await
+    }
+
+    async fn process_in_span(
         &self,
         source: &Source,
         targets: &[TargetStore],
@@ -621,6 +635,16 @@ impl From<pagemill_pdf::PdfError> for FetchError {
     fn from(error: pagemill_pdf::PdfError) -> Self {
         Self::Pdf(error)
     }
+}
+
+/// What every log line of a run says: which document, which request, and, once there is one, which stage.
+pub(crate) fn document_span(source: &Source, options: &Options) -> tracing::Span {
+    tracing::info_span!(
+        "document",
+        source = %source.key,
+        trace_id = options.trace_id,
+        stage = tracing::field::Empty
+    )
 }
 
 fn summary(record: &Record, ran: Vec<Stage>, llm_calls: u32) -> Processed {

@@ -4,8 +4,11 @@ use pagemill_storage::{PageLedger, RecordStatus, SourceVersion, Stage, StorageEr
 
 use crate::outcome::{Outcome, PipelineError};
 use crate::permit::Permit;
-use crate::process::{Options, Pipeline, Source, is_older, missing_source, newest_sequencer};
+use crate::process::{
+    Options, Pipeline, Source, document_span, is_older, missing_source, newest_sequencer,
+};
 use crate::run::Run;
+use tracing::Instrument;
 
 impl Pipeline {
     /// Removes what was made from a source: points, images, files. The record stays as a tombstone, so that an older
@@ -16,6 +19,18 @@ impl Pipeline {
     /// # Errors
     /// See [`PipelineError`].
     pub async fn remove_source(
+        &self,
+        source: &Source,
+        options: &Options,
+        permit: &dyn Permit,
+    ) -> Result<Outcome, PipelineError> {
+        let span = document_span(source, options);
+        self.remove_in_span(source, options, permit)
+            .instrument(span)
+            .await
+    }
+
+    async fn remove_in_span(
         &self,
         source: &Source,
         options: &Options,

@@ -92,6 +92,7 @@ impl<'a> Run<'a> {
     pub(crate) fn enter(&mut self, stage: Stage) {
         self.stage = stage;
         self.begun = Instant::now();
+        tracing::Span::current().record("stage", stage.name());
         self.permit.progress(Progress::Stage(stage));
         tracing::debug!(stage = ?stage, "stage begins");
     }

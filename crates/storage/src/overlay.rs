@@ -17,6 +17,8 @@ pub struct Overlay {
     source: Arc<dyn ObjectStore>,
     derived: Arc<dyn ObjectStore>,
     source_prefix: String,
+    /// Whether the source store's keys have the prefix too.
+    has_whole_keys: bool,
 }
 
 impl Overlay {
@@ -30,14 +32,32 @@ impl Overlay {
             source,
             derived,
             source_prefix: source_prefix.into(),
+            has_whole_keys: false,
+        }
+    }
+
+    /// As [`Overlay::new`], for a source store whose keys have the prefix already: a bucket of which only the sources
+    /// are read.
+    pub fn with_whole_keys(
+        source: Arc<dyn ObjectStore>,
+        derived: Arc<dyn ObjectStore>,
+        source_prefix: impl Into<String>,
+    ) -> Self {
+        Self {
+            has_whole_keys: true,
+            ..Self::new(source, derived, source_prefix)
         }
     }
 
     fn source_path<'a>(&self, key: &'a str) -> Option<&'a str> {
-        key.strip_prefix(&self.source_prefix)
+        let path = key.strip_prefix(&self.source_prefix)?;
+        Some(if self.has_whole_keys { key } else { path })
     }
 
     fn with_prefix(&self, meta: ObjectMeta) -> ObjectMeta {
+        if self.has_whole_keys {
+            return meta;
+        }
         ObjectMeta {
             key: format!("{}{}", self.source_prefix, meta.key),
             ..meta
@@ -132,7 +152,11 @@ impl ObjectStore for Overlay {
         }
         let source = self
             .source
-            .list("")
+            .list(if self.has_whole_keys {
+                &self.source_prefix
+            } else {
+                ""
+            })
             .map_ok(move |meta| overlay.with_prefix(meta))
             .boxed();
         merge_in_key_order(derived.boxed(), source)

@@ -100,8 +100,10 @@ impl Permit for LeasePermit<'_> {
 
     fn progress(&self, progress: Progress) {
         self.watch.progress();
-        if let Progress::Stage(stage) = progress {
-            self.job.stage(stage);
+        match progress {
+            Progress::Stage(stage) => self.job.stage(stage),
+            Progress::Death => self.job.death(),
+            _ => {}
         }
     }
 

@@ -1,0 +1,166 @@
+//! This machine: the PDF engine and its sandbox, memory, places to write.
+
+use std::path::Path;
+
+use pagemill_pipeline::Settings;
+
+use super::Report;
+use crate::assemble;
+use crate::environment::{self, Environment};
+
+/// What the worker itself takes, beside its renderers: runtime, models, a batch of each document.
+const WORKER_MIB: u64 = 512;
+/// What an ordinary page takes in a renderer.
+const RENDERER_MIB: u64 = 256;
+/// Less room than this is soon full.
+const FREE_MIB: u64 = 256;
+
+pub(super) fn examine(environment: &Environment, settings: &Settings, report: &mut Report) {
+    engine(environment, settings, report);
+    memory(environment, settings, report);
+    places(environment, report);
+}
+
+fn engine(environment: &Environment, settings: &Settings, report: &mut Report) {
+    let engine = match assemble::engine(environment, settings) {
+        Ok((engine, version)) => {
+            let found = engine.report();
+            report.ok(
+                "engine",
+                format!(
+                    "{version}, {} bytes, from {}",
+                    found.libpdfium_bytes,
+                    found.libpdfium.display()
+                ),
+            );
+            engine
+        }
+        Err(error) => {
+            report.error("engine", "no page can be rendered", &error);
+            return;
+        }
+    };
+    let guards = &engine.report().guards;
+    match guards.is_empty() {
+        true => report.warn(
+            "sandbox",
+            "renderers report no guard",
+            "process only documents that you trust",
+        ),
+        false => report.ok("sandbox", guards.join(", ")),
+    }
+    for layer in ["seccomp", "landlock"] {
+        let is_active = guards
+            .iter()
+            .any(|guard| guard.to_lowercase().contains(layer));
+        if !is_active {
+            report.warn(
+                "sandbox",
+                format!("{layer} is not active in renderers"),
+                "run the container read-only, without privileges and without a route to anything but its services",
+            );
+        }
+    }
+}
+
+fn memory(environment: &Environment, settings: &Settings, report: &mut Report) {
+    let limits = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    let limit = limits.iter().find_map(|path| {
+        std::fs::read_to_string(path)
+            .ok()?
+            .trim()
+            .parse::<u64>()
+            .ok()
+    });
+    // Version 1 writes a number near 2⁶³ where there is no limit.
+    let Some(limit) = limit.filter(|bytes| *bytes < 1 << 60) else {
+        report.skip("memory", "there is no limit for this container");
+        return;
+    };
+    let limit_mib = limit >> 20;
+    let child = settings.limits.child_memory_mib;
+    let children = environment.children as u64;
+    let wanted = WORKER_MIB + children * RENDERER_MIB;
+    if limit_mib < child {
+        report.fail(
+            "memory",
+            format!("the container has {limit_mib} MiB, and one renderer may take {child} MiB"),
+            "lower limits.child_memory_mib, or give the task more memory; else one page can end the worker",
+        );
+    } else if limit_mib < wanted {
+        report.warn(
+            "memory",
+            format!("the container has {limit_mib} MiB, and {children} renderers and the worker want about {wanted} MiB"),
+            "lower PAGEMILL_CHILDREN, or give the task more memory",
+        );
+    } else {
+        report.ok(
+            "memory",
+            format!(
+                "the container has {limit_mib} MiB for {children} renderers of at most {child} MiB"
+            ),
+        );
+    }
+}
+
+fn places(environment: &Environment, report: &mut Report) {
+    let status = environment::status_file();
+    let folder = status
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    place(
+        folder,
+        "the status file",
+        "set PAGEMILL_STATUS_FILE to a place that can be written, or `worker health` fails",
+        report,
+    );
+    if let Some(folder) = &environment.vector_dir {
+        place(
+            folder,
+            "the embedded vector store",
+            "set PAGEMILL_VECTOR_DIR to a folder that can be written",
+            report,
+        );
+    }
+}
+
+/// Writes a file and takes it away again.
+fn place(folder: &Path, what: &str, remedy: &str, report: &mut Report) {
+    let probe = folder.join(format!(".worker-doctor-{}", std::process::id()));
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&probe, b"probe"));
+    let removed = std::fs::remove_file(&probe);
+    if let Err(error) = written.and(removed) {
+        report.fail(
+            "disk",
+            format!("{what} can't be kept in {}: {error}", folder.display()),
+            remedy,
+        );
+        return;
+    }
+    let free = nix::sys::statvfs::statvfs(folder).map(|found| {
+        (found.blocks_available() as u64).saturating_mul(found.fragment_size() as u64)
+    });
+    match free.map(|bytes| bytes >> 20) {
+        Ok(free) if free < FREE_MIB => report.warn(
+            "disk",
+            format!("{} has {free} MiB left for {what}", folder.display()),
+            "make room, or name another place",
+        ),
+        Ok(free) => report.ok(
+            "disk",
+            format!(
+                "{what} can be kept in {}, {free} MiB are free",
+                folder.display()
+            ),
+        ),
+        Err(error) => report.warn(
+            "disk",
+            format!("the room in {} is not known: {error}", folder.display()),
+            "look with df",
+        ),
+    }
+}

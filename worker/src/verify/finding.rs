@@ -1,0 +1,77 @@
+//! What the audit can find.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+/// The kinds of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// The record says that something was made, and it is not there.
+    Missing,
+    /// What is there is not what the record says was made.
+    Tampered,
+    /// The source changed after its record.
+    Stale,
+    /// The settings in force would make something else.
+    Outdated,
+    /// Made by no record, or by an older generation of one.
+    Orphaned,
+    /// A source without a record.
+    Unprocessed,
+    /// A record without a source.
+    Sourceless,
+    /// A run began and did not end, and nobody goes on with it.
+    Dead,
+    /// A run ended early, and nobody goes on with it.
+    Unfinished,
+    /// A record that can't be read.
+    Unreadable,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Tampered => "tampered",
+            Self::Stale => "stale",
+            Self::Outdated => "outdated",
+            Self::Orphaned => "orphaned",
+            Self::Unprocessed => "unprocessed",
+            Self::Sourceless => "sourceless",
+            Self::Dead => "dead",
+            Self::Unfinished => "unfinished",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// One inconsistency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) kind: Kind,
+    /// The object's key, or the source's key for points.
+    pub(crate) key: String,
+    pub(crate) what: String,
+    pub(crate) remedy: String,
+}
+
+impl Finding {
+    pub(crate) fn to_json(&self) -> Value {
+        json!({"kind": self.kind.name(), "key": self.key, "what": self.what, "remedy": self.remedy})
+    }
+}
+
+impl fmt::Display for Finding {
+    /// One line; what a key holds can't break it or colour the terminal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = format!(
+            "{:<11} {}: {}: {}",
+            self.kind.name(),
+            self.key,
+            self.what,
+            self.remedy
+        );
+        f.write_str(&crate::logging::printable(&line))
+    }
+}

@@ -1,0 +1,27 @@
+//! What an operator touches: health, doctor, verify, replay, logs and metrics of the real binary.
+
+#[allow(
+    dead_code,
+    reason = "shared with another test binary, which uses other parts of it"
+)]
+#[path = "support/emulated_cloud.rs"]
+mod emulated_cloud;
+#[path = "../../crates/storage/tests/support/emulator.rs"]
+mod emulator;
+#[allow(
+    dead_code,
+    reason = "shared with another test binary, which uses other parts of it"
+)]
+#[path = "support/place.rs"]
+mod support;
+
+#[path = "operations/doctor.rs"]
+mod doctor;
+#[path = "operations/health.rs"]
+mod health;
+#[path = "operations/replay.rs"]
+mod replay;
+#[path = "operations/secrets.rs"]
+mod secrets;
+#[path = "operations/verify.rs"]
+mod verify;

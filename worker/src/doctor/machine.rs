@@ -142,7 +142,9 @@ fn place(folder: &Path, what: &str, remedy: &str, report: &mut Report) {
         return;
     }
     let free = nix::sys::statvfs::statvfs(folder).map(|found| {
-        (found.blocks_available() as u64).saturating_mul(found.fragment_size() as u64)
+        found
+            .blocks_available()
+            .saturating_mul(found.fragment_size())
     });
     match free.map(|bytes| bytes >> 20) {
         Ok(free) if free < FREE_MIB => report.warn(

@@ -21,7 +21,7 @@ pub(super) async fn examine(environment: &Environment, settings: &Settings, repo
     vectors(environment, settings, dimensions, report).await;
     match (settings.metadata.generator, &environment.llm) {
         (GeneratorKind::Extractive, _) => report.skip("llm", "metadata.generator is extractive"),
-        (generator, None) if generator == GeneratorKind::Llm => report.fail(
+        (GeneratorKind::Llm, None) => report.fail(
             "llm",
             "metadata.generator is llm, and LLM_BASE_URL is not set",
             "set it to an OpenAI-compatible API, or the generator to extractive",

@@ -58,6 +58,16 @@ def _(template: dict) -> Faults:
             yield f"{name} is in NOT_SET for nothing"
 
 
+@rule("a person's commands have the worker's environment", drop("OperatorTask", "ContainerDefinitions", 0, "Environment", 4))
+def _(template: dict) -> Faults:
+    for parameters in ({}, EVERYTHING):
+        stack = cfn.resolve(template, **parameters)
+        worker, operator = (stack.properties(task)["ContainerDefinitions"][0] for task in ("WorkerTask", "OperatorTask"))
+        for kind in ("Environment", "Secrets"):
+            if worker[kind] != operator[kind]:
+                yield f"{parameters}: {kind} differs"
+
+
 SDK_CALLS = {
     "get_object": {"s3:GetObject", "s3:GetObjectVersion"},
     "head_object": {"s3:GetObject", "s3:GetObjectVersion"},
@@ -81,6 +91,9 @@ SDK_CALLS = {
 
 ELSEWHERE = {
     "get_secret_value": "only for *_SECRET_ARN, which the template does not set",
+    "get_bucket_versioning": "worker doctor asks, and skips what it may not ask",
+    "get_bucket_notification_configuration": "worker doctor asks, and skips what it may not ask",
+    "list_object_versions": "worker doctor takes its probe away by it, and the lifecycle does otherwise",
 }
 """Calls in the source that the deployed worker never makes, and why."""
 

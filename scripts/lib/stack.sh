@@ -93,3 +93,39 @@ confirm() {
   read -r -p "$1 [y/N] " answer || return 1
   [[ $answer == y || $answer == yes ]]
 }
+
+# run_in_stack AS_WORKER COMMAND...: runs a command of the image as a task in the stack's network, shows what it printed,
+# and ends with its exit code. AS_WORKER=yes gives it the worker's role instead of the operator's.
+run_in_stack() {
+  local as_worker=$1 definition overrides task state='' code run
+  shift
+  definition=$(output OperatorTaskDefinition)
+  [[ -n $definition ]] || fail "the stack $stack has no image yet: run scripts/deploy"
+  overrides=$(python3 - "$([[ $as_worker == no ]] || output WorkerRoleArn)" "$@" <<'PYTHON'
+import json, sys
+role, *command = sys.argv[1:]
+made = {"containerOverrides": [{"name": "operator", "command": command}]}
+print(json.dumps(made | ({"taskRoleArn": role} if role else {})))
+PYTHON
+)
+  run=(aws ecs run-task --cluster "$stack" --task-definition "$definition" --launch-type FARGATE --count 1
+    --network-configuration "awsvpcConfiguration={subnets=[$(output SubnetIds)],securityGroups=[$(output WorkerSecurityGroupId)],assignPublicIp=DISABLED}"
+    --overrides "$overrides")
+  shown "${run[@]}"
+  [[ $dry_run == no ]] || return 0
+  task=$("${run[@]}" --query 'tasks[0].taskArn' --output text)
+  [[ $task == arn:* ]] || fail 'ECS started no task; look at the service events of the cluster'
+  printf 'the task %s starts, which takes a minute\n' "${task##*/}"
+  until [[ $state == STOPPED ]]; do
+    sleep 3
+    state=$(aws ecs describe-tasks --cluster "$stack" --tasks "$task" --query 'tasks[0].lastStatus' --output text)
+    [[ $state == RUNNING || $state == STOPPED ]] || ((SECONDS < 600)) \
+      || fail "the task did not start within ten minutes ($state); stop it: aws ecs stop-task --cluster $stack --task $task"
+  done
+  aws logs get-log-events --log-group-name "$(output WorkerLogGroup)" --log-stream-name "operator/operator/${task##*/}" \
+    --start-from-head --query 'events[].[message]' --output text || true
+  code=$(aws ecs describe-tasks --cluster "$stack" --tasks "$task" --query 'tasks[0].containers[0].exitCode' --output text)
+  [[ $code =~ ^[0-9]+$ ]] \
+    || fail "the task did not run: $(aws ecs describe-tasks --cluster "$stack" --tasks "$task" --query 'tasks[0].stoppedReason' --output text)"
+  return "$code"
+}

@@ -29,7 +29,7 @@ LAST_STAGE = r"\nFROM \$\{RUN_IMAGE\}\n(?!.*\nFROM )"
 
 RULES = [
     DockerfileRule("image: base images are arguments, so that they can be pinned", r"^ARG BUILD_IMAGE=.*^ARG RUN_IMAGE=.*^FROM \$\{BUILD_IMAGE\} AS build", "FROM ${BUILD_IMAGE}", "FROM rust:1"),
-    DockerfileRule("image: what runs is a stage of its own, without tools", LAST_STAGE + r"(?!.*(python|cargo build))", "FROM ${RUN_IMAGE}\nARG", "FROM ${BUILD_IMAGE}\nARG"),
+    DockerfileRule("image: what runs is a stage of its own, without tools", LAST_STAGE + r"(?!.*(python|cargo build))", "FROM ${RUN_IMAGE}\nRUN", "FROM ${BUILD_IMAGE}\nRUN"),
     DockerfileRule("image: dependencies are the locked ones, in an optimised build", r"cargo build --locked --release", "--locked ", ""),
     DockerfileRule("image: builds are cached outside the image", r"--mount=type=cache,target=/usr/local/cargo/registry.*--mount=type=cache,target=/build/target", "--mount=type=cache,target=/build/target", "--mount=type=tmpfs,target=/build/target"),
     DockerfileRule("image: libpdfium and models come from scripts/setup, which pins their hashes", r"RUN PAGEMILL_RUNTIME=/runtime scripts/setup", "scripts/setup \\\n", "curl -O \\\n"),

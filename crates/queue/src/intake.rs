@@ -8,11 +8,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::breaker::{Admission, Breakers};
 use crate::clock::{Clock, Moment};
 use crate::health::PollHealth;
 use crate::lease::SettlePermit;
+use crate::task_protection::{Busy, TaskProtection};
 use crate::transport::{Message, Queue, QueueError, WAIT_MAX};
 
 /// The most that one receive takes, as SQS has it.
@@ -68,6 +70,7 @@ pub struct Intake {
     breakers: Arc<Breakers>,
     health: Arc<PollHealth>,
     clock: Arc<dyn Clock>,
+    protection: Option<Arc<TaskProtection>>,
 }
 
 impl fmt::Debug for Intake {
@@ -94,10 +97,19 @@ impl Intake {
             breakers,
             health,
             clock,
+            protection: None,
         }
     }
 
-    /// Receives and hands over until `shutdown`. Then the poll under way is finished, not cancelled; what it still
+    /// Keeps the task protected from scale-in while there is work. What a poll brings starts under protection, and
+    /// is given back when that is refused.
+    #[must_use]
+    pub fn protected_by(mut self, protection: Arc<TaskProtection>) -> Self {
+        self.protection = Some(protection);
+        self
+    }
+
+    /// Receives and hands over until `shutdown`, or until ECS refuses to protect the task. Then the poll under way is finished, not cancelled; what it still
     /// brings is given back; and the handlers that run are waited for.
     ///
     /// # Errors
@@ -113,10 +125,22 @@ impl Intake {
         Handling: Future<Output = ()> + Send + 'static,
     {
         let slots = Arc::new(Semaphore::new(self.settings.slots.max(1)));
+        // Cancelled with the shutdown, and by a refusal of the protection.
+        let stop = shutdown.child_token();
+        let _keeping = self.protection.clone().map(|protection| {
+            let stop = stop.clone();
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                tokio::select! {
+                    biased;
+                    () = protection.refused() => stop.cancel(),
+                    () = protection.keep() => {}
+                }
+            }))
+        });
         let mut running = JoinSet::new();
         let mut failures = 0_u32;
         let mut result = Ok(());
-        while let Some(free) = self.free_slots(&slots, &shutdown).await {
+        while let Some(free) = self.free_slots(&slots, &stop).await {
             while let Some(ended) = running.try_join_next() {
                 report(ended);
             }
@@ -130,7 +154,11 @@ impl Intake {
                 Ok(messages) => {
                     failures = 0;
                     self.health.completed();
-                    self.start_all(messages, free, taken_at, &shutdown, &mut running, &handle)
+                    let _arrival = match messages.is_empty() {
+                        true => None,
+                        false => self.protected(&stop).await,
+                    };
+                    self.start_all(messages, free, taken_at, &stop, &mut running, &handle)
                         .await;
                 }
                 Err(error) if self.health.polls() == 0 && !error.is_transient() => {
@@ -144,7 +172,7 @@ impl Intake {
                     failures = failures.saturating_add(1);
                     tokio::select! {
                         biased;
-                        () = shutdown.cancelled() => {}
+                        () = stop.cancelled() => {}
                         () = self.clock.sleep(pause.min(POLL_PAUSE_MAX)) => {}
                     }
                 }
@@ -155,6 +183,17 @@ impl Intake {
             report(ended);
         }
         result
+    }
+
+    /// Takes the protection for what has arrived, and stops when it is refused.
+    async fn protected(&self, stop: &CancellationToken) -> Option<Busy> {
+        match self.protection.as_ref()?.take().await {
+            Ok(arrival) => Some(arrival),
+            Err(_refused) => {
+                stop.cancel();
+                None
+            }
+        }
     }
 
     /// Waits until something can start: a slot is free and no breaker is open. `None` on shutdown.
@@ -233,8 +272,10 @@ impl Intake {
                 first_visibility,
                 clock,
             });
+            let busy = self.protection.as_ref().map(|protection| protection.busy());
             running.spawn(async move {
                 handling.await;
+                drop(busy);
                 drop(slot);
             });
         }

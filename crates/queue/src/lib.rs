@@ -57,6 +57,7 @@ pub mod lease;
 pub mod memory;
 pub mod settle;
 pub mod sqs;
+pub mod task_protection;
 pub mod transport;
 
 pub use breaker::{Breaker, BreakerSettings, Breakers};
@@ -69,6 +70,7 @@ pub use lease::{Lease, LeaseLost, LeaseProof, LeaseSettings, LeaseWatch, SettleP
 pub use memory::MemoryQueue;
 pub use settle::{Jitter, Outcome, PermanentFailure, SettleContext, Settled, Settler};
 pub use sqs::SqsQueue;
+pub use task_protection::{EcsAgent, ProtectionAgent, ProtectionSettings, TaskProtection};
 pub use transport::{
     Counts, DeadLetterPolicy, Message, OutMessage, Queue, QueueAttributes, QueueError, Receipt,
     SendFailure,

@@ -65,7 +65,8 @@ pub(crate) enum Command {
 /// Arguments of `worker run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Stop when the queue has been empty for one long poll (for tests and one-off runs).
+    /// Stop when the queue is empty (for tests and one-off runs). Something that does not answer at the start ends
+    /// the run; without this option it is waited for.
     #[arg(long)]
     pub(crate) until_empty: bool,
 }

@@ -106,6 +106,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
         "API key of that API; LLM_API_KEY when not set.",
     ),
     variable(
+        "ECS_AGENT_URI",
+        "",
+        "Address of the ECS container agent; ECS sets it in every container. `run` has the task protected from scale-in while it is at work.",
+    ),
+    variable(
         "APP_CONFIG_KEY",
         "config/app_config.json",
         "Key of the tunables in the bucket; the defaults are used when there is no such object.",
@@ -181,6 +186,7 @@ pub(crate) struct Environment {
     pub(crate) collections: CollectionNames,
     pub(crate) llm: Option<Api>,
     pub(crate) embeddings: Option<Api>,
+    pub(crate) ecs_agent: Option<String>,
     pub(crate) app_config_key: String,
     pub(crate) runtime: PathBuf,
     pub(crate) children: usize,
@@ -343,6 +349,7 @@ impl Environment {
             collections,
             llm,
             embeddings,
+            ecs_agent: text("ECS_AGENT_URI"),
             app_config_key: text("APP_CONFIG_KEY")
                 .unwrap_or_else(|| "config/app_config.json".into()),
             runtime: text("PAGEMILL_RUNTIME").map_or_else(|| ".pagemill".into(), PathBuf::from),

@@ -28,6 +28,9 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
+use pagemill_index::IndexError;
+use pagemill_queue::QueueError;
+use pagemill_storage::StorageError;
 
 pub use handler::Handler;
 pub use telemetry::Telemetry;
@@ -53,8 +56,31 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit,
         Err(error) => {
             eprintln!("worker: {error:#}");
-            ExitCode::from(cli::EXIT_CONFIGURATION)
+            ExitCode::from(exit_code(&error))
         }
+    }
+}
+
+/// What did not answer may answer the next time; anything else needs a person.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let did_not_answer = |cause: &(dyn std::error::Error + 'static)| {
+        let index = cause.downcast_ref::<IndexError>().is_some_and(|error| {
+            matches!(
+                error,
+                IndexError::Unavailable { .. } | IndexError::Throttled { .. }
+            )
+        });
+        let storage = cause
+            .downcast_ref::<StorageError>()
+            .is_some_and(|error| matches!(error, StorageError::Unavailable { .. }));
+        let queue = cause
+            .downcast_ref::<QueueError>()
+            .is_some_and(QueueError::is_transient);
+        index || storage || queue
+    };
+    match error.chain().any(did_not_answer) {
+        true => cli::EXIT_INCOMPLETE,
+        false => cli::EXIT_CONFIGURATION,
     }
 }
 

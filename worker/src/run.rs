@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 use pagemill_pipeline::Pipeline;
 use pagemill_queue::{
-    BootClock, Heartbeat, Intake, IntakeSettings, LeaseSettings, PollHealth, Pulse, Queue, Settler,
-    SqsQueue,
+    BootClock, EcsAgent, Heartbeat, Intake, IntakeSettings, LeaseSettings, PollHealth,
+    ProtectionSettings, Pulse, Queue, Settler, SqsQueue, TaskProtection,
 };
 use pagemill_storage::ObjectStore;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,9 @@ use crate::handler::Handler;
 use crate::health::{StatusWriter, Vitals};
 use crate::metrics::{Metric, MetricsWriter};
 use crate::telemetry::Telemetry;
+
+/// How long a poll waits with `--until-empty`: the end is noticed soon, and there is nothing to save calls for.
+const UNTIL_EMPTY_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs the command.
 pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode> {
@@ -41,9 +44,6 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
         Arc::clone(&store),
         Vectors::Environment,
     )?;
-    // A collection of the wrong size is an error of the configuration, and better known before the first document.
-    parts.indexer.ensure(&targets).await?;
-
     let clock = BootClock::shared();
     let queue = SqsQueue::connect(&queue_url).await;
     queue
@@ -91,12 +91,23 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
         IntakeSettings {
             slots: environment.documents,
             first_visibility: lease.first_visibility,
-            ..IntakeSettings::default()
+            wait: match arguments.until_empty {
+                true => UNTIL_EMPTY_WAIT,
+                false => IntakeSettings::default().wait,
+            },
         },
         Arc::clone(&breakers),
-        polls,
-        clock,
+        Arc::clone(&polls),
+        clock.clone(),
     );
+    let intake = match &environment.ecs_agent {
+        Some(uri) => {
+            let agent = Arc::new(EcsAgent::new(uri)?);
+            let settings = ProtectionSettings::default();
+            intake.protected_by(TaskProtection::new(agent, settings, clock))
+        }
+        None => intake,
+    };
     let handler = Arc::new(Handler {
         pipeline: Pipeline::new(parts),
         bucket: bucket.clone(),
@@ -109,6 +120,9 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
         telemetry: Arc::clone(&telemetry),
     });
     let watched = watch(&environment, telemetry, vitals, &handler)?;
+    let indexer = Arc::clone(&handler.pipeline.parts().indexer);
+    let patience = !arguments.until_empty;
+    outage::prepare_collections(&indexer, &targets, patience, &polls, &shutdown).await?;
     if arguments.until_empty {
         stop_when_empty(queue, shutdown.clone());
     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pagemill_index::{IndexError, Indexer, TargetStore};
 use pagemill_pipeline::Parts;
-use pagemill_queue::{Breaker, BreakerSettings, Breakers, Clock};
+use pagemill_queue::{Breaker, BreakerSettings, Breakers, Clock, PollHealth};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,10 @@ const DEPENDENCIES: [&str; 4] = ["s3", "qdrant", "embedder", "llm"];
 
 /// Longest time for a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After a vector store that did not answer at the start, the next try comes after this; it doubles.
+const PREPARE_PAUSE: Duration = Duration::from_secs(2);
+const PREPARE_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// A closed breaker for each dependency.
 pub(super) fn breakers(clock: &Arc<dyn Clock>) -> Arc<Breakers> {
@@ -69,6 +74,40 @@ pub(super) fn spawn_probes(
         }));
     }
     probes
+}
+
+/// Makes the collections that are missing, before anything is received. A collection of the wrong size is an error of
+/// the configuration, and better known before the first document.
+///
+/// A vector store that does not answer is waited for, with the intake paused, as in an outage later on: a worker that
+/// ended instead would be started again and again, and a service counts that against its deployment. Without
+/// `patience`, for one-off runs, it is an error.
+pub(super) async fn prepare_collections(
+    indexer: &Indexer,
+    targets: &[TargetStore],
+    patience: bool,
+    polls: &PollHealth,
+    shutdown: &CancellationToken,
+) -> Result<(), IndexError> {
+    let mut pause = PREPARE_PAUSE;
+    loop {
+        match indexer.ensure(targets).await {
+            Err(error @ (IndexError::Unavailable { .. } | IndexError::Throttled { .. }))
+                if patience =>
+            {
+                tracing::warn!("nothing is received until the vector store answers: {error}");
+                polls.set_paused(true);
+            }
+            prepared => {
+                polls.set_paused(false);
+                return prepared;
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(PREPARE_PAUSE_MAX),
+        }
+    }
 }
 
 /// A store that says "not found" is a store that answers.

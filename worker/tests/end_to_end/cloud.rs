@@ -1,6 +1,8 @@
 //! `worker run` on an AWS emulator: a bucket, its notification, a queue and its dead-letter queue.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use nix::sys::signal::{Signal, kill};
@@ -11,7 +13,8 @@ use pagemill_index::{
 use pagemill_metadata::stub::Reply;
 use pagemill_samples::hostile;
 use pagemill_storage::{RecordStatus, Stage};
-use std::time::Duration;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::emulated_cloud::{Cloud, settings, without_places_and_times};
 use crate::support::{PATIENCE, Place, ran_again, to_its_end, until};
@@ -165,7 +168,8 @@ async fn events_twice_bad_documents_and_removals_end_as_they_should() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sigterm_releases_what_does_not_fit_and_the_next_worker_goes_on() {
+async fn sh_1_sigterm_in_a_slow_call_releases_the_message_counts_nothing_and_the_next_worker_goes_on()
+ {
     let Some(cloud) = Cloud::start("SIGTERM").await else {
         return;
     };
@@ -196,6 +200,11 @@ async fn sigterm_releases_what_does_not_fit_and_the_next_worker_goes_on() {
     );
     let stopped = cloud.record("invoice.pdf").await;
     assert_ne!(stopped.status, RecordStatus::Done);
+    assert_eq!(
+        (&stopped.in_progress, &stopped.deaths, stopped.attempts),
+        (&None, &None, 0),
+        "the end of the run is recorded, and counts for nothing"
+    );
 
     cloud.llm.set_default(Reply::Good);
     cloud.run_until_empty().await.with_code(0);
@@ -207,6 +216,90 @@ async fn sigterm_releases_what_does_not_fit_and_the_next_worker_goes_on() {
     );
     assert_eq!(cloud.messages(&cloud.queue).await, (0, 0));
     assert_eq!(cloud.messages(&cloud.dead_letters).await, (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn se_3_a_worker_that_starts_in_an_outage_waits_for_its_end() {
+    let Some(cloud) = Cloud::start("start in an outage").await else {
+        return;
+    };
+    let invoice = pagemill_samples::invoice();
+    cloud.put("source-pdfs/invoice.pdf", invoice).await;
+    cloud
+        .qdrant
+        .fail_next(10_000, pagemill_index::testing::Code::Unavailable, "away");
+    // A one-off run does not wait, and says what it is.
+    cloud.run_until_empty().await.with_code(3).complains("away");
+
+    let asked = cloud.qdrant.calls().len();
+    let mut command = cloud.place.worker();
+    let child = command.arg("run").spawn().expect("the worker starts");
+    let is_asked = || cloud.qdrant.calls().len() > asked;
+    until("the vector store is asked", is_asked).await;
+    assert_eq!(
+        cloud.messages(&cloud.queue).await.1,
+        0,
+        "nothing is received"
+    );
+    cloud.qdrant.heal();
+    let is_indexed = || cloud.qdrant.points("pdf_pages_store") > 0;
+    until("the document is processed", is_indexed).await;
+    let pid = Pid::from_raw(child.id().expect("it runs").cast_signed());
+    kill(pid, Signal::SIGTERM).expect("a signal can be sent");
+    let ended = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
+    let output = ended.expect("it ends").expect("output");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(cloud.messages(&cloud.dead_letters).await, (0, 0));
+}
+
+/// An agent of one container that says yes; answers its address and what it was asked.
+async fn container_agent() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("loopback has a free port");
+    let address = listener.local_addr().expect("an address");
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = String::new();
+            while !request.ends_with('}') {
+                let mut part = [0; 1024];
+                let count = stream.read(&mut part).await.expect("a request");
+                request.push_str(&String::from_utf8_lossy(&part[..count]));
+            }
+            let is_on = request.contains("\"ProtectionEnabled\":true");
+            let body = json!({"protection": {"ProtectionEnabled": is_on, "TaskArn": "arn"}});
+            let body = body.to_string();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            seen.lock().expect("no panic").push(request);
+            let answer = format!("{head}{body}");
+            stream
+                .write_all(answer.as_bytes())
+                .await
+                .expect("an answer");
+        }
+    });
+    (format!("http://{address}/api/x"), asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sh_2_the_worker_has_its_task_protected_before_it_works() {
+    let Some(mut cloud) = Cloud::start("protection").await else {
+        return;
+    };
+    let (uri, asked) = container_agent().await;
+    cloud.place.environment.push(("ECS_AGENT_URI", uri));
+    let invoice = pagemill_samples::invoice();
+    cloud.put("source-pdfs/invoice.pdf", invoice).await;
+    cloud.run_until_empty().await.with_code(0);
+    assert_eq!(cloud.record("invoice.pdf").await.status, RecordStatus::Done);
+    let asked = asked.lock().expect("no panic");
+    assert_eq!(asked.len(), 1, "once for all of the work: {asked:?}");
+    assert!(asked[0].starts_with("PUT /api/x/task-protection/v1/state HTTP/1.1"));
+    assert!(asked[0].ends_with(r#"{"ProtectionEnabled":true,"ExpiresInMinutes":10}"#));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,7 +60,7 @@ async fn a_qdrant_that_fails_leaves_the_document_for_the_next_run() {
     };
     place.add("invoice.pdf", &pagemill_samples::invoice());
     place.environment = vec![("QDRANT_URL", format!("http://127.0.0.1:{}", closed_port()))];
-    place.local(&[]).await.with_code(2).complains("127.0.0.1");
+    place.local(&[]).await.with_code(3).complains("127.0.0.1");
 
     let qdrant = TestQdrant::start().await.expect("loopback has a free port");
     place.environment = vec![("QDRANT_URL", qdrant.url())];

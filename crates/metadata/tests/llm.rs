@@ -206,7 +206,7 @@ async fn values_without_a_true_quote_are_dropped_with_a_warning() {
 }
 
 #[tokio::test]
-async fn text_that_gives_orders_stays_inside_the_fence() {
+async fn ho_4_text_that_gives_orders_stays_inside_the_fence() {
     let stub = StubServer::start().await.expect("loopback");
     let mark = &SHA[..32];
     let hostile = format!(

@@ -166,7 +166,7 @@ async fn every_format_and_a_thumbnail() {
 }
 
 #[tokio::test]
-async fn a_giant_page_is_scaled_down_and_says_so() {
+async fn ho_2_a_giant_page_is_scaled_down_and_says_so() {
     let Some(engine) = engine() else { return };
     let document = open(
         &engine,
@@ -186,7 +186,7 @@ async fn a_giant_page_is_scaled_down_and_says_so() {
 }
 
 #[tokio::test]
-async fn blank_and_pictured_pages_are_told_apart_with_and_without_images() {
+async fn out_3_blank_and_pictured_pages_are_told_apart_with_and_without_images() {
     let Some(engine) = engine() else { return };
     let pages = [
         Page::drawn("", 612.0, 792.0),
@@ -252,7 +252,7 @@ fn children_of_this_process() -> HashSet<i32> {
 
 /// In a process of its own, because it kills children of the whole test process.
 #[test]
-fn killing_children_changes_nothing() {
+fn ho_1_killing_children_changes_nothing() {
     if std::env::var_os("PAGEMILL_KILL_TEST").is_some() {
         tokio::runtime::Runtime::new()
             .expect("a runtime")
@@ -334,7 +334,7 @@ async fn documents_side_by_side_share_the_pool() {
 }
 
 #[tokio::test]
-async fn limits_say_no_by_name() {
+async fn ho_2_limits_say_no_by_name() {
     let Some(mut settings) = settings() else {
         return;
     };
@@ -366,7 +366,7 @@ async fn a_header_alone_is_corrupt() {
 }
 
 #[tokio::test]
-async fn a_page_that_never_ends_is_given_up_and_the_others_come() {
+async fn ho_1_a_page_that_never_ends_is_given_up_and_the_others_come() {
     let Some(mut settings) = settings() else {
         return;
     };
@@ -392,7 +392,7 @@ async fn a_page_that_never_ends_is_given_up_and_the_others_come() {
 }
 
 #[tokio::test]
-async fn a_child_is_guarded() {
+async fn ho_1_a_child_is_guarded() {
     let Some(engine) = engine() else { return };
     let report = engine.report();
     assert!(report.libpdfium.ends_with("libpdfium.so"));
@@ -467,7 +467,7 @@ fn lying_engine(then: &str, timeout_seconds: u32) -> (Engine, tempfile::TempDir)
 }
 
 #[tokio::test]
-async fn garbage_from_children_is_refused() {
+async fn ho_1_garbage_from_children_is_refused() {
     for then in [
         "while :; do printf 'garbage garbage garbage' >&0 || exit; done",
         // A header of four gigabytes, and a body where none may be.
@@ -492,7 +492,7 @@ async fn garbage_from_children_is_refused() {
 }
 
 #[tokio::test]
-async fn a_child_that_says_nothing_is_given_up() {
+async fn ho_1_a_child_that_says_nothing_is_given_up() {
     let (engine, _folder) = lying_engine("exec /bin/sleep 60", 1);
     let outcome = engine.open(sealed(&pdf(&[Page::text("x")])), &[]).await;
     assert!(

@@ -29,6 +29,7 @@ async fn suite(kind: &dyn Kind) {
     message_arrives_whole(kind).await;
     deleted_message_is_gone(kind).await;
     message_comes_back_under_a_new_receipt(kind).await;
+    a_stale_delete_loses_nothing(kind).await;
     extension_counts_from_now(kind).await;
     zero_gives_back_at_once(kind).await;
     long_poll_ends_with_the_first_message(kind).await;
@@ -104,6 +105,28 @@ async fn message_comes_back_under_a_new_receipt(kind: &dyn Kind) {
         .delete(&second.receipt)
         .await
         .expect("a delete by the newest receipt");
+}
+
+/// SQS says yes to a delete by a stale receipt and keeps the message; others refuse. Nobody may delete it.
+async fn a_stale_delete_loses_nothing(kind: &dyn Kind) {
+    let (queue, _) = kind.queues(5).await;
+    send(&*queue, OutMessage::new("a")).await;
+    let first = take(&*queue, Duration::ZERO, SECOND).await;
+    let second = take(&*queue, SECOND * 5, SECOND * 60).await;
+    let answer = queue.delete(&first.receipt).await;
+    let refused = matches!(answer, Err(QueueError::StaleReceipt { .. }));
+    println!(
+        "{}: a stale delete is {}",
+        queue.name(),
+        if refused { "refused" } else { "accepted" }
+    );
+    assert!(refused || answer.is_ok(), "{answer:?}");
+    queue
+        .extend(&second.receipt, Duration::ZERO)
+        .await
+        .expect("the message is still there");
+    let third = take(&*queue, SECOND * 5, SECOND * 60).await;
+    queue.delete(&third.receipt).await.expect("a delete");
 }
 
 async fn extension_counts_from_now(kind: &dyn Kind) {

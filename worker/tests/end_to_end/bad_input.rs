@@ -20,7 +20,7 @@ fn expected_reasons(name: &str) -> &'static [&'static str] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_files_are_typed_and_the_good_ones_among_them_are_processed() {
+async fn ho_3_hostile_files_are_typed_and_the_good_ones_among_them_are_processed() {
     let Some(place) = Place::new("hostile files") else {
         return;
     };
@@ -110,7 +110,7 @@ async fn hostile_files_are_typed_and_the_good_ones_among_them_are_processed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_encrypted_file_opens_with_its_password_and_the_password_is_shown_nowhere() {
+async fn ho_5_an_encrypted_file_opens_with_its_password_and_the_password_is_shown_nowhere() {
     let Some(place) = Place::new("password") else {
         return;
     };

@@ -155,3 +155,11 @@ def _(template: dict) -> Faults:
     for place, name in used:
         if name not in documented:
             yield f"{place}: {name} is in no line of docs/METRICS.md"
+
+
+@rule("the runbook has every alarm that wakes somebody", put("StuckAlarm", "AlarmName", value={"Fn::Sub": "${AWS::StackName}-hangs"}))
+def _(template: dict) -> Faults:
+    runbook = (REPOSITORY / "docs/RUNBOOK.md").read_text()
+    for name, alarm in cfn.resolve(template).of_type("AWS::CloudWatch::Alarm").items():
+        if "<Alarms>" in alarm["AlarmActions"] and f"`{alarm['AlarmName'].removeprefix('pagemill-')}`" not in runbook:
+            yield name

@@ -15,6 +15,7 @@ NOT_SET = {
     "LLM_API_KEY_SECRET_ARN": "the same",
     "PAGEMILL_VECTOR_DIR": "a task has no disk that outlives it",
     "PAGEMILL_RUNTIME": "the image sets it",
+    "ECS_AGENT_URI": "ECS sets it",
     "PAGEMILL_STATUS_FILE": "in /scratch, which is the default",
     "PAGEMILL_STATUS_SECONDS": "the default; the health check's interval goes with it",
     "PAGEMILL_METRICS": "on, which is the default",

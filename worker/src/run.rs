@@ -71,7 +71,7 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
     let breakers = outage::breakers(&clock);
-    let probes = outage::spawn_probes(&breakers, &environment, &parts, shutdown.clone());
+    let probes = outage::spawn_probes(&breakers, &environment, &parts, shutdown.clone())?;
     let lease = LeaseSettings::renewed_to(environment.lease);
     lease.validate().map_err(anyhow::Error::msg)?;
     let polls = PollHealth::new(clock.clone());

@@ -26,10 +26,6 @@ pub(super) async fn examine(environment: &Environment, settings: &Settings, repo
             "metadata.generator is llm, and LLM_BASE_URL is not set",
             "set it to an OpenAI-compatible API, or the generator to extractive",
         ),
-        (_, None) => report.skip(
-            "llm",
-            "LLM_BASE_URL is not set, and metadata is extracted by rules",
-        ),
         (_, Some(api)) => models("llm", api, &settings.metadata.model, report).await,
     }
 }

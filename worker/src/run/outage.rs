@@ -6,10 +6,11 @@ use std::time::Duration;
 use pagemill_index::{IndexError, Indexer, TargetStore};
 use pagemill_pipeline::Parts;
 use pagemill_queue::{Breaker, BreakerSettings, Breakers, Clock, PollHealth};
+use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::environment::Environment;
+use crate::environment::{Api, Environment};
 
 /// The dependencies, as errors name them.
 const DEPENDENCIES: [&str; 4] = ["s3", "qdrant", "embedder", "llm"];
@@ -33,10 +34,11 @@ pub(super) fn spawn_probes(
     environment: &Environment,
     parts: &Parts,
     shutdown: CancellationToken,
-) -> Vec<JoinHandle<()>> {
-    let address =
-        |api: &Option<crate::environment::Api>| api.as_ref().map(|api| api.base_url.clone());
-    let (llm, embeddings) = (address(&environment.llm), address(&environment.embeddings));
+) -> Result<Vec<JoinHandle<()>>, reqwest::Error> {
+    // A redirect would carry the key elsewhere.
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?;
     let mut probes = Vec::new();
     for name in DEPENDENCIES {
         let Some(breaker) = breakers.get(name).cloned() else {
@@ -45,11 +47,11 @@ pub(super) fn spawn_probes(
         let store = Arc::clone(&parts.store);
         let record_prefix = parts.settings.layout.history();
         let vectors = Arc::clone(parts.indexer.store());
-        let api = if name == "llm" {
-            llm.clone()
-        } else {
-            embeddings.clone()
+        let api = match name {
+            "llm" => environment.llm.clone(),
+            _ => environment.embeddings.clone(),
         };
+        let client = client.clone();
         let shutdown = shutdown.clone();
         probes.push(tokio::spawn(async move {
             let recovery = breaker.recover_with(|| async {
@@ -58,7 +60,7 @@ pub(super) fn spawn_probes(
                         "s3" => is_back(store.head(&record_prefix, None).await.err()),
                         "qdrant" => vectors.ping().await.is_ok(),
                         _ => match &api {
-                            Some(address) => answers(address).await,
+                            Some(api) => serves(&client, api).await,
                             None => true,
                         },
                     }
@@ -73,7 +75,7 @@ pub(super) fn spawn_probes(
             }
         }));
     }
-    probes
+    Ok(probes)
 }
 
 /// Makes the collections that are missing, before anything is received. A collection of the wrong size is an error of
@@ -118,14 +120,15 @@ fn is_back(error: Option<pagemill_storage::StorageError>) -> bool {
     )
 }
 
-/// Whether something accepts connections at an address. More than that would cost tokens.
-async fn answers(base_url: &str) -> bool {
-    let Ok(address) = url::Url::parse(base_url) else {
-        return false;
-    };
-    let (Some(host), Some(port)) = (address.host_str(), address.port_or_known_default()) else {
-        return false;
-    };
-    let host = host.trim_matches(['[', ']']);
-    tokio::net::TcpStream::connect((host, port)).await.is_ok()
+/// Whether an API serves again: asked for its models, which costs no tokens, it does not say that it is overloaded or
+/// away. Any other answer will do, for not every server lists its models to everybody.
+async fn serves(client: &reqwest::Client, api: &Api) -> bool {
+    let mut request = client.get(format!("{}/models", api.base_url.trim_end_matches('/')));
+    if let Some(key) = &api.api_key {
+        request = request.bearer_auth(key.expose_secret());
+    }
+    match request.send().await {
+        Ok(answer) => !matches!(answer.status().as_u16(), 429 | 502..=504),
+        Err(_) => false,
+    }
 }

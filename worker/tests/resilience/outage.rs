@@ -38,7 +38,7 @@ const OUTAGES: [Outage; 5] = [
         refused: "LLM",
         status: 503,
         code: "server_error",
-        calls: 40,
+        calls: 8,
     },
     Outage {
         name: "qdrant refuses everything",

@@ -16,7 +16,7 @@ Faults = Iterator[str]
 
 EVERYTHING = {
     "CustomerKey": "yes", "NatGateways": "per-az", "InterfaceEndpoints": "both-azs", "LlmBaseUrl": "http://llm:8080/v1",
-    "LlmPort": 8080, "EmbeddingsBaseUrl": "http://embeddings:8081/v1", "AlarmEmail": "on-call@example.com",
+    "LlmPort": 8080, "EmbeddingsBaseUrl": "http://embeddings:8081/v1", "EmbeddingsPort": 8081, "AlarmEmail": "on-call@example.com",
     "MonthlyBudgetUsd": 100, "TrialQdrant": "yes", "QdrantUrl": "",
 }
 """Parameters that switch everything on."""
@@ -452,7 +452,10 @@ def _(template: dict) -> Faults:
 @rule("nothing comes in to the workers; HTTPS, Qdrant and LLM go out",
       put("WorkerSecurityGroup", "SecurityGroupIngress", value=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "0.0.0.0/0"}]))
 def _(template: dict) -> Faults:
-    for parameters, ports in (({}, [443, 6334]), ({"QdrantPort": 443}, [443]), (EVERYTHING, [443, 6334, 8080])):
+    llm = {"LlmBaseUrl": "http://llm:8080/v1", "LlmPort": 8080, "EmbeddingsBaseUrl": "http://llm:8080/v2", "EmbeddingsPort": 8080}
+    for parameters, ports in (
+        ({}, [443, 6334]), ({"QdrantPort": 443}, [443]), (llm, [443, 6334, 8080]), (EVERYTHING, [443, 6334, 8080, 8081]),
+    ):
         group = cfn.resolve(template, **parameters).properties("WorkerSecurityGroup")
         if "SecurityGroupIngress" in group:
             yield "something comes in"

@@ -198,7 +198,10 @@ impl Handler {
         let parts = self.pipeline.parts();
         let targets = match parts.settings.targets(job.target_stores.as_deref()) {
             Ok(targets) => targets,
-            Err(error) => return permanent("unknown_target_store", None, error.to_string()),
+            Err(error) => {
+                self.count_end("rejected");
+                return permanent("unknown_target_store", None, error.to_string());
+            }
         };
         let source = Source {
             key: SourceKey(job.key.clone()),
@@ -236,6 +239,7 @@ impl Handler {
             }
             Err(StorageError::NotFound { .. }) => {}
             Err(error) => {
+                self.count_end("put_off");
                 return Outcome::Transient {
                     reason: error.to_string(),
                     retry_after: None,

@@ -42,7 +42,7 @@ fn uris_of_page(links: &LinksFile, page: u32) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_document_of_a_corpus_ends_and_intact_ones_as_the_truth_says() {
+async fn out_4_every_document_of_a_corpus_ends_and_intact_ones_as_the_truth_says() {
     let test = "corpus";
     let Some(corpus) = std::env::var_os("PAGEMILL_CORPUS").map(PathBuf::from) else {
         println!("SKIPPED: {test}: PAGEMILL_CORPUS does not name a corpus");
@@ -60,6 +60,15 @@ async fn every_document_of_a_corpus_ends_and_intact_ones_as_the_truth_says() {
     let mut command = place.worker();
     command.arg("local").arg(&documents).args(["--out", "out"]);
     let ended = to_its_end_within(PATIENCE * 5, command).await.with_code(1);
+
+    // Sources, records, outputs and points fit each other, also those of the documents that failed.
+    let mut command = place.worker();
+    let audit = ["verify", "--settings", "--out", "out", "--input"];
+    command.args(audit).arg(&documents);
+    to_its_end_within(PATIENCE, command)
+        .await
+        .with_code(0)
+        .says("0 findings");
 
     let mut names: Vec<String> = std::fs::read_dir(&documents)
         .expect("the corpus has documents")

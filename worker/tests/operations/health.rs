@@ -5,6 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pagemill_metadata::stub::Reply;
+use serde_json::json;
 
 use crate::emulated_cloud::Cloud;
 use crate::support::{Ended, PATIENCE, until};
@@ -75,4 +76,50 @@ async fn he_1_health_follows_a_worker_that_starts_works_freezes_and_ends() {
     assert_eq!(output.status.code(), Some(0));
     // A worker that has ended is not healthy, and leaves no status that says so.
     health(&cloud).await.with_code(1).says("is not there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn he_1_a_worker_that_waits_for_a_service_is_healthy_and_says_so() {
+    let Some(mut cloud) = Cloud::start("health in an outage").await else {
+        return;
+    };
+    cloud
+        .place
+        .environment
+        .push(("PAGEMILL_STATUS_SECONDS", "1".to_owned()));
+    let retries = json!({"max_retries": 0, "first_wait_millis": 1, "longest_wait_millis": 1});
+    cloud
+        .configure(&json!({
+            "pages": {"dpi": 40},
+            "metadata": {"generator": "llm", "model": "stub", "retries": retries},
+        }))
+        .await;
+    // Enough documents that the failures in a row open the breaker.
+    for n in 0..4 {
+        let key = format!("source-pdfs/{n}.pdf");
+        cloud.put(&key, pagemill_samples::invoice()).await;
+    }
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("loopback has a free port");
+    let mut command = cloud.place.worker();
+    command
+        .arg("run")
+        .env("LLM_BASE_URL", format!("http://{closed}/v1"))
+        .env("PAGEMILL_DRAIN_SECONDS", "4");
+    let child = command.spawn().expect("the worker starts");
+    until_health_says(&cloud, 0, "paused because llm does not answer").await;
+    let pid = Pid::from_raw(child.id().expect("it runs").cast_signed());
+    kill(pid, Signal::SIGTERM).expect("a signal can be sent");
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output())
+        .await
+        .expect("it ends")
+        .expect("output");
+    assert_eq!(output.status.code(), Some(0));
+    let metrics = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        metrics.contains("\"Dependency\":\"llm\",\"BreakerOpen\":[1]")
+            || metrics.contains("\"BreakerOpen\":[1],\"Dependency\":\"llm\""),
+        "{metrics}"
+    );
 }

@@ -122,7 +122,15 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     let watched = watch(&environment, telemetry, vitals, &handler)?;
     let indexer = Arc::clone(&handler.pipeline.parts().indexer);
     let patience = !arguments.until_empty;
-    outage::prepare_collections(&indexer, &targets, patience, &polls, &shutdown).await?;
+    outage::prepare_collections(
+        &indexer,
+        &targets,
+        patience,
+        &handler.breakers,
+        &polls,
+        &shutdown,
+    )
+    .await?;
     if arguments.until_empty {
         stop_when_empty(queue, shutdown.clone());
     }

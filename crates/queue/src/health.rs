@@ -13,6 +13,7 @@ pub struct PollHealth {
     last_completed_nanos: AtomicU64,
     polls: AtomicU64,
     paused: AtomicBool,
+    ended: AtomicBool,
 }
 
 impl PollHealth {
@@ -24,6 +25,7 @@ impl PollHealth {
             last_completed_nanos,
             polls: AtomicU64::new(0),
             paused: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
         })
     }
 
@@ -47,6 +49,17 @@ impl PollHealth {
     /// Whether the intake does not poll on purpose.
     pub fn is_paused(&self) -> bool {
         self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Nothing is polled for any more, on purpose: a shutdown, or the task's protection was refused.
+    pub fn end(&self) {
+        self.set_paused(true);
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is polled for any more, on purpose.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// How long ago the last poll completed.

@@ -178,7 +178,7 @@ impl Intake {
                 }
             }
         }
-        self.health.set_paused(true);
+        self.health.end();
         while let Some(ended) = running.join_next().await {
             report(ended);
         }

@@ -51,7 +51,7 @@ impl Vitals {
             polls: self.polls.polls(),
             poll_age_millis: millis(self.polls.age()),
             paused: self.polls.is_paused(),
-            draining: self.shutdown.is_cancelled(),
+            draining: self.shutdown.is_cancelled() || self.polls.has_ended(),
             open_breakers: open.map(|breaker| breaker.name().to_owned()).collect(),
             heartbeat_late_millis: millis(self.pulse.late_by()),
             stall_millis: millis(self.stall),

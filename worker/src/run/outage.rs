@@ -88,6 +88,7 @@ pub(super) async fn prepare_collections(
     indexer: &Indexer,
     targets: &[TargetStore],
     patience: bool,
+    breakers: &Breakers,
     polls: &PollHealth,
     shutdown: &CancellationToken,
 ) -> Result<(), IndexError> {
@@ -99,6 +100,10 @@ pub(super) async fn prepare_collections(
             {
                 tracing::warn!("nothing is received until the vector store answers: {error}");
                 polls.set_paused(true);
+                // So that the health check and the metrics say what is waited for.
+                if let Some(breaker) = breakers.get("qdrant") {
+                    breaker.record_failure();
+                }
             }
             prepared => {
                 polls.set_paused(false);

@@ -123,3 +123,30 @@ async fn he_1_a_worker_that_waits_for_a_service_is_healthy_and_says_so() {
         "{metrics}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn he_1_a_worker_whose_vector_store_is_away_at_the_start_is_healthy_and_says_so() {
+    let Some(mut cloud) = Cloud::start("health at the start").await else {
+        return;
+    };
+    cloud
+        .place
+        .environment
+        .push(("PAGEMILL_STATUS_SECONDS", "1".to_owned()));
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("loopback has a free port");
+    let mut command = cloud.place.worker();
+    command
+        .arg("run")
+        .env("QDRANT_URL", format!("http://{closed}"));
+    let child = command.spawn().expect("the worker starts");
+    until_health_says(&cloud, 0, "paused because qdrant does not answer").await;
+    let pid = Pid::from_raw(child.id().expect("it runs").cast_signed());
+    kill(pid, Signal::SIGTERM).expect("a signal can be sent");
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output())
+        .await
+        .expect("it ends")
+        .expect("output");
+    assert_eq!(output.status.code(), Some(0));
+}

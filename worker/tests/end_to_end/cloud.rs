@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::emulated_cloud::{Cloud, settings, without_places_and_times};
+use crate::emulator::Emulator;
 use crate::support::{PATIENCE, Place, ran_again, to_its_end, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,6 +217,62 @@ async fn sh_1_sigterm_in_a_slow_call_releases_the_message_counts_nothing_and_the
     );
     assert_eq!(cloud.messages(&cloud.queue).await, (0, 0));
     assert_eq!(cloud.messages(&cloud.dead_letters).await, (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_3_a_retry_of_a_message_skips_the_records_that_are_finished() {
+    let test = "several records";
+    let Some(emulator) = Emulator::start(test).await.map(Arc::new) else {
+        return;
+    };
+    // The bucket tells nothing: one message is to name both.
+    let Some(cloud) = Cloud::beside(&emulator, test, "pdfs", 5).await else {
+        return;
+    };
+    cloud.configure(&settings()).await;
+    let names = ["one.pdf", "two.pdf"];
+    for name in names {
+        let invoice = pagemill_samples::invoice();
+        cloud.put(&format!("source-pdfs/{name}"), invoice).await;
+    }
+    let record = |name: &str| {
+        json!({
+            "eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": cloud.bucket}, "object": {"key": format!("source-pdfs/{name}")}}
+        })
+    };
+    let message = json!({"Records": names.map(record)}).to_string();
+    let send = cloud.sqs.send_message().queue_url(&cloud.queue);
+    let sent = send.message_body(message).send().await;
+    sent.expect("a message");
+
+    // The first is finished; in the second the worker is told to stop.
+    cloud.llm.push_reply(Reply::Good);
+    cloud.llm.set_default(Reply::Slow(Duration::from_secs(600)));
+    let mut command = cloud.place.worker();
+    command.arg("run").env("PAGEMILL_DRAIN_SECONDS", "2");
+    let child = command.spawn().expect("the worker starts");
+    until("the second document's LLM call", || {
+        cloud.llm.chat_calls() == 2
+    })
+    .await;
+    let pid = Pid::from_raw(child.id().expect("it runs").cast_signed());
+    kill(pid, Signal::SIGTERM).expect("a signal can be sent");
+    let ended = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
+    assert_eq!(
+        ended.expect("it ends").expect("output").status.code(),
+        Some(0)
+    );
+    let first = cloud.record("one.pdf").await;
+    assert_eq!(first.status, RecordStatus::Done);
+    assert_eq!(cloud.messages(&cloud.queue).await, (1, 0));
+
+    cloud.llm.set_default(Reply::Good);
+    cloud.run_until_empty().await.with_code(0);
+    assert_eq!(cloud.record("two.pdf").await.status, RecordStatus::Done);
+    assert_eq!(cloud.record("one.pdf").await, first, "not touched again");
+    assert_eq!(cloud.llm.chat_calls(), 3, "none for the first");
+    assert_eq!(cloud.messages(&cloud.queue).await, (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -148,6 +148,12 @@ impl Pipeline {
         if is_older(source.sequencer.as_ref(), newest_seen) {
             return Ok(Outcome::Superseded);
         }
+        let is_news = source.sequencer.as_ref() > newest_seen;
+        // A request without a place among the events must not make the record forget the newest event.
+        let placed = Source {
+            sequencer: source.sequencer.as_ref().or(newest_seen).cloned(),
+            ..source.clone()
+        };
         let mut run = Run::new(
             &self.parts.store,
             &self.records,
@@ -171,6 +177,11 @@ impl Pipeline {
         if !options.force
             && let Some(done) = self.up_to_date(&run.record, &head, &targets, options)
         {
+            if is_news {
+                // Nothing to build, but the record must know of this event: an older one may still come, and would
+                // otherwise put its version in the place of this one.
+                run.save_event(placed.sequencer).await?;
+            }
             match &done {
                 // An earlier run may have died between its commit and the history.
                 Ok(_) => self.note_history(&run.record),
@@ -194,13 +205,13 @@ impl Pipeline {
                 message: message.clone(),
             };
             let fingerprint = self.death_fingerprint(&source.key, &head, &targets, options);
-            self.fail_after_deaths(&mut run, failed, source, &head, fingerprint)
+            self.fail_after_deaths(&mut run, failed, &placed, &head, fingerprint)
                 .await?;
             permit.failed(run.record.attempts);
             return Err(error);
         }
 
-        let work = self.work(&mut run, source, &head, &targets, options);
+        let work = self.work(&mut run, &placed, &head, &targets, options);
         let ended = match future::select(pin!(work), permit.stopped()).await {
             Either::Left((ended, _)) => ended,
             // What was under way is dropped here; `Run` knows how to go on after a write that was cut short.

@@ -56,13 +56,14 @@ impl Pipeline {
         self.step_aside(&run.record, options)?;
         run.enter(Stage::Commit);
         // The tombstone comes first: from here on, a run that is under way for this source can't commit any more, and
-        // ends at its next write of the record. A crash after it leaves the rest to the message, which comes back.
+        // ends at its next write of the record. Its marker keeps the run of a newer upload away until all is deleted;
+        // a crash after it leaves the rest to the message, which comes back.
         run.record.status = RecordStatus::Removed;
         run.record.stages.clear();
         run.record.target_stores.clear();
         run.record.ledger = PageLedger::default();
         run.record.failure = None;
-        run.record.in_progress = None;
+        run.mark_in_progress();
         run.record.attempts = 0;
         run.record.deaths = None;
         let last = run.record.version.take();
@@ -97,6 +98,8 @@ impl Pipeline {
         removed.map_err(|error| run.index_error(error))?;
         run.confirm_record().await?;
         run.delete(keys).await?;
+        run.record.in_progress = None;
+        run.save().await?;
         self.note_history(&run.record);
         Ok(Outcome::Removed)
     }

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use pagemill_index::IndexError;
 use pagemill_storage::{
     Condition, Deaths, ETag, Failure, Fingerprint, InProgress, ObjectStore, PutOptions, Record,
-    RecordStatus, RecordStore, SourceKey, SourceVersion, Stage, StageEntry, StorageError,
+    RecordStatus, RecordStore, Sequencer, SourceKey, SourceVersion, Stage, StageEntry,
+    StorageError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -183,6 +184,19 @@ impl<'a> Run<'a> {
         self.writes = Writes::Done;
         self.saved_at = Instant::now();
         Ok(())
+    }
+
+    /// Records that the version at hand is also that of a newer event.
+    pub(crate) async fn save_event(
+        &mut self,
+        sequencer: Option<Sequencer>,
+    ) -> Result<(), PipelineError> {
+        let failed = self.record.failure.as_mut();
+        let failed = failed.and_then(|failure| failure.version.as_mut());
+        if let Some(version) = failed.or(self.record.version.as_mut()) {
+            version.sequencer = sequencer;
+        }
+        self.save().await
     }
 
     /// Records that this version of the source can't be processed. What an earlier version gave stays in place.

@@ -156,6 +156,10 @@ impl Handler {
             let mut outcome = self.without_work(events);
             for event in events {
                 let one = match event {
+                    overtaken if is_overtaken(overtaken, events) => {
+                        tracing::info!("superseded by a newer event in the same message");
+                        Outcome::Superseded
+                    }
                     Event::Job(job) => self.process(job, &permit, &options).await,
                     Event::Removed(removal) => self.remove(removal, &permit, &options).await,
                     Event::Ignored { .. } | Event::Rejected { .. } => continue,
@@ -408,6 +412,29 @@ fn concluded(key: &str, millis: u64, outcome: &pagemill_pipeline::Outcome) -> Ou
             Outcome::Done
         }
     }
+}
+
+/// Whether the same message has a newer event of the same key. The older one is not worked on: where the newer one
+/// can't be finished, each delivery would build the older version anew before it fails again.
+fn is_overtaken(event: &Event, events: &[Event]) -> bool {
+    let (Some((key, Some(sequencer))), true) = (place_of(event), events.len() > 1) else {
+        return false;
+    };
+    events
+        .iter()
+        .filter_map(place_of)
+        .any(|(other_key, other)| other_key == key && other.is_some_and(|other| other > sequencer))
+}
+
+/// An event's bucket and key, and its place among the events of that key.
+fn place_of(event: &Event) -> Option<((&str, &str), Option<Sequencer>)> {
+    let (bucket, key, sequencer) = match event {
+        Event::Job(job) => (&job.bucket, &job.key, &job.sequencer),
+        Event::Removed(removal) => (&removal.bucket, &removal.key, &removal.sequencer),
+        Event::Ignored { .. } | Event::Rejected { .. } => return None,
+    };
+    let sequencer = sequencer.clone().and_then(Sequencer::new);
+    Some(((bucket.as_str(), key.as_str()), sequencer))
 }
 
 fn permanent(reason: &str, stage: Option<&str>, message: String) -> Outcome {

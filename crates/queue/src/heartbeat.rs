@@ -144,14 +144,12 @@ impl Heartbeat {
     }
 
     /// Renews on the caller's runtime instead of a thread of its own. For simulations under a paused clock, where
-    /// nothing can starve it; a worker must use [`Heartbeat::start`].
+    /// nothing can starve it and nobody looks at its pulse, so it has none; a worker must use [`Heartbeat::start`].
     pub fn on_current_runtime(clock: Arc<dyn Clock>, queue: Arc<dyn Queue>) -> Self {
         let stop = CancellationToken::new();
         let pulse = Pulse::new(clock.clone());
-        let runtime = Handle::current();
-        runtime.spawn(beat(pulse.clone(), stop.clone()));
         Self {
-            runtime,
+            runtime: Handle::current(),
             queue,
             clock,
             pulse,

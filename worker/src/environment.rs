@@ -173,7 +173,15 @@ pub(crate) const VARIABLES: &[Variable] = &[
 ];
 
 /// Variables that tests and scripts use, which the worker may meet and leaves alone.
-const FOREIGN: &[&str] = &["PAGEMILL_CORPUS", "PAGEMILL_MINISTACK", "PAGEMILL_PROFILE"];
+const FOREIGN: &[&str] = &[
+    "PAGEMILL_CORPUS",
+    "PAGEMILL_MINISTACK",
+    "PAGEMILL_PROFILE",
+    "PAGEMILL_SIM_FAILURES",
+    "PAGEMILL_SIM_FIRST",
+    "PAGEMILL_SIM_SEED",
+    "PAGEMILL_SIM_SEEDS",
+];
 
 /// What the environment says.
 #[derive(Debug)]

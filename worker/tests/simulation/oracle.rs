@@ -1,0 +1,359 @@
+//! What must hold at every moment, checked at the doubles: who may write, when a message may be deleted, what may be
+//! paid for.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pagemill_pipeline::Settings;
+use pagemill_queue::{Event, Message, Receipt};
+use pagemill_storage::{Record, RecordStatus, Sequencer, SourceKey, SourceVersion, Stage};
+use tokio::time::Instant;
+
+use crate::gate::Gate;
+use crate::world::Change;
+
+/// Watches one run.
+#[derive(Debug)]
+pub(crate) struct Oracle {
+    sources: Vec<SourceKey>,
+    record_keys: Vec<String>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    violations: Vec<String>,
+    /// By receipt.
+    grants: BTreeMap<String, Grant>,
+    /// Final states that records have had.
+    verdicts: Vec<Verdict>,
+    records: BTreeMap<usize, Record>,
+    receives: BTreeMap<String, u32>,
+    /// Deliveries that nobody settled, by source: the worker died, was frozen, or could not reach the queue.
+    mishaps: BTreeMap<String, u32>,
+    payments: u64,
+    /// Questions to the LLM, by source and content.
+    questions: BTreeMap<(usize, String), u64>,
+}
+
+/// A receipt of a message, and how long the queue grants it.
+#[derive(Debug)]
+struct Grant {
+    message: String,
+    is_settled: bool,
+    process: String,
+    until: Instant,
+    events: Vec<Event>,
+    body: String,
+}
+
+/// A final state that a record reached.
+#[derive(Debug, Clone)]
+struct Verdict {
+    source: usize,
+    status: RecordStatus,
+    version: Option<SourceVersion>,
+}
+
+fn of_event(event: &Event) -> Option<(&str, Option<Sequencer>)> {
+    match event {
+        Event::Job(job) => Some((&job.key, job.sequencer.clone().and_then(Sequencer::new))),
+        Event::Removed(removal) => Some((
+            &removal.key,
+            removal.sequencer.clone().and_then(Sequencer::new),
+        )),
+        Event::Ignored { .. } | Event::Rejected { .. } => None,
+    }
+}
+
+/// The newest version that a record speaks of.
+fn newest(record: &Record) -> Option<&Sequencer> {
+    let failed = record.failure.as_ref();
+    let failed = failed.and_then(|failure| failure.version.as_ref());
+    let versions = record.version.iter().chain(failed);
+    versions
+        .filter_map(|version| version.sequencer.as_ref())
+        .max()
+}
+
+impl Oracle {
+    pub(crate) fn new(sources: Vec<SourceKey>) -> Self {
+        let layout = Settings::default().layout;
+        Self {
+            record_keys: sources.iter().map(|source| layout.record(source)).collect(),
+            sources,
+            inner: Mutex::default(),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a promise was broken.
+    pub(crate) fn violated(&self, what: String) {
+        self.inner().violations.push(what);
+    }
+
+    /// The promises that were broken.
+    pub(crate) fn violations(&self) -> Vec<String> {
+        self.inner().violations.clone()
+    }
+
+    /// Answers of the LLM, and how many of them were for a text that it had been asked about before.
+    pub(crate) fn payments(&self) -> (u64, u64) {
+        let inner = self.inner();
+        let again = inner.questions.values().map(|asked| asked - 1).sum();
+        (inner.payments, again)
+    }
+
+    /// The most times that one message was received.
+    pub(crate) fn most_receives(&self) -> u32 {
+        self.inner().receives.values().copied().max().unwrap_or(0)
+    }
+
+    /// What a record says, in short, for the trace.
+    pub(crate) fn gist(&self, key: &str, body: &[u8]) -> String {
+        if !self.record_keys.iter().any(|record| record == key) {
+            return String::new();
+        }
+        match serde_json::from_slice::<Record>(body) {
+            Ok(record) => {
+                let at = record.in_progress.as_ref().map(|at| at.stage.name());
+                let newest = newest(&record).map_or("none", Sequencer::as_str);
+                format!(
+                    " [{:?}, in progress {at:?}, attempts {}, version {newest}]",
+                    record.status, record.attempts
+                )
+            }
+            Err(error) => format!(" [no record: {error}]"),
+        }
+    }
+
+    /// Messages were handed to a process.
+    pub(crate) fn received(&self, gate: &Gate, messages: &[Message], visibility: Duration) {
+        let mut inner = self.inner();
+        for message in messages {
+            gate.note(&format!(
+                "gets {} as {}",
+                message.id,
+                message.receipt.as_str()
+            ));
+            *inner.receives.entry(message.id.clone()).or_default() += 1;
+            let unsettled: Vec<String> = inner
+                .grants
+                .values_mut()
+                .filter(|grant| grant.message == message.id && !grant.is_settled)
+                .flat_map(|grant| {
+                    grant.is_settled = true;
+                    grant.events.iter().filter_map(of_event)
+                })
+                .map(|(key, _)| key.to_owned())
+                .collect();
+            for key in unsettled {
+                *inner.mishaps.entry(key).or_default() += 1;
+            }
+            let grant = Grant {
+                message: message.id.clone(),
+                is_settled: false,
+                process: gate.name.clone(),
+                until: Instant::now() + visibility,
+                events: pagemill_queue::parse(&message.body),
+                body: message.body.clone(),
+            };
+            inner
+                .grants
+                .insert(message.receipt.as_str().to_owned(), grant);
+        }
+    }
+
+    /// The queue granted more time, or took the message back.
+    pub(crate) fn extended(&self, receipt: &Receipt, visibility: Duration, settles: bool) {
+        if let Some(grant) = self.inner().grants.get_mut(receipt.as_str()) {
+            grant.is_settled |= settles;
+            grant.until = Instant::now() + visibility;
+        }
+    }
+
+    /// How many deliveries of messages about a source nobody settled.
+    pub(crate) fn mishaps(&self, key: &str) -> u32 {
+        self.inner().mishaps.get(key).copied().unwrap_or(0)
+    }
+
+    /// A process writes. It must hold a message about that source just now.
+    pub(crate) fn written(&self, gate: &Gate, source: usize, what: &str) {
+        let key = &self.sources[source].0;
+        let mut inner = self.inner();
+        let is_held = inner.grants.values().any(|grant| {
+            grant.process == gate.name
+                && Instant::now() < grant.until
+                && grant
+                    .events
+                    .iter()
+                    .filter_map(of_event)
+                    .any(|(held, _)| held == key)
+        });
+        if !is_held {
+            inner.violations.push(format!(
+                "LE-4: {} writes without a lease: {what}",
+                gate.name
+            ));
+            drop(inner);
+            gate.note(&format!("VIOLATION: no lease for {what}"));
+        }
+    }
+
+    /// A write arrived.
+    pub(crate) fn stored(&self, key: &str, body: &[u8]) {
+        let Some(source) = self.record_keys.iter().position(|record| record == key) else {
+            return;
+        };
+        let record: Record =
+            serde_json::from_slice(body).expect("what is written as a record is one");
+        let mut inner = self.inner();
+        let is_final = record.in_progress.is_none() && record.status != RecordStatus::Processing;
+        if is_final {
+            let version = match &record.failure {
+                Some(failure) if record.status == RecordStatus::Failed => failure.version.clone(),
+                _ => record.version.clone(),
+            };
+            inner.verdicts.push(Verdict {
+                source,
+                status: record.status,
+                version,
+            });
+        }
+        inner.records.insert(source, record);
+    }
+
+    /// A process deletes a message: everything in it must have its verdict, and the lease must be live.
+    pub(crate) fn deletes(&self, gate: &Gate, receipt: &Receipt) {
+        let dead: Vec<String> = gate
+            .world
+            .dead_letters
+            .contents()
+            .into_iter()
+            .map(|(body, _)| body)
+            .collect();
+        let inner = self.inner();
+        let Some(grant) = inner.grants.get(receipt.as_str()) else {
+            return;
+        };
+        let mut broken = Vec::new();
+        if Instant::now() >= grant.until {
+            broken.push(format!("LE-4: {} deletes without a lease", gate.name));
+        }
+        if !dead.contains(&grant.body) {
+            for event in &grant.events {
+                let Some((key, sequencer)) = of_event(event) else {
+                    continue;
+                };
+                // Of several events of one key, the newest decides.
+                let is_overtaken = grant
+                    .events
+                    .iter()
+                    .filter_map(of_event)
+                    .any(|(other, later)| other == key && sequencer.is_some() && later > sequencer);
+                if is_overtaken {
+                    continue;
+                }
+                let Some(source) = gate.world.number_of(key) else {
+                    continue;
+                };
+                let changes = gate.world.changes(source);
+                if !inner.has_verdict(source, event, sequencer.as_ref(), &changes) {
+                    broken.push(format!(
+                        "SE-1: {} deletes {} before the commit of {key} ({})",
+                        gate.name,
+                        receipt.as_str(),
+                        sequencer.as_ref().map_or("none", Sequencer::as_str)
+                    ));
+                }
+            }
+        }
+        drop(inner);
+        for what in broken {
+            gate.note(&format!("VIOLATION: {what}"));
+            self.violated(what);
+        }
+    }
+
+    /// A process is about to ask the LLM. A finished stage must not be paid for again.
+    pub(crate) fn asks_llm(&self, gate: &Gate, source: Option<usize>, sha256: &str) {
+        let Some(source) = source else {
+            return self.violated("the LLM was asked about an unknown source".to_owned());
+        };
+        let mut inner = self.inner();
+        let is_finished = inner.records.get(&source).is_some_and(|record| {
+            let version = record.version.as_ref();
+            record.stages.contains_key(&Stage::Metadata)
+                && version.is_some_and(|version| version.sha256 == sha256)
+                && is_of_this_text(record)
+        });
+        *inner
+            .questions
+            .entry((source, sha256.to_owned()))
+            .or_default() += 1;
+        drop(inner);
+        if is_finished {
+            self.violated(format!(
+                "OUT-1: {} pays again for finished metadata of {}",
+                gate.name, self.sources[source].0
+            ));
+            gate.note("VIOLATION: the metadata stage is finished");
+        }
+    }
+
+    /// The LLM answered.
+    pub(crate) fn paid(&self) {
+        self.inner().payments += 1;
+    }
+}
+
+/// Whether the metadata stage was made for the content that the record speaks of: an older content's entry stays in
+/// the record until the stage is made anew.
+fn is_of_this_text(record: &Record) -> bool {
+    let finished = |stage| record.stages.get(&stage).map(|entry| entry.finished_at);
+    finished(Stage::Metadata) >= finished(Stage::Text)
+}
+
+impl Inner {
+    /// Whether what an event asks for was decided: committed, failed, removed, or overtaken.
+    fn has_verdict(
+        &self,
+        source: usize,
+        event: &Event,
+        sequencer: Option<&Sequencer>,
+        changes: &[Change],
+    ) -> bool {
+        let later_changes = || {
+            changes.iter().filter(move |change| {
+                let changed = Sequencer::new(change.sequencer.clone());
+                sequencer.is_none() || changed.as_ref() >= sequencer
+            })
+        };
+        let mut verdicts = self
+            .verdicts
+            .iter()
+            .filter(|verdict| verdict.source == source);
+        let is_decided = verdicts.any(|verdict| {
+            let Some(version) = &verdict.version else {
+                return false;
+            };
+            let is_not_older = sequencer.is_some() && version.sequencer.as_ref() >= sequencer;
+            let is_same = verdict.status != RecordStatus::Removed
+                && later_changes().any(|change| change.etag == version.etag);
+            is_not_older || is_same
+        });
+        let is_overtaken = sequencer.is_some()
+            && self
+                .records
+                .get(&source)
+                .is_some_and(|record| newest(record) > sequencer);
+        // A removal of something that was written again asks for nothing.
+        let is_back = matches!(event, Event::Removed(_))
+            && later_changes().any(|change| change.content.is_some());
+        is_decided || is_overtaken || is_back
+    }
+}

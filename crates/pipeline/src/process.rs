@@ -235,13 +235,16 @@ impl Pipeline {
         let mut plan = known
             .as_deref()
             .map(|sha256| self.plan_for(&run.record, sha256, targets, options));
-        let mut stored = None;
-        if let Some(plan) = plan.as_mut()
-            && !plan.needs_source()
-        {
-            stored = self.load_stored(run, plan).await?;
-        }
         let status_before = run.record.status;
+        let mut stored = None;
+        if let Some(plan) = plan.as_mut() {
+            if status_before == RecordStatus::Processing {
+                self.redo_overwritten(run, plan).await?;
+            }
+            if !plan.needs_source() {
+                stored = self.load_stored(run, plan).await?;
+            }
+        }
         let file = match &plan {
             Some(plan) if !plan.needs_source() => None,
             _ => {
@@ -270,7 +273,13 @@ impl Pipeline {
             {
                 plan
             }
-            _ => self.plan_for(&run.record, &version.sha256, targets, options),
+            _ => {
+                let mut fresh = self.plan_for(&run.record, &version.sha256, targets, options);
+                if status_before == RecordStatus::Processing {
+                    self.redo_overwritten(run, &mut fresh).await?;
+                }
+                fresh
+            }
         };
         if plan.is_empty() && matches!(status_before, RecordStatus::Done | RecordStatus::Partial) {
             // The same bytes under a new tag: remember the tag, so that next time nothing is fetched.
@@ -388,6 +397,8 @@ impl Pipeline {
     ) -> Result<Outcome, PipelineError> {
         run.record.status = RecordStatus::Processing;
         run.record.failure = None;
+        // Until this run commits, nothing is committed: the entry may be of the same content, from before another one.
+        run.record.stages.remove(&Stage::Commit);
         run.record.version = Some(version.clone());
         run.record.target_stores = plan
             .targets

@@ -8,7 +8,9 @@ use pagemill_pdf::memory_file::SealedFile;
 use pagemill_pdf::{
     ExtractRequest, ImageSettings, Inspection, Link, Pace, PageState, PageText, PdfDocument,
 };
-use pagemill_storage::{Generation, PageLedger, RecordStatus, SourceKey, SourceVersion, Stage};
+use pagemill_storage::{
+    Generation, PageLedger, RecordStatus, SourceKey, SourceVersion, Stage, StorageError,
+};
 
 use crate::artifacts::{FORMAT, Header, LinksFile, MetadataFile, StructureFile, TextFile};
 use crate::outcome::PipelineError;
@@ -261,6 +263,39 @@ impl Pipeline {
             bytes,
             scaled_down: image.scaled_down,
         })
+    }
+
+    /// Adds to the plan the stages whose files are not those that the record speaks of: a run of another version, which
+    /// did not get to the end, wrote over them.
+    pub(crate) async fn redo_overwritten(
+        &self,
+        run: &Run<'_>,
+        plan: &mut Plan,
+    ) -> Result<(), PipelineError> {
+        let (layout, source) = (self.layout(), &run.record.source);
+        let files = [
+            (Stage::Text, layout.text(source)),
+            (Stage::Links, layout.links(source)),
+            (Stage::Structure, layout.structure(source)),
+            (Stage::Metadata, layout.metadata(source)),
+        ];
+        let mut lost = Vec::new();
+        for (stage, key) in files {
+            let entry = run.record.stages.get(&stage);
+            let Some(entry) = entry.filter(|_| !plan.runs(stage)) else {
+                continue;
+            };
+            let is_there = match run.store.head(&key, None).await {
+                Ok(meta) => entry.etags.get(&key) == Some(&meta.etag.0),
+                Err(StorageError::NotFound { .. }) => false,
+                Err(error) => return Err(run.storage(error)),
+            };
+            if !is_there {
+                lost.push(stage);
+            }
+        }
+        plan.redo(&lost);
+        Ok(())
     }
 
     /// What earlier runs extracted, when later stages need nothing else. What is gone is added to the plan.

@@ -170,7 +170,18 @@ impl Oracle {
 
     /// The queue granted more time, or took the message back.
     pub(crate) fn extended(&self, receipt: &Receipt, visibility: Duration, settles: bool) {
-        if let Some(grant) = self.inner().grants.get_mut(receipt.as_str()) {
+        let mut inner = self.inner();
+        let inner = &mut *inner;
+        if let Some(grant) = inner.grants.get_mut(receipt.as_str()) {
+            if settles && !grant.is_settled {
+                // A run whose end the store did not take looks like a death to the next worker.
+                for record in inner.records.values() {
+                    let marker = record.in_progress.as_ref();
+                    if marker.is_some_and(|at| at.message_id.as_ref() == Some(&grant.message)) {
+                        *inner.mishaps.entry(record.source.0.clone()).or_default() += 1;
+                    }
+                }
+            }
             grant.is_settled |= settles;
             grant.until = Instant::now() + visibility;
         }
@@ -285,6 +296,13 @@ impl Oracle {
             return self.violated("the LLM was asked about an unknown source".to_owned());
         };
         let mut inner = self.inner();
+        let key = &self.sources[source].0;
+        let holders = inner.grants.values().filter(|grant| {
+            let mut events = grant.events.iter().filter_map(of_event);
+            Instant::now() < grant.until && events.any(|(held, _)| held == key)
+        });
+        // Two deliveries at the same time may each ask; what one of them gets is thrown away.
+        let is_alone = holders.count() < 2;
         let is_finished = inner.records.get(&source).is_some_and(|record| {
             let version = record.version.as_ref();
             record.stages.contains_key(&Stage::Metadata)
@@ -296,7 +314,7 @@ impl Oracle {
             .entry((source, sha256.to_owned()))
             .or_default() += 1;
         drop(inner);
-        if is_finished {
+        if is_finished && is_alone {
             self.violated(format!(
                 "OUT-1: {} pays again for finished metadata of {}",
                 gate.name, self.sources[source].0

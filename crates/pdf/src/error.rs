@@ -76,7 +76,7 @@ impl PdfError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum PageFailure {
-    /// Its child died on it twice.
+    /// Its child died on it, and again when it was alone.
     #[error("page {page:?} crashed its renderer twice", page = .page.0)]
     Crashed {
         /// Which page.

@@ -264,13 +264,18 @@ fn ho_1_killing_children_changes_nothing() {
     }
     let own = std::env::current_exe().expect("the test's own program");
     let output = std::process::Command::new(own)
-        .args(["--exact", "killing_children_changes_nothing", "--nocapture"])
+        .args([
+            "--exact",
+            "ho_1_killing_children_changes_nothing",
+            "--nocapture",
+        ])
         .env("PAGEMILL_KILL_TEST", "1")
         .output()
         .expect("the test runs again");
+    let said = String::from_utf8_lossy(&output.stdout);
     assert!(
-        output.status.success(),
-        "{}",
+        output.status.success() && said.contains("1 passed"),
+        "{said}{}",
         String::from_utf8_lossy(&output.stderr)
     );
 }

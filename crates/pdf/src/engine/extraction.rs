@@ -2,7 +2,8 @@
 //!
 //! Pages are handed out in short turns. A turn waits for a place in the pool, in order of arrival, so that documents
 //! side by side get on evenly. When a child dies, the page that it was at is tried once more, alone in a fresh child;
-//! the pages before it are done, and those after it go on in another child.
+//! the pages before it are done, and those after it go on in another child. A page whose child was killed from outside
+//! has done nothing wrong that is known, so it gets a few tries more.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,6 +27,10 @@ pub const PAGES_PER_TURN: u32 = 4;
 /// machine is out of processes for a moment.
 const START_ATTEMPTS: u32 = 5;
 const START_PAUSE: Duration = Duration::from_millis(500);
+
+/// How often a page is tried alone, when each time its child was killed by somebody else. The system's own killer, out of
+/// memory, is somebody else too: not for ever.
+const ALONE_ATTEMPTS: u32 = 3;
 
 type PageOutcome = (PageNumber, Result<PageOutput, PageFailure>);
 
@@ -90,17 +95,25 @@ impl Turn {
             let lease = self.lease(false).await;
             let outcome = self.attempt(lease, next..stop, &mut done).await;
             next = pages.start + done.len() as u32;
-            let Err(first_failure) = outcome else {
-                continue;
-            };
-            tracing::debug!(page = next, failure = %first_failure, "a page is tried again, alone");
-            let fresh = self.lease(true).await;
-            if let Err(failure) = self.attempt(fresh, next..next + 1, &mut done).await {
-                done.push((PageNumber(next), Err(failure)));
+            if let Err(setback) = outcome {
+                self.try_alone(next, setback, &mut done).await;
+                next += 1;
             }
-            next += 1;
         }
         done
+    }
+
+    /// Tries one page again, alone in a fresh child, and pushes its end, good or bad.
+    async fn try_alone(&self, page: u32, first: Setback, done: &mut Vec<PageOutcome>) {
+        tracing::debug!(page, failure = %first.failure, "a page is tried again, alone");
+        for attempt in 1..=ALONE_ATTEMPTS {
+            let fresh = self.lease(true).await;
+            match self.attempt(fresh, page..page + 1, done).await {
+                Ok(()) => return,
+                Err(again) if again.by_others && attempt < ALONE_ATTEMPTS => {}
+                Err(again) => return done.push((PageNumber(page), Err(again.failure))),
+            }
+        }
     }
 
     async fn lease(&self, fresh: bool) -> Result<Lease, PdfError> {
@@ -129,7 +142,7 @@ impl Turn {
         lease: Result<Lease, PdfError>,
         pages: Range<u32>,
         done: &mut Vec<PageOutcome>,
-    ) -> Result<(), PageFailure> {
+    ) -> Result<(), Setback> {
         let first = PageNumber(pages.start);
         let mut lease = lease.map_err(|error| {
             tracing::error!(%error, "no renderer could be started");
@@ -137,9 +150,9 @@ impl Turn {
         })?;
         match lease.open(&self.document.source).await {
             Ok(_) => {}
-            Err(Trouble::Died(death)) => return Err(self.failure(first, &death)),
+            Err(Trouble::Died(death)) => return Err(self.setback(first, &death)),
             // It could be opened before.
-            Err(Trouble::Refused(_)) => return Err(PageFailure::Unreadable { page: first }),
+            Err(Trouble::Refused(_)) => return Err(PageFailure::Unreadable { page: first }.into()),
         }
         let tasks = pages.clone().map(|page| PageTask {
             page: PageNumber(page),
@@ -154,7 +167,7 @@ impl Turn {
         };
         if let Err(wound) = lease.send(&request, None).await {
             let death = lease.bury(wound).await;
-            return Err(self.failure(first, &death));
+            return Err(self.setback(first, &death));
         }
         for page in pages.map(PageNumber) {
             let outcome = self.receive(&mut lease, page).await?;
@@ -172,7 +185,7 @@ impl Turn {
         &self,
         lease: &mut Lease,
         page: PageNumber,
-    ) -> Result<Result<PageOutput, PageFailure>, PageFailure> {
+    ) -> Result<Result<PageOutput, PageFailure>, Setback> {
         let limits = &self.pool.settings().limits;
         let caps = FrameCaps::of_page(limits, self.request.images.as_ref());
         let deadline = Duration::from_secs(u64::from(limits.page_timeout_seconds));
@@ -186,7 +199,7 @@ impl Turn {
             Ok((Answer::PageFailed(failure), _)) if check::is_answerable(page, &failure) => {
                 // Memory that other pages took is not this page's fault.
                 if matches!(failure, PageFailure::OutOfMemory { .. }) {
-                    return Err(failure);
+                    return Err(failure.into());
                 }
                 return Ok(Err(failure));
             }
@@ -194,22 +207,43 @@ impl Turn {
             Err(wound) => wound,
         };
         let death = lease.bury(wound).await;
-        Err(self.failure(page, &death))
+        Err(self.setback(page, &death))
     }
 
-    fn failure(&self, page: PageNumber, death: &Death) -> PageFailure {
+    fn setback(&self, page: PageNumber, death: &Death) -> Setback {
         tracing::warn!(
             page = page.0,
             reason = %death.reason,
             "a renderer did not survive a page"
         );
-        match death.kind {
-            DeathKind::Crashed => PageFailure::Crashed { page },
+        let failure = match death.kind {
+            DeathKind::Crashed | DeathKind::Killed => PageFailure::Crashed { page },
             DeathKind::OutOfMemory => PageFailure::OutOfMemory { page },
             DeathKind::TimedOut => PageFailure::TimedOut {
                 page,
                 limit_seconds: self.pool.settings().limits.page_timeout_seconds,
             },
+        };
+        Setback {
+            failure,
+            by_others: death.kind == DeathKind::Killed,
+        }
+    }
+}
+
+/// What ended an attempt at a page.
+struct Setback {
+    /// What the page's failure is, should it stay at that.
+    failure: PageFailure,
+    /// Whether the child was killed from outside.
+    by_others: bool,
+}
+
+impl From<PageFailure> for Setback {
+    fn from(failure: PageFailure) -> Self {
+        Self {
+            failure,
+            by_others: false,
         }
     }
 }

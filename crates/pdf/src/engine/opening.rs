@@ -14,7 +14,7 @@ use crate::error::PdfError;
 use crate::inspect::Inspection;
 use crate::memory_file::SealedFile;
 use crate::page::PageNumber;
-use crate::pool::{Death, DeathKind, Lease, Pool, Source, Trouble, Wound};
+use crate::pool::{Death, Lease, Pool, Source, Trouble, Wound};
 use crate::protocol::{Answer, FrameCaps, LinkTask, PageLinks, Request};
 use crate::structure::{OutlineItem, PageLabel};
 
@@ -147,7 +147,7 @@ async fn read_again(
         Err(Trouble::Died(death)) => death,
     };
     drop(lease);
-    if first_death.kind != DeathKind::Crashed {
+    if !first_death.kind.may_be_chance() {
         return Err(first_death.reason);
     }
     let mut fresh = pool
@@ -227,7 +227,7 @@ async fn try_second(
         };
         let death: Death = lease.bury(wound).await;
         // A crash may be chance; then the whole reading is tried again.
-        if death.kind == DeathKind::Crashed {
+        if death.kind.may_be_chance() {
             return Err(Trouble::Died(death));
         }
         reading

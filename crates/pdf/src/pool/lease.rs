@@ -50,12 +50,21 @@ pub(crate) struct Death {
 /// Kinds of death.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeathKind {
-    /// It crashed, was killed, or broke the protocol.
+    /// It crashed or broke the protocol.
     Crashed,
+    /// Somebody else killed it.
+    Killed,
     /// It took too long.
     TimedOut,
     /// It needed too much memory.
     OutOfMemory,
+}
+
+impl DeathKind {
+    /// Whether the same work may well succeed in another child.
+    pub(crate) fn may_be_chance(self) -> bool {
+        matches!(self, Self::Crashed | Self::Killed)
+    }
 }
 
 /// Why a request gave nothing.
@@ -272,8 +281,12 @@ fn judge(wound: Wound, end: &End) -> Death {
             kind: DeathKind::OutOfMemory,
             reason: "it ran out of memory".to_owned(),
         },
+        // A child that the pool kills is late or violates the protocol; one that closes its channel is killed by others.
         Wound::Gone(error) => Death {
-            kind: DeathKind::Crashed,
+            kind: match end.signal() {
+                Some(nix::sys::signal::Signal::SIGKILL) => DeathKind::Killed,
+                _ => DeathKind::Crashed,
+            },
             reason: format!("it {} ({error})", end.in_words()),
         },
     }

@@ -1,7 +1,7 @@
 //! A pipeline without processes and services: an engine that hangs where a worker is to die, a store whose answers
 //! can be kept back, and vectors that go nowhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,7 +28,8 @@ use pagemill_pipeline::{
 };
 use pagemill_storage::object::{ByteStream, Listing};
 use pagemill_storage::{
-    ETag, MemoryStore, ObjectMeta, ObjectStore, PutOptions, Record, SourceKey, StorageError,
+    ETag, MemoryStore, ObjectMeta, ObjectStore, PutOptions, Record, Sequencer, SourceKey,
+    StorageError,
 };
 
 pub(crate) const SOURCE: &str = "source-pdfs/report.pdf";
@@ -358,6 +359,26 @@ impl World {
 
     /// Runs the document for a message, and kills the worker when it hangs.
     pub(crate) async fn run(&self, message_id: &str, receives: u32, force: bool) -> Ended {
+        let source = Source::newest(SOURCE);
+        self.run_source(&source, message_id, receives, force).await
+    }
+
+    /// Runs the document for an event of the bucket.
+    pub(crate) async fn run_event(&self, sequencer: &str) -> Ended {
+        let source = Source {
+            sequencer: Sequencer::new(sequencer),
+            ..Source::newest(SOURCE)
+        };
+        self.run_source(&source, sequencer, 1, false).await
+    }
+
+    async fn run_source(
+        &self,
+        source: &Source,
+        message_id: &str,
+        receives: u32,
+        force: bool,
+    ) -> Ended {
         let options = Options {
             force,
             trace_id: message_id.to_owned(),
@@ -367,9 +388,8 @@ impl World {
             }),
             ..Options::default()
         };
-        let source = Source::newest(SOURCE);
         let run = self.pipeline.process_single_source(
-            &source,
+            source,
             &[TargetStore::Pages],
             &options,
             &self.permit,
@@ -378,6 +398,20 @@ impl World {
             Ok(ended) => Ended::With(ended),
             Err(_) => Ended::Killed,
         }
+    }
+
+    /// All objects but the source and the record.
+    pub(crate) async fn outputs(&self) -> BTreeMap<String, Bytes> {
+        let mut outputs = BTreeMap::new();
+        let mut listing = self.store.list("");
+        while let Some(meta) = listing.next().await {
+            let key = meta.expect("a listing").key;
+            if key != SOURCE && !key.starts_with("processing/") {
+                let (_, body) = self.store.get_bytes(&key).await.expect("an object");
+                outputs.insert(key, body);
+            }
+        }
+        outputs
     }
 
     pub(crate) async fn record(&self) -> Record {
@@ -413,4 +447,23 @@ fn pipeline(store: &Arc<Store>, vectors: &Arc<Vectors>, engine: &Arc<Engine>) ->
         history: None,
         settings: Arc::new(settings),
     })
+}
+
+/// An engine whose documents have so many pages, and which hangs nowhere.
+pub(crate) fn engine(pages: u32) -> Engine {
+    Engine {
+        pages,
+        ..Engine::default()
+    }
+}
+
+#[track_caller]
+pub(crate) fn killed(ended: Ended) {
+    assert!(matches!(ended, Ended::Killed), "{ended:?}");
+}
+
+#[track_caller]
+pub(crate) fn processed(ended: Ended) {
+    let is_processed = matches!(ended, Ended::With(Ok(Outcome::Processed(_))));
+    assert!(is_processed, "{ended:?}");
 }

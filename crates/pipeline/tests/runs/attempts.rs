@@ -1,36 +1,14 @@
 //! What a run that did not reach its end leaves to the next one: deaths, stops, failures.
 
-// The tests are another worker, and the user who uploads: no lease is asked.
-#![allow(clippy::disallowed_methods)]
-
-mod doubles;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use doubles::{Ended, Engine, Lost, World};
 use pagemill_pdf::Pace;
 use pagemill_pipeline::{Outcome, PipelineError};
 use pagemill_storage::{RecordStatus, Stage};
 
-fn engine(pages: u32) -> Engine {
-    Engine {
-        pages,
-        ..Engine::default()
-    }
-}
-
-#[track_caller]
-fn killed(ended: Ended) {
-    assert!(matches!(ended, Ended::Killed), "{ended:?}");
-}
-
-#[track_caller]
-fn processed(ended: Ended) {
-    let is_processed = matches!(ended, Ended::With(Ok(Outcome::Processed(_))));
-    assert!(is_processed, "{ended:?}");
-}
+use crate::doubles::{Ended, Engine, Lost, World, engine, killed, processed};
 
 /// The reason code and stage of a failure for good.
 #[track_caller]

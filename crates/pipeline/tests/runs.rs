@@ -1,0 +1,11 @@
+//! Runs of the pipeline one after the other, by one worker or several: what one leaves to the next.
+
+// The tests are another worker, and the user who uploads: no lease is asked.
+#![allow(clippy::disallowed_methods)]
+
+#[path = "runs/attempts.rs"]
+mod attempts;
+#[path = "runs/doubles.rs"]
+mod doubles;
+#[path = "runs/order.rs"]
+mod order;

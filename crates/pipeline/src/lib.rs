@@ -25,8 +25,9 @@
 //!
 //! # Reading order
 //!
-//! [`settings`] (what can be tuned) -> [`fingerprint`] -> [`plan`] -> [`process`] (the run) -> `stages` (what each
-//! stage makes) -> [`outcome`] -> [`attempts`] (what a run that ended early leaves to the next).
+//! [`settings`] (what can be tuned) -> [`fingerprint`] -> `wanted` (what every stage should be) -> [`plan`] ->
+//! [`process`] (the run) -> `stages` (what each stage makes) -> [`outcome`] -> [`attempts`] (what a run that ended early
+//! leaves to the next).
 
 pub mod attempts;
 pub mod fingerprint;
@@ -40,6 +41,7 @@ pub mod settings;
 mod artifacts;
 mod run;
 mod stages;
+mod wanted;
 
 pub use artifacts::{LinksFile, MetadataFile, StructureFile, TextFile};
 pub use attempts::Delivery;

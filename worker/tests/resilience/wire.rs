@@ -20,6 +20,19 @@ use tokio::sync::{Notify, watch};
 
 use crate::calls;
 
+/// Whether every thread of a process stands still: `T` in the third field of its stat (proc(5)).
+fn is_stopped(process: Pid) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("the worker runs");
+    threads.flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat"));
+        // A thread that has ended meanwhile does nothing more.
+        stat.map_or(true, |stat| {
+            stat.rsplit_once(") ")
+                .is_some_and(|(_, fields)| fields.starts_with('T'))
+        })
+    })
+}
+
 /// On which side of the service's work a rule acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Moment {
@@ -355,6 +368,10 @@ impl Shared {
                     kill(worker, signal).expect("the worker runs, for it made this call");
                     if signal == Signal::SIGKILL {
                         answer = Err(CutOff);
+                    }
+                    // One thread takes the signal and stops the others; on a busy machine they go on meanwhile.
+                    while signal == Signal::SIGSTOP && !is_stopped(worker) {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
                     }
                     self.note_fired();
                 }

@@ -35,8 +35,10 @@ RULES = [
     DockerfileRule("image: libpdfium and models come from scripts/setup, which pins their hashes", r"RUN PAGEMILL_RUNTIME=/runtime scripts/setup", "scripts/setup \\\n", "curl -O \\\n"),
     DockerfileRule("image: a missing model ends the build", r"for file in libpdfium\.so.*wordllama-tokenizer\.json.*exit 1", "exit 1", "true"),
     DockerfileRule("image: worker and bulk-trigger are both in it", r"cp target/release/worker target/release/bulk-trigger /programs/.*COPY --from=build /programs/ /usr/local/bin/", " target/release/bulk-trigger", ""),
+    DockerfileRule("image: the licences of what is passed on are in it", r"for file in .*licences/pdfium\.txt.*licences/minilm\.md.*licences/wordllama\.txt.*COPY LICENSE .*COPY --from=build /crate-licences\.txt /usr/share/doc/pagemill/", "COPY --from=build /crate-licences.txt /usr/share/doc/pagemill/\n", ""),
+    DockerfileRule("image: libjpeg-turbo is the distribution's", LAST_STAGE + r".*apt-get install [^&]*libturbojpeg0", " libturbojpeg0", ""),
     DockerfileRule("image: not root", LAST_STAGE + r".*^USER 10001:10001$", "USER 10001:10001", "USER root"),
-    DockerfileRule("image: /scratch is the user's, and a volume that keeps this", r"install -d -o 10001 -g 10001 /scratch.*^VOLUME /scratch$", "VOLUME /scratch\n", ""),
+    DockerfileRule("image: /scratch is the user's, and a volume that keeps this", r"install -d -o 10001 -g 10001 -m 1777 /scratch.*^VOLUME /scratch$", "VOLUME /scratch\n", ""),
     DockerfileRule("image: temporary files go to /scratch, the runtime is known", r"^ENV PAGEMILL_RUNTIME=/opt/pagemill \\\n +TMPDIR=/scratch$", "TMPDIR=/scratch", "TMPDIR=/tmp"),
     DockerfileRule("image: SIGTERM reaches the worker itself", r'^STOPSIGNAL SIGTERM$.*^ENTRYPOINT \["/usr/local/bin/worker"\]$', 'ENTRYPOINT ["/usr/local/bin/worker"]', "ENTRYPOINT worker"),
 ]

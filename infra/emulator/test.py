@@ -9,8 +9,10 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 
@@ -23,6 +25,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "lib")]
 
 import cfn  # noqa: E402
 import policy  # noqa: E402
+from agent import Agent, put_log  # noqa: E402
 from proxy import Recorder  # noqa: E402
 from transform import transform  # noqa: E402
 
@@ -190,19 +193,57 @@ def works(stack: Stack, programs: pathlib.Path, samples: pathlib.Path, scratch: 
         log.close()
     if failed:
         print((scratch / "worker.log").read_text()[-3000:])
+    tails(stack, (scratch / "worker.log").read_text().splitlines())
     permitted("worker", stack.statements("TaskRole"), recorder.calls, {"ProtectTheTaskWhileItIsBusy", "UseTheKey"})
 
     operator = Recorder(os.environ["AWS_ENDPOINT_URL"])
     given = stack.environment("operator", "operator")
     run = machine | given | {"AWS_ENDPOINT_URL": operator.url}
     stack.s3.delete_object(Bucket=stack.bucket, Key="processing/pdf_process_history.json")
-    for arguments in (["redrive", "--dry-run"], ["send", "--only-new"], ["history", "rebuild"], ["redrive"]):
-        ran = subprocess.run([programs / "bulk-trigger", *arguments], env=run, cwd=scratch, capture_output=True, text=True, timeout=60)
-        check(f"bulk-trigger {' '.join(arguments)}, as the operator's task", ran.returncode == 0, ran.stdout + ran.stderr)
+    with Agent(STACK, stack.outputs["WorkerLogGroup"], programs, run, scratch) as agent:
+        for said, arguments in (
+            ("would return 1", ["redrive", "--list"]),
+            ("sent", ["operate", "bulk-trigger", "send", "--only-new"]),
+            ("records say", ["operate", "bulk-trigger", "history", "rebuild"]),
+            ("returned 1", ["redrive"]),
+        ):
+            code, shown = script(*arguments)
+            check(f"scripts/{' '.join(arguments)} runs the operator's task and shows what it said",
+                  code == 0 and said in shown and "exit code 0" in shown, shown)
+        check("the operator's tasks have the operator's role", not any(task["overrides"].get("taskRoleArn") for task in agent.tasks), agent.tasks)
+        code, shown = script("operate", "--as-worker", "worker", "config")
+        check("scripts/operate --as-worker has the worker's role",
+              code == 0 and agent.tasks[-1]["overrides"]["taskRoleArn"] == stack.outputs["WorkerRoleArn"], shown)
     check("the dead letter is in the queue again", stack.messages("DeadLetterQueueUrl") == 0 and stack.messages("QueueUrl") > 0)
     permitted("bulk-trigger", stack.statements("OperatorRole"), operator.calls, {"UseTheKey"})
     recorder.close()
     operator.close()
+
+
+def tails(stack: Stack, log: list[str]) -> None:
+    group = stack.outputs["WorkerLogGroup"]
+    put_log(group, "worker/worker/first", log)
+    code, said = script("tail", "--once")
+    check(f"scripts/tail shows what the worker wrote ({len(log)} lines)", code == 0 and set(said.splitlines()) == set(filter(None, log)), said)
+    code, said = script("tail", "--once", "--match", "locked.pdf")
+    check("scripts/tail --match shows one document", code == 0 and said and all("locked.pdf" in line for line in said.splitlines()), said)
+    code, said = script("tail", "--once", "--stack", "another")
+    check("scripts/tail says when there is no such stack", code != 0 and "there is no stack another" in said, said)
+    following = subprocess.Popen([REPOSITORY / "scripts/tail", "--stack", STACK], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    patience = threading.Timer(60, following.kill)
+    patience.start()
+    try:
+        shown = [following.stdout.readline().rstrip("\n")]
+        put_log(group, "worker/worker/second", [later := "a line that came later"])
+        while shown[-1] not in ("", later):
+            shown.append(following.stdout.readline().rstrip("\n"))
+        check("scripts/tail shows lines as they come, each once", shown[-1] == later and len(shown) == len(list(filter(None, log))) + 1, shown[-3:])
+        following.send_signal(signal.SIGINT)
+        check("Ctrl-C ends it", following.wait() == 130, following.returncode)
+    finally:
+        patience.cancel()
+        following.kill()
+        following.wait()
 
 
 def permitted(who: str, statements: list[dict], calls: set[policy.Call], not_seen: set[str]) -> None:

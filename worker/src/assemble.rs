@@ -88,6 +88,7 @@ pub(crate) fn engine(
         libpdfium,
         children: environment.children,
         limits: settings.limits.clone(),
+        required_layers: environment.required_layers.clone(),
     })?;
     Ok((engine, version))
 }

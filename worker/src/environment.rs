@@ -3,12 +3,13 @@
 //! [`VARIABLES`] is the whole list; `docs/CONFIGURATION.md` is made from it. A variable that begins with `PAGEMILL_`
 //! and is not in the list is refused, so that a slip of the pen can't pass for a default.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use pagemill_index::CollectionNames;
+use pagemill_pdf::LayerName;
 use secrecy::{ExposeSecret, SecretString};
 
 /// One environment variable that is read.
@@ -131,6 +132,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
         "Documents that `run` works on at the same time.",
     ),
     variable(
+        "PAGEMILL_SANDBOX",
+        "best-effort",
+        "What must be there of the sandbox around renderer processes. `best-effort`: what this machine has is used, and `doctor` warns of each missing layer. `required`: nothing starts when any layer is missing. Or the layers that must be there, separated by commas: `environment`, `descriptors`, `undumpable`, `capabilities`, `landlock`, `seccomp` (`limits` and `no-new-privileges` always must).",
+    ),
+    variable(
         "PAGEMILL_LOG_FORMAT",
         "json for `run`, else text",
         "`json` or `text`.",
@@ -198,6 +204,8 @@ pub(crate) struct Environment {
     pub(crate) app_config_key: String,
     pub(crate) runtime: PathBuf,
     pub(crate) children: usize,
+    /// Layers of the sandbox without which no renderer is used.
+    pub(crate) required_layers: BTreeSet<LayerName>,
     pub(crate) documents: usize,
     pub(crate) drain: Duration,
     pub(crate) lease: Duration,
@@ -362,6 +370,7 @@ impl Environment {
                 .unwrap_or_else(|| "config/app_config.json".into()),
             runtime: text("PAGEMILL_RUNTIME").map_or_else(|| ".pagemill".into(), PathBuf::from),
             children: count("PAGEMILL_CHILDREN", processors)?,
+            required_layers: required_layers(text("PAGEMILL_SANDBOX").as_deref())?,
             documents: count("PAGEMILL_DOCUMENTS", processors)?,
             drain: Duration::from_secs(drain as u64),
             lease: Duration::from_secs(lease as u64),
@@ -450,6 +459,19 @@ async fn secret_value(variable: &str, arn: &str) -> anyhow::Result<SecretString>
     Ok(secret)
 }
 
+/// The layers that a value of PAGEMILL_SANDBOX asks for.
+fn required_layers(value: Option<&str>) -> anyhow::Result<BTreeSet<LayerName>> {
+    match value {
+        None | Some("best-effort") => Ok(BTreeSet::new()),
+        Some("required") => Ok(BTreeSet::from(LayerName::ALL)),
+        Some(names) => names
+            .split(',')
+            .map(|name| name.trim().parse::<LayerName>().map_err(anyhow::Error::msg))
+            .collect::<anyhow::Result<_>>()
+            .context("PAGEMILL_SANDBOX is neither best-effort nor required nor a list of layers"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -465,6 +487,22 @@ mod tests {
     fn an_unknown_variable_of_ours_is_refused_by_name() {
         let error = read(&[("PAGEMILL_CHILDRN", "3")]).unwrap_err().to_string();
         assert!(error.contains("PAGEMILL_CHILDRN"), "{error}");
+    }
+
+    #[test]
+    fn ho_1_the_sandbox_can_be_required_wholly_or_by_layer() {
+        let layers = |value| {
+            read(&[("PAGEMILL_SANDBOX", value)]).map(|environment| environment.required_layers)
+        };
+        assert!(read(&[]).unwrap().required_layers.is_empty());
+        assert!(layers("best-effort").unwrap().is_empty());
+        assert_eq!(layers("required").unwrap().len(), LayerName::ALL.len());
+        let some = [LayerName::Capabilities, LayerName::Seccomp];
+        assert_eq!(layers("seccomp, capabilities").unwrap(), some.into());
+        let refusal = format!("{:#}", layers("seccomp,lundlock").unwrap_err());
+        for part in ["PAGEMILL_SANDBOX", "lundlock", "landlock"] {
+            assert!(refusal.contains(part), "{refusal}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! `PAGEMILL_RUNTIME=<folder with libpdfium.so> cargo run --release -p pagemill-pdf --example cost -- FILE ...`
 //! With `--save FOLDER` first, the images are kept there.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -51,6 +52,7 @@ fn run(files: &[String], save: Option<&Path>) -> Result<(), Box<dyn std::error::
         libpdfium: std::env::var_os("PAGEMILL_RUNTIME").map_or_else(PathBuf::new, PathBuf::from),
         children: 2,
         limits: Limits::default(),
+        required_layers: BTreeSet::new(),
     })?;
     let (mut pages, mut failures, mut bytes) = (0_u32, 0_u32, 0_u64);
     runtime.block_on(async {

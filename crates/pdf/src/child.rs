@@ -17,6 +17,7 @@ use crate::page::{ImageSettings, PageNumber, PageState, Rect};
 use crate::pdfium;
 use crate::protocol::{Answer, ImageHeader, LinkTask, PageAnswer, PageLinks, PageTask, Request};
 use crate::render::{Canvas, DrawError, image_size};
+use crate::sandbox::Layer;
 use crate::text::{PageGlyphs, PageText};
 
 mod channel;
@@ -42,8 +43,22 @@ pub fn child_main() -> ExitCode {
     }
 }
 
+/// Puts the walls of a child around this process and begins a piece of work of `seconds` CPU seconds: for the program
+/// that tries to get out (`src/bin/pdf-probe.rs`). There is no way back.
+///
+/// # Errors
+/// When the system refuses a limit.
+#[doc(hidden)]
+pub fn confine_this_process(limits: &Limits, seconds: u32) -> io::Result<Vec<Layer>> {
+    let mut layers = guard::before_loading()?;
+    let (budget, more) = guard::after_loading(limits)?;
+    budget.begin(seconds, 0)?;
+    layers.extend(more);
+    Ok(layers)
+}
+
 fn serve() -> io::Result<()> {
-    let mut guards = guard::before_loading()?;
+    let mut layers = guard::before_loading()?;
     let mut channel = Channel::from_stdin()?;
     let Some(Request::Setup { libpdfium, limits }) = channel.receive()? else {
         return Err(io::Error::other("the first request was not a setup"));
@@ -53,11 +68,11 @@ fn serve() -> io::Result<()> {
         Ok(library) => library,
         Err(error) => return channel.answer(&Answer::Refused(error)),
     };
-    let budget = Budget::after_loading(&limits)?;
-    guards.extend(budget.in_words());
+    let (budget, more) = guard::after_loading(&limits)?;
+    layers.extend(more);
     channel.answer(&Answer::Ready {
         libpdfium: path,
-        guards,
+        layers,
     })?;
 
     let mut canvas = Canvas::default();

@@ -15,13 +15,17 @@ use crate::link::Link;
 use crate::memory_file::SealedFile;
 use crate::page::{ImageSettings, PageImage, PageNumber};
 use crate::pool::Pool;
+use crate::sandbox::{Layer, LayerName};
 use crate::structure::{OutlineItem, PageLabel};
 use crate::text::PageText;
 
 mod check;
 mod contract;
 mod extraction;
+#[cfg(test)]
+mod fuzz;
 mod opening;
+mod patience;
 
 pub use contract::{PdfDocument, PdfEngine};
 pub use extraction::PAGES_PER_TURN;
@@ -38,6 +42,8 @@ pub struct EngineSettings {
     pub children: usize,
     /// Limits that every document and page is held to.
     pub limits: Limits,
+    /// Layers of the sandbox without which no child is used. One of the others that is missing is only reported.
+    pub required_layers: BTreeSet<LayerName>,
 }
 
 /// Limits of one document, each with its own clear error.
@@ -124,8 +130,8 @@ pub struct EngineReport {
     pub libpdfium: PathBuf,
     /// Size of that file in bytes.
     pub libpdfium_bytes: u64,
-    /// Guards that a child reports as active, in words: `address space 1024 MiB`, `no new privileges` ...
-    pub guards: Vec<String>,
+    /// The layers of the sandbox around a child, up and missing.
+    pub layers: Vec<Layer>,
 }
 
 /// A pool of renderer processes, shared by all documents. Clones share the pool; the last one ends its children.
@@ -139,7 +145,8 @@ impl Engine {
     /// Starts one child to see that libpdfium loads there. Blocks for the few milliseconds that takes.
     ///
     /// # Errors
-    /// [`PdfError::Engine`] when no child can be started or it can't load libpdfium.
+    /// [`PdfError::Engine`] when no child can be started, it can't load libpdfium, or a required layer of its sandbox is
+    /// missing.
     pub fn new(settings: EngineSettings) -> Result<Self, PdfError> {
         let (pool, first) = Pool::start(settings)?;
         let libpdfium_bytes = fs::metadata(&first.libpdfium).map_or(0, |metadata| metadata.len());
@@ -148,12 +155,12 @@ impl Engine {
             report: Arc::new(EngineReport {
                 libpdfium: first.libpdfium,
                 libpdfium_bytes,
-                guards: first.guards,
+                layers: first.layers,
             }),
         })
     }
 
-    /// What the first child found: the library and the guards around it.
+    /// What the first child found: the library and the sandbox around it.
     pub fn report(&self) -> &EngineReport {
         &self.report
     }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) mod active;
 mod date;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 pub(crate) mod hand_made;
 mod header;
 mod info;

@@ -11,6 +11,8 @@ pub mod child;
 mod encode;
 pub mod engine;
 pub mod error;
+#[cfg(test)]
+mod fuzz;
 pub mod inspect;
 pub mod link;
 pub mod memory_file;
@@ -19,6 +21,7 @@ mod pdfium;
 mod pool;
 mod protocol;
 mod render;
+pub mod sandbox;
 pub mod structure;
 pub mod text;
 
@@ -32,5 +35,6 @@ pub use inspect::{DocumentInfo, Encryption, Inspection};
 pub use link::{Link, LinkSafety, LinkTarget};
 pub use memory_file::{SealedFile, SpoolFile};
 pub use page::{ImageFormat, ImageSettings, PageImage, PageNumber, PageState, Rect};
+pub use sandbox::{Layer, LayerName, LayerState};
 pub use structure::{Heading, OutlineItem, PageLabel, Structure};
 pub use text::{Block, BlockKind, Line, PageText};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use pdfium_render::prelude::{
     PdfAction, PdfDestination, PdfDocument, PdfDocumentMetadataTagType, PdfDocumentVersion,
     PdfLink, PdfPage, PdfPageAnnotationCommon, PdfRenderConfig, PdfSecurityHandlerRevision, Pdfium,
-    PdfiumError, PdfiumInternalError,
+    PdfiumError, PdfiumInternalError, PdfiumLibraryConfig,
 };
 
 use crate::engine::Limits;
@@ -17,6 +17,10 @@ use crate::protocol::PageLinks;
 
 /// Name of the library on Linux.
 const LIBRARY_NAME: &str = "libpdfium.so";
+
+/// A place for fonts where there are none. PDFium's own fonts stand in for those that a file does not embed; the
+/// machine's are never read.
+const NO_FONTS: &str = "/dev/null";
 
 /// Most embedded files that are named.
 const MAX_ATTACHMENTS: u16 = 1_000;
@@ -47,7 +51,13 @@ pub(crate) fn load(path: &Path) -> Result<Pdfium, PdfError> {
             path.display()
         ),
     })?;
-    Ok(Pdfium::new(bindings))
+    // Set to a place without files: a page looks the same on every machine, and a child has nothing to open.
+    let config = PdfiumLibraryConfig::new()
+        .set_user_font_paths(&[NO_FONTS])
+        .map_err(|error| PdfError::Engine {
+            reason: format!("libpdfium can't be kept from the machine's fonts ({error:?})"),
+        })?;
+    Ok(Pdfium::new_with_config(bindings, config))
 }
 
 /// Opens a file: with the empty password first, then with each of `passwords`.

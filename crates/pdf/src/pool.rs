@@ -1,5 +1,6 @@
 //! The children as the parent sees them: a fixed number of places, and warm children between uses.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ use crate::engine::EngineSettings;
 use crate::error::PdfError;
 use crate::memory_file::SealedFile;
 use crate::protocol::{Answer, FrameCaps, Request};
+use crate::sandbox::{self, Layer, LayerName};
 
 mod lease;
 mod process;
@@ -28,6 +30,9 @@ const IDLE_SHARE: u64 = 2;
 
 /// Longest time for a child to load the library and report, on a loaded machine.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Attempts to start a child that somebody else kills while it starts.
+const START_ATTEMPTS: u32 = 5;
 
 /// A document as children know it.
 #[derive(Debug)]
@@ -59,8 +64,8 @@ impl Source {
 pub(crate) struct FirstReport {
     /// The file that the library was loaded from.
     pub(crate) libpdfium: PathBuf,
-    /// The guards in words.
-    pub(crate) guards: Vec<String>,
+    /// The layers of its sandbox.
+    pub(crate) layers: Vec<Layer>,
 }
 
 /// The places and the idle children.
@@ -85,7 +90,7 @@ impl Pool {
         let report = renderer
             .set_up_blocking(&setup_of(&settings), START_TIMEOUT)
             .map_err(|reason| PdfError::Engine { reason })
-            .and_then(report_of);
+            .and_then(|answer| report_of(answer, &settings.required_layers));
         let report = match report {
             Ok(report) => report,
             Err(error) => {
@@ -198,7 +203,26 @@ impl Pool {
             .map_err(|_| shut_down())
     }
 
-    async fn start_child(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Result<Lease, PdfError> {
+    async fn start_child(
+        self: &Arc<Self>,
+        mut place: OwnedSemaphorePermit,
+    ) -> Result<Lease, PdfError> {
+        for _ in 0..START_ATTEMPTS {
+            match self.try_start(place).await? {
+                Ok(lease) => return Ok(lease),
+                Err(returned) => place = returned,
+            }
+        }
+        Err(PdfError::Engine {
+            reason: "children are killed from outside while they start: look for what kills them, such as the system's out-of-memory killer".to_owned(),
+        })
+    }
+
+    /// One attempt to start a child. The place comes back when somebody else killed it meanwhile.
+    async fn try_start(
+        self: &Arc<Self>,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Result<Lease, OwnedSemaphorePermit>, PdfError> {
         let renderer = self.spawner.spawn_async().await?;
         let mut lease = Lease::new(Arc::clone(self), place, renderer)?;
         let caps = FrameCaps::without_body(&self.settings.limits);
@@ -209,12 +233,17 @@ impl Pool {
         .await;
         match outcome {
             Ok((answer, _)) => {
-                report_of(answer)?;
+                report_of(answer, &self.settings.required_layers)?;
                 lease.rest();
-                Ok(lease)
+                Ok(Ok(lease))
             }
             Err(wound) => {
                 let death = lease.bury(wound).await;
+                if death.kind == DeathKind::Killed
+                    && let Some(place) = lease.into_place()
+                {
+                    return Ok(Err(place));
+                }
                 Err(PdfError::Engine {
                     reason: format!("a child ended while it started: {}", death.reason),
                 })
@@ -264,9 +293,12 @@ fn setup_of(settings: &EngineSettings) -> Request {
     }
 }
 
-fn report_of(answer: Answer) -> Result<FirstReport, PdfError> {
+fn report_of(answer: Answer, required: &BTreeSet<LayerName>) -> Result<FirstReport, PdfError> {
     match answer {
-        Answer::Ready { libpdfium, guards } => Ok(FirstReport { libpdfium, guards }),
+        Answer::Ready { libpdfium, layers } => {
+            sandbox::check(&layers, required)?;
+            Ok(FirstReport { libpdfium, layers })
+        }
         Answer::Refused(error) => Err(error),
         _ => Err(PdfError::Engine {
             reason: "a child answered a setup with something else: the child command is not this version's".to_owned(),

@@ -16,6 +16,7 @@ use crate::error::{PageFailure, PdfError};
 use crate::inspect::Inspection;
 use crate::link::Link;
 use crate::page::{ImageFormat, ImageSettings, PageNumber};
+use crate::sandbox::Layer;
 use crate::structure::{OutlineItem, PageLabel};
 use crate::text::PageText;
 
@@ -100,8 +101,8 @@ pub(crate) enum Answer {
     Ready {
         /// The file that the library was loaded from.
         libpdfium: PathBuf,
-        /// The guards in words.
-        guards: Vec<String>,
+        /// The layers of the sandbox, up and missing.
+        layers: Vec<Layer>,
     },
     /// To `Open`: what PDFium knows of the file.
     Opened(Box<Inspection>),

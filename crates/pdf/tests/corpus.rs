@@ -1,6 +1,7 @@
 //! Every document of a corpus ends, and as it should. Needs `PAGEMILL_CORPUS`, a folder with `documents/` and `truth/`,
 //! and `PAGEMILL_RUNTIME`, a folder with libpdfium.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -101,6 +102,7 @@ async fn every_document_ends_whole_partial_or_with_a_typed_error() {
         libpdfium,
         children: 2,
         limits: Limits::default(),
+        required_layers: BTreeSet::new(),
     })
     .expect("the engine starts");
     let mut paths: Vec<PathBuf> = fs::read_dir(corpus.join("documents"))

@@ -1,6 +1,6 @@
 //! The engine's contract, on small files made here. Needs libpdfium: set `PAGEMILL_RUNTIME` to the folder that holds it.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use pagemill_pdf::{
     Document, Encryption, Engine, EngineSettings, ExtractRequest, ImageFormat, ImageSettings,
-    Limits, PageFailure, PageNumber, PageOutput, PageState, PdfError, SealedFile,
+    LayerName, Limits, PageFailure, PageNumber, PageOutput, PageState, PdfError, SealedFile,
 };
 
 #[path = "support/sample.rs"]
@@ -28,6 +28,7 @@ fn settings() -> Option<EngineSettings> {
         libpdfium: PathBuf::from(runtime),
         children: 2,
         limits: Limits::default(),
+        required_layers: BTreeSet::new(),
     })
 }
 
@@ -231,81 +232,6 @@ async fn links_come_with_the_text_under_them() {
     assert_eq!(json["uri"], "https://example.com/a");
 }
 
-/// Children of this very process that run the child program with an own pool: told by their parent's id.
-fn children_of_this_process() -> HashSet<i32> {
-    let own = std::process::id().to_string();
-    let processes = fs::read_dir("/proc").expect("a Linux system");
-    processes
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|pid| {
-            fs::read_to_string(format!("/proc/{pid}/stat"))
-                .ok()
-                .and_then(|stat| {
-                    let (_, fields) = stat.rsplit_once(") ")?;
-                    Some(fields.split(' ').nth(1)? == own)
-                })
-                .unwrap_or(false)
-        })
-        .collect()
-}
-
-/// In a process of its own, because it kills children of the whole test process.
-#[test]
-fn ho_1_killing_children_changes_nothing() {
-    if std::env::var_os("PAGEMILL_KILL_TEST").is_some() {
-        tokio::runtime::Runtime::new()
-            .expect("a runtime")
-            .block_on(run_with_killings());
-        return;
-    }
-    if settings().is_none() {
-        return;
-    }
-    let own = std::env::current_exe().expect("the test's own program");
-    let output = std::process::Command::new(own)
-        .args([
-            "--exact",
-            "ho_1_killing_children_changes_nothing",
-            "--nocapture",
-        ])
-        .env("PAGEMILL_KILL_TEST", "1")
-        .output()
-        .expect("the test runs again");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-async fn run_with_killings() {
-    let engine = engine().expect("the caller checked");
-    let pages: Vec<Page> = (1..=60).map(|n| Page::text(&format!("Page {n}"))).collect();
-    let bytes = pdf(&pages);
-    let document = open(&engine, &bytes).await;
-    let undisturbed = all(&document, everything()).await;
-
-    let mut disturbed = Vec::new();
-    let mut killed = 0;
-    let mut stream = document.extract(everything());
-    while let Some(outcome) = stream.next().await {
-        // Every tenth page, whoever is at work or idle.
-        if outcome.0.0 % 10 == 0 {
-            for pid in children_of_this_process() {
-                let process = nix::unistd::Pid::from_raw(pid);
-                if nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).is_ok() {
-                    killed += 1;
-                }
-            }
-        }
-        disturbed.push(outcome);
-    }
-    assert!(killed >= 6, "{killed} children were killed");
-    assert_eq!(disturbed, undisturbed);
-}
-
 #[tokio::test]
 async fn a_dropped_stream_stops_and_the_engine_goes_on() {
     let Some(engine) = engine() else { return };
@@ -402,13 +328,16 @@ async fn ho_1_a_child_is_guarded() {
     let report = engine.report();
     assert!(report.libpdfium.ends_with("libpdfium.so"));
     assert!(report.libpdfium_bytes > 1 << 20);
-    assert!(
-        report
-            .guards
-            .iter()
-            .any(|guard| guard == "address space 1024 MiB"),
-        "{report:?}"
-    );
+    let limits = report
+        .layers
+        .iter()
+        .find(|layer| layer.name == LayerName::Limits);
+    let limits = limits.expect("no child starts without its limits");
+    assert!(limits.to_string().contains("1024 MiB"), "{limits}");
+    let names: Vec<LayerName> = report.layers.iter().map(|layer| layer.name).collect();
+    for layer in LayerName::ALL {
+        assert!(names.contains(&layer), "{layer} is reported, up or missing");
+    }
 }
 
 #[tokio::test]
@@ -426,6 +355,7 @@ fn an_engine_without_its_library_says_what_to_do() {
         libpdfium: PathBuf::from("/nonexistent/libpdfium.so"),
         children: 1,
         limits: Limits::default(),
+        required_layers: BTreeSet::new(),
     };
     let Err(PdfError::Engine { reason }) = Engine::new(settings) else {
         panic!("there is no such library");
@@ -436,6 +366,7 @@ fn an_engine_without_its_library_says_what_to_do() {
         libpdfium: PathBuf::from("/nonexistent"),
         children: 1,
         limits: Limits::default(),
+        required_layers: BTreeSet::new(),
     };
     assert!(
         matches!(Engine::new(settings), Err(PdfError::Engine { reason }) if reason.contains("/nonexistent/child"))
@@ -445,7 +376,7 @@ fn an_engine_without_its_library_says_what_to_do() {
 /// A child that is a shell script: it reports as it should, and then says `then` to whatever comes.
 fn lying_engine(then: &str, timeout_seconds: u32) -> (Engine, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    let ready = br#"{"Ready":{"libpdfium":"/x","guards":[]}}"#;
+    let ready = br#"{"Ready":{"libpdfium":"/x","layers":[]}}"#;
     let mut frame = b"PMC1".to_vec();
     frame.extend((ready.len() as u32).to_le_bytes());
     frame.extend([0; 4]);
@@ -466,6 +397,7 @@ fn lying_engine(then: &str, timeout_seconds: u32) -> (Engine, tempfile::TempDir)
             open_timeout_seconds: timeout_seconds,
             ..Limits::default()
         },
+        required_layers: BTreeSet::new(),
     })
     .expect("the script reports as it should");
     (engine, folder)

@@ -1,5 +1,6 @@
 //! What becomes of children when work is dropped, and when a document is read cautiously.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ impl Watched {
         let lines = format!("#!/bin/sh\ncd {place}\necho $$ >> pids\n{then}\n");
         fs::write(&script, lines).expect("a script");
         // The answer of a child that reports as it should, for those that are none.
-        let ready = br#"{"Ready":{"libpdfium":"/x","guards":[]}}"#;
+        let ready = br#"{"Ready":{"libpdfium":"/x","layers":[]}}"#;
         let mut frame = b"PMC1".to_vec();
         frame.extend((ready.len() as u32).to_le_bytes());
         frame.extend([0; 4]);
@@ -47,6 +48,7 @@ impl Watched {
                 page_timeout_seconds: 600,
                 ..Limits::default()
             },
+            required_layers: BTreeSet::new(),
         });
         Self {
             engine: engine.expect("the engine starts"),

@@ -40,25 +40,14 @@ fn engine(environment: &Environment, settings: &Settings, report: &mut Report) {
             return;
         }
     };
-    let guards = &engine.report().guards;
-    match guards.is_empty() {
-        true => report.warn(
-            "sandbox",
-            "renderers report no guard",
-            "process only documents that you trust",
-        ),
-        false => report.ok("sandbox", guards.join(", ")),
-    }
-    for layer in ["seccomp", "landlock"] {
-        let is_active = guards
-            .iter()
-            .any(|guard| guard.to_lowercase().contains(layer));
-        if !is_active {
-            report.warn(
+    for layer in &engine.report().layers {
+        match layer.missing() {
+            None => report.ok("sandbox", layer.to_string()),
+            Some(reason) => report.warn(
                 "sandbox",
-                format!("{layer} is not active in renderers"),
-                "run the container read-only, without privileges and without a route to anything but its services",
-            );
+                format!("renderers have no layer {}: {reason}", layer.name),
+                layer.name.remedy(),
+            ),
         }
     }
 }

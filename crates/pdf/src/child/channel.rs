@@ -4,9 +4,10 @@ use std::io::{self, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use nix::unistd::{Whence, lseek};
 use serde::Serialize;
 
 use crate::memory_file::required_seals;
@@ -101,12 +102,14 @@ impl Channel {
         if !seals.contains(required_seals()) {
             return Err(io::Error::other("the file that came is not sealed"));
         }
-        // SAFETY: the seals forbid anyone to write, grow or shrink the file, so the mapped bytes never change or vanish.
-        let map = unsafe { Mmap::map(&descriptor)? };
-        if map.len() as u64 != bytes {
+        // The end's position is the length: fstat(3) would go by way of a call that can name files.
+        let length = lseek(&descriptor, 0, Whence::SeekEnd)?;
+        if u64::try_from(length) != Ok(bytes) {
             return Err(io::Error::other("the file that came has another length"));
         }
-        Ok(map)
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        // SAFETY: the seals forbid anyone to write, grow or shrink the file, so the mapped bytes never change or vanish.
+        unsafe { MmapOptions::new().len(length).map(&descriptor) }
     }
 
     /// Sends an answer without a body.
@@ -133,5 +136,98 @@ impl Channel {
             self.stream.write_all(part)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bolero::{TypeGenerator, check};
+
+    use super::*;
+    use crate::fuzz::{Edit, damaged};
+
+    /// Requests as the parent writes them.
+    const REAL: &[&str] = &[
+        r#"{"Setup":{"libpdfium":"/x","limits":{"max_pages":3}}}"#,
+        r#"{"Open":{"bytes":3,"passwords":["a"]}}"#,
+        r#""Inspect""#,
+        r#"{"Pages":{"tasks":[{"page":1,"links":"Unwanted"},{"page":2,"links":{"Found":{"links":[],"dropped":0}}}],"images":null,"text":true}}"#,
+    ];
+
+    #[derive(Debug, Clone, TypeGenerator)]
+    struct Sent {
+        requests: Vec<(u8, Vec<Edit>)>,
+        edits: Vec<Edit>,
+    }
+
+    impl Sent {
+        fn bytes(&self) -> Vec<u8> {
+            let mut bytes = Vec::new();
+            for (which, edits) in self.requests.iter().take(4) {
+                let real = REAL[usize::from(*which) % REAL.len()].as_bytes();
+                bytes.extend(frame(&damaged(real, edits)));
+            }
+            damaged(&bytes, &self.edits)
+        }
+    }
+
+    fn frame(header: &[u8]) -> Vec<u8> {
+        let mut frame = protocol::encode(&0_u8, 0).expect("a number is JSON");
+        frame.truncate(PREFIX_BYTES);
+        frame[4..8].copy_from_slice(&(header.len() as u32).to_le_bytes());
+        frame.extend(header);
+        frame
+    }
+
+    /// Reads requests until the channel ends or breaks.
+    fn read(bytes: &[u8]) -> (Vec<Request>, io::Result<()>) {
+        let (mut parent, child) = UnixStream::pair().expect("a pair");
+        parent
+            .write_all(bytes)
+            .expect("it fits the socket's buffer");
+        drop(parent);
+        let mut channel = Channel {
+            stream: child,
+            received: None,
+        };
+        let mut requests = Vec::new();
+        loop {
+            match channel.receive() {
+                Ok(Some(request)) => requests.push(request),
+                Ok(None) => return (requests, Ok(())),
+                Err(error) => return (requests, Err(error)),
+            }
+        }
+    }
+
+    #[test]
+    fn ho_1_any_bytes_are_requests_or_end_the_child() {
+        check!().with_type::<Sent>().for_each(|sent| {
+            let (requests, end) = read(&sent.bytes());
+            assert!(requests.len() <= 4 * 256, "each takes bytes");
+            if requests.is_empty() && !sent.bytes().is_empty() {
+                assert!(end.is_err(), "bytes that are no request are an error");
+            }
+        });
+    }
+
+    #[test]
+    fn real_requests_are_read() {
+        let bytes: Vec<u8> = REAL
+            .iter()
+            .flat_map(|request| frame(request.as_bytes()))
+            .collect();
+        let (requests, end) = read(&bytes);
+        assert!(end.is_ok() && requests.len() == REAL.len(), "{requests:?}");
+    }
+
+    #[test]
+    fn a_request_for_a_file_without_one_is_refused() {
+        let (_parent, child) = UnixStream::pair().expect("a pair");
+        let mut channel = Channel {
+            stream: child,
+            received: None,
+        };
+        assert!(channel.take_file(3).is_err());
     }
 }

@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::check;
 use super::opening::OpenedDocument;
+use super::patience::Patience;
 use super::{ExtractRequest, Pace, PageOutput};
 use crate::error::{PageFailure, PdfError};
 use crate::page::PageNumber;
@@ -27,10 +28,6 @@ pub const PAGES_PER_TURN: u32 = 4;
 /// machine is out of processes for a moment.
 const START_ATTEMPTS: u32 = 5;
 const START_PAUSE: Duration = Duration::from_millis(500);
-
-/// How often a page is tried alone, when each time its child was killed by somebody else. The system's own killer, out of
-/// memory, is somebody else too: not for ever.
-const ALONE_ATTEMPTS: u32 = 3;
 
 type PageOutcome = (PageNumber, Result<PageOutput, PageFailure>);
 
@@ -106,14 +103,16 @@ impl Turn {
     /// Tries one page again, alone in a fresh child, and pushes its end, good or bad.
     async fn try_alone(&self, page: u32, first: Setback, done: &mut Vec<PageOutcome>) {
         tracing::debug!(page, failure = %first.failure, "a page is tried again, alone");
-        for attempt in 1..=ALONE_ATTEMPTS {
+        let mut patience = Patience::default();
+        let mut setback = first;
+        while patience.survives(setback.kind) {
             let fresh = self.lease(true).await;
             match self.attempt(fresh, page..page + 1, done).await {
                 Ok(()) => return,
-                Err(again) if again.by_others && attempt < ALONE_ATTEMPTS => {}
-                Err(again) => return done.push((PageNumber(page), Err(again.failure))),
+                Err(again) => setback = again,
             }
         }
+        done.push((PageNumber(page), Err(setback.failure)));
     }
 
     async fn lease(&self, fresh: bool) -> Result<Lease, PdfError> {
@@ -226,7 +225,7 @@ impl Turn {
         };
         Setback {
             failure,
-            by_others: death.kind == DeathKind::Killed,
+            kind: death.kind,
         }
     }
 }
@@ -235,15 +234,15 @@ impl Turn {
 struct Setback {
     /// What the page's failure is, should it stay at that.
     failure: PageFailure,
-    /// Whether the child was killed from outside.
-    by_others: bool,
+    /// How the child died; a child that could not be had died a death of the page's own.
+    kind: DeathKind,
 }
 
 impl From<PageFailure> for Setback {
     fn from(failure: PageFailure) -> Self {
         Self {
             failure,
-            by_others: false,
+            kind: DeathKind::Crashed,
         }
     }
 }

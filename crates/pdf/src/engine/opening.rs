@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Limits;
+use super::patience::Patience;
 use crate::error::PdfError;
 use crate::inspect::Inspection;
 use crate::memory_file::SealedFile;
@@ -99,22 +101,24 @@ async fn read_with_pdfium(
     pool: &Arc<Pool>,
     source: &Source,
 ) -> Result<(Lease, Inspection), PdfError> {
-    let warm = pool.lease(source.id).await?;
-    let first_death = match try_pdfium(pool, warm, source).await {
-        Ok(read) => return Ok(read),
-        Err(Trouble::Refused(error)) => return Err(error),
-        Err(Trouble::Died(death)) => death,
-    };
-    let fresh = pool.lease_fresh().await?;
-    match try_pdfium(pool, fresh, source).await {
-        Ok(read) => Ok(read),
-        Err(Trouble::Refused(error)) => Err(error),
-        Err(Trouble::Died(death)) => Err(PdfError::Poison {
-            reason: format!(
-                "opening it ended a child ({}), and a fresh one too ({})",
-                first_death.reason, death.reason
-            ),
-        }),
+    let mut patience = Patience::default();
+    let mut first_reason = None;
+    let mut lease = pool.lease(source.id).await?;
+    loop {
+        let death = match try_pdfium(pool, lease, source).await {
+            Ok(read) => return Ok(read),
+            Err(Trouble::Refused(error)) => return Err(error),
+            Err(Trouble::Died(death)) => death,
+        };
+        let survives = patience.survives(death.kind);
+        let first = first_reason.get_or_insert_with(|| death.reason.clone());
+        if !survives {
+            let last = death.reason;
+            return Err(PdfError::Poison {
+                reason: format!("opening it ended a child ({first}), and a fresh one too ({last})"),
+            });
+        }
+        lease = pool.lease_fresh().await?;
     }
 }
 
@@ -141,27 +145,27 @@ async fn read_again(
     source: &Source,
     pages: u32,
 ) -> Result<SecondReading, String> {
-    let first_death = match try_second(pool, &mut lease, pages).await {
-        Ok(reading) => return Ok(reading),
-        Err(Trouble::Refused(error)) => return Err(error.to_string()),
-        Err(Trouble::Died(death)) => death,
-    };
+    let mut patience = Patience::default();
+    let mut outcome = try_second(pool, &mut lease, pages).await;
     drop(lease);
-    if !first_death.kind.may_be_chance() {
-        return Err(first_death.reason);
+    loop {
+        let death = match outcome {
+            Ok(reading) => return Ok(reading),
+            Err(Trouble::Refused(error)) => return Err(error.to_string()),
+            Err(Trouble::Died(death)) => death,
+        };
+        if !death.kind.may_be_chance() || !patience.survives(death.kind) {
+            return Err(death.reason);
+        }
+        let mut fresh = pool
+            .lease_fresh()
+            .await
+            .map_err(|error| error.to_string())?;
+        outcome = match fresh.open(source).await {
+            Ok(_) => try_second(pool, &mut fresh, pages).await,
+            Err(trouble) => Err(trouble),
+        };
     }
-    let mut fresh = pool
-        .lease_fresh()
-        .await
-        .map_err(|error| error.to_string())?;
-    let outcome = match fresh.open(source).await {
-        Ok(_) => try_second(pool, &mut fresh, pages).await,
-        Err(trouble) => Err(trouble),
-    };
-    outcome.map_err(|trouble| match trouble {
-        Trouble::Refused(error) => error.to_string(),
-        Trouble::Died(death) => death.reason,
-    })
 }
 
 async fn try_second(
@@ -203,13 +207,7 @@ async fn try_second(
         Err(wound) => return Err(Trouble::Died(lease.bury(wound).await)),
     };
 
-    let mut collector = LinkCollector {
-        found: HashMap::new(),
-        bytes: 0,
-        last: PageNumber(0),
-        pages,
-        max_per_page: limits.max_links_per_page,
-    };
+    let mut collector = LinkCollector::new(pages, limits);
     loop {
         let outcome = lease.receive(caps, left()).await;
         let wound = match outcome {
@@ -239,7 +237,7 @@ async fn try_second(
 }
 
 /// Takes links as they come, and holds them to the limits.
-struct LinkCollector {
+pub(super) struct LinkCollector {
     found: HashMap<PageNumber, PageLinks>,
     bytes: u64,
     last: PageNumber,
@@ -248,7 +246,28 @@ struct LinkCollector {
 }
 
 impl LinkCollector {
-    fn take(&mut self, page: PageNumber, links: PageLinks) -> Result<(), &'static str> {
+    /// For a document of so many pages.
+    pub(super) fn new(pages: u32, limits: &Limits) -> Self {
+        Self {
+            found: HashMap::new(),
+            bytes: 0,
+            last: PageNumber(0),
+            pages,
+            max_per_page: limits.max_links_per_page,
+        }
+    }
+
+    /// What was taken.
+    #[cfg(test)]
+    pub(super) fn found(&self) -> &HashMap<PageNumber, PageLinks> {
+        &self.found
+    }
+
+    /// Takes the links of a page.
+    ///
+    /// # Errors
+    /// What is wrong with them, in words.
+    pub(super) fn take(&mut self, page: PageNumber, links: PageLinks) -> Result<(), &'static str> {
         if page <= self.last {
             return Err("links out of order");
         }

@@ -24,7 +24,7 @@ pub(crate) struct Lease {
     renderer: Option<Renderer>,
     stream: UnixStream,
     at_rest: bool,
-    _place: OwnedSemaphorePermit,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// What is wrong with a child, seen from its channel.
@@ -96,7 +96,7 @@ impl Lease {
                 renderer: Some(renderer),
                 stream,
                 at_rest: false,
-                _place: place,
+                place: Some(place),
             }),
             Err(error) => {
                 pool.spawner.end(renderer);
@@ -112,6 +112,11 @@ impl Lease {
     /// Says that the last answer is complete.
     pub(crate) fn rest(&mut self) {
         self.at_rest = true;
+    }
+
+    /// Gives up the child, should there be one, and keeps its place.
+    pub(super) fn into_place(mut self) -> Option<OwnedSemaphorePermit> {
+        self.place.take()
     }
 
     /// Counts an answered page.
@@ -276,6 +281,11 @@ fn judge(wound: Wound, end: &End) -> Death {
         Wound::Gone(_) if end.signal() == Some(nix::sys::signal::Signal::SIGXCPU) => Death {
             kind: DeathKind::TimedOut,
             reason: "it used up its CPU time".to_owned(),
+        },
+        Wound::Gone(_) if end.signal() == Some(nix::sys::signal::Signal::SIGSYS) => Death {
+            kind: DeathKind::Crashed,
+            reason: "its sandbox ended it: it tried a system call that no renderer needs"
+                .to_owned(),
         },
         Wound::Gone(_) if end.is_out_of_memory() => Death {
             kind: DeathKind::OutOfMemory,

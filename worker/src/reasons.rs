@@ -199,6 +199,18 @@ pub(crate) const REASONS: &[Reason] = &[
     ),
     reason(
         Kind::Page,
+        "out_of_time",
+        "the time of the whole document was over before the page was begun",
+        "Raise `limits.document_timeout_seconds` if the document is worth it, and force it",
+    ),
+    reason(
+        Kind::Page,
+        "not_tried",
+        "too many other pages of the document ended their renderers",
+        "Look at those pages; raise `limits.max_page_deaths` if the rest is worth it, and force the document",
+    ),
+    reason(
+        Kind::Page,
         "killed_the_worker",
         "a worker died at this page, so that later runs leave it out",
         "Run the document with `worker replay` where a death does no harm",

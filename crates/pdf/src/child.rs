@@ -154,7 +154,8 @@ impl OpenFile<'_> {
         let mut left = MAX_LINKS_PER_DOCUMENT;
         for page in (1..=pages).map(PageNumber) {
             let (mut links, dropped) = parsed.links(page, self.limits.max_links_per_page.min(left));
-            if links.is_empty() && dropped == 0 {
+            let annotations = parsed.annotations(page);
+            if links.is_empty() && dropped == 0 && annotations == 0 {
                 continue;
             }
             for link in &mut links {
@@ -162,7 +163,11 @@ impl OpenFile<'_> {
             }
             left = left.saturating_sub(u32::try_from(links.len()).unwrap_or(u32::MAX));
             let links = PageLinks { links, dropped };
-            self.channel.answer(&Answer::Links { page, links })?;
+            self.channel.answer(&Answer::Links {
+                page,
+                annotations,
+                links,
+            })?;
         }
         self.channel.answer(&Answer::LinksEnd)
     }
@@ -272,6 +277,7 @@ impl OpenFile<'_> {
             image,
             text: page_text,
             links,
+            annotations: u32::try_from(page.annotations().len()).unwrap_or(u32::MAX),
         };
         Ok((answer, drawn.map(|(_, _, encoded)| encoded)))
     }

@@ -62,6 +62,14 @@ pub struct Limits {
     pub page_timeout_seconds: u32,
     /// Longest time to open and inspect a document in seconds.
     pub open_timeout_seconds: u32,
+    /// Longest time for all pages of a document in seconds. Pages that were not begun by then fail as `out_of_time`.
+    pub document_timeout_seconds: u32,
+    /// So many pages of a document may end their renderers (crashed, timed out, out of memory, each in two tries); the
+    /// pages that were not begun by then fail as `not_tried`.
+    pub max_page_deaths: u32,
+    /// Finished pages of a document that wait to be written, in MiB. Renderers wait when there is no room for more; one
+    /// page always passes.
+    pub page_buffer_mib: u64,
     /// Address space of one child in MiB.
     pub child_memory_mib: u64,
 }
@@ -75,6 +83,9 @@ impl Default for Limits {
             max_text_bytes_per_page: 4 << 20,
             page_timeout_seconds: 20,
             open_timeout_seconds: 30,
+            document_timeout_seconds: 3_600,
+            max_page_deaths: 50,
+            page_buffer_mib: 32,
             child_memory_mib: 1024,
         }
     }
@@ -121,6 +132,17 @@ pub struct PageOutput {
     pub links: Option<Vec<Link>>,
     /// Links beyond the limit, counted and not kept.
     pub links_dropped: u32,
+    /// Annotations of any kind, as the renderer counts them.
+    pub annotations: u32,
+}
+
+/// What the second reader of a file, which reads its objects and renders nothing, counts on a page.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Annotations of any kind.
+    pub annotations: u32,
+    /// Links, those beyond the limit left out.
+    pub links: u32,
 }
 
 /// What the engine is made of, for a doctor.
@@ -213,10 +235,21 @@ impl Document {
         &self.opened.page_labels
     }
 
+    /// Pages in the file's page tree, as the second reader finds them; nothing when it can't read the file.
+    pub fn pages_in_tree(&self) -> Option<u32> {
+        self.opened.pages_in_tree
+    }
+
+    /// What the second reader counts on a page; nothing when it did not get that far.
+    pub fn counted(&self, page: PageNumber) -> Option<Counted> {
+        self.opened.counted(page)
+    }
+
     /// Every page exactly once, in page order, each whole or failed with a reason. Must be polled in a tokio runtime.
     ///
-    /// Pages are worked on in turns of [`PAGES_PER_TURN`], one turn more than there are children; so many pages are
-    /// held at most, and a slow reader slows the children. With [`Pace::Cautious`] a turn is one page, and there is one
+    /// Pages are worked on in turns of [`PAGES_PER_TURN`], one turn more than there are children. So many pages are
+    /// held at most, and not more bytes of them than [`Limits::page_buffer_mib`] but for one page: a slow reader slows
+    /// the children. The time of [`Limits::document_timeout_seconds`] begins with this call. With [`Pace::Cautious`] a turn is one page, and there is one
     /// turn at a time. Dropping the stream stops the work: the children that are busy with it are killed.
     pub fn extract(
         &self,

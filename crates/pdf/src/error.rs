@@ -102,6 +102,20 @@ pub enum PageFailure {
         /// Which page.
         page: PageNumber,
     },
+    /// The time of its document was over before it was begun.
+    #[error("page {page:?} was not begun within the {limit_seconds} s that its document has", page = .page.0)]
+    OutOfTime {
+        /// Which page.
+        page: PageNumber,
+        /// The limit in seconds.
+        limit_seconds: u32,
+    },
+    /// It was not begun, because too many pages of its document had ended their renderers.
+    #[error("page {page:?} was not tried: too many other pages ended their renderers", page = .page.0)]
+    NotTried {
+        /// Which page.
+        page: PageNumber,
+    },
     /// It was left out, because a worker died when it was at this page, the page alone at work.
     #[error("page {page:?} was left out: a worker died at it", page = .page.0)]
     KilledTheWorker {
@@ -118,6 +132,8 @@ impl PageFailure {
             Self::TimedOut { .. } => "timed_out",
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::Unreadable { .. } => "unreadable",
+            Self::OutOfTime { .. } => "out_of_time",
+            Self::NotTried { .. } => "not_tried",
             Self::KilledTheWorker { .. } => "killed_the_worker",
         }
     }

@@ -22,13 +22,14 @@ mod pool;
 mod protocol;
 mod render;
 pub mod sandbox;
+pub mod spill;
 pub mod structure;
 pub mod text;
 
 pub use child::child_main;
 pub use engine::{
-    Document, Engine, EngineReport, EngineSettings, ExtractRequest, Limits, Pace, PageOutput,
-    PdfDocument, PdfEngine,
+    Counted, Document, Engine, EngineReport, EngineSettings, ExtractRequest, Limits, Pace,
+    PageOutput, PdfDocument, PdfEngine,
 };
 pub use error::{PageFailure, PdfError};
 pub use inspect::{DocumentInfo, Encryption, Inspection};
@@ -36,5 +37,6 @@ pub use link::{Link, LinkSafety, LinkTarget};
 pub use memory_file::{SealedFile, SpoolFile};
 pub use page::{ImageFormat, ImageSettings, PageImage, PageNumber, PageState, Rect};
 pub use sandbox::{Layer, LayerName, LayerState};
+pub use spill::Spill;
 pub use structure::{Heading, OutlineItem, PageLabel, Structure};
 pub use text::{Block, BlockKind, Line, PageText};

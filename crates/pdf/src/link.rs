@@ -57,6 +57,20 @@ pub enum LinkTarget {
     },
 }
 
+impl LinkTarget {
+    /// Bytes of text that it holds.
+    pub fn text_bytes(&self) -> usize {
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        match self {
+            Self::Uri { uri } | Self::Mailto { uri } => uri.len(),
+            Self::GoTo { name, .. } => length(name),
+            Self::GoToR { file, name, .. } => file.len() + length(name),
+            Self::Launch { file } => file.len(),
+            Self::Other { action, detail } => action.len() + length(detail),
+        }
+    }
+}
+
 /// What following a link could do.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,

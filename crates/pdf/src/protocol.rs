@@ -117,10 +117,12 @@ pub(crate) enum Answer {
         /// Page labels.
         page_labels: Vec<PageLabel>,
     },
-    /// To `Inspect`, then: the links of one page, in ascending order of pages; pages without links are left out.
+    /// To `Inspect`, then: the links of one page, in ascending order of pages; pages without annotations are left out.
     Links {
         /// Which page.
         page: PageNumber,
+        /// Its annotations of any kind.
+        annotations: u32,
         /// Its links.
         links: PageLinks,
     },
@@ -143,6 +145,8 @@ pub(crate) struct PageAnswer {
     pub(crate) text: Option<PageText>,
     /// Its links, when asked for.
     pub(crate) links: Option<PageLinks>,
+    /// Its annotations of any kind, as PDFium counts them.
+    pub(crate) annotations: u32,
 }
 
 /// An image whose bytes are in the body.

@@ -9,7 +9,7 @@ mod headings;
 pub(crate) mod labels;
 pub(crate) mod outline;
 
-pub use headings::headings;
+pub use headings::{headings, headings_of_page};
 
 /// One entry of the document's outline (bookmarks), depth first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -9,7 +9,7 @@ mod classify;
 mod glyphs;
 mod layout;
 
-pub use classify::classify;
+pub use classify::{Classifier, Observer, classify};
 pub(crate) use glyphs::PageGlyphs;
 
 /// What a block of text looks like it is.

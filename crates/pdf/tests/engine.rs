@@ -323,6 +323,49 @@ async fn ho_1_a_page_that_never_ends_is_given_up_and_the_others_come() {
 }
 
 #[tokio::test]
+async fn ho_2_after_too_many_deaths_the_other_pages_are_not_tried() {
+    let Some(mut settings) = settings() else {
+        return;
+    };
+    settings.children = 1;
+    settings.limits.page_timeout_seconds = 1;
+    settings.limits.max_page_deaths = 1;
+    let engine = Engine::new(settings).expect("the engine starts");
+    let mut pages: Vec<Page> = (0..4).map(|_| Page::text("a page")).collect();
+    pages[1].form_levels = 8;
+    let document = open(&engine, &pdf(&pages)).await;
+    let outcomes = all(&document, everything()).await;
+    assert!(outcomes[0].1.is_ok());
+    assert!(matches!(outcomes[1].1, Err(PageFailure::TimedOut { .. })));
+    for (page, outcome) in &outcomes[2..] {
+        assert_eq!(*outcome, Err(PageFailure::NotTried { page: *page }));
+    }
+}
+
+#[tokio::test]
+async fn without_room_for_finished_pages_all_of_them_come_in_order() {
+    let Some(mut settings) = settings() else {
+        return;
+    };
+    settings.limits.page_buffer_mib = 0;
+    settings.limits.page_timeout_seconds = 2;
+    let engine = Engine::new(settings).expect("the engine starts");
+    let mut pages: Vec<Page> = (1..=14).map(|n| Page::text(&format!("Page {n}"))).collect();
+    // Its turn gives its child up and waits for another, while the others wait for room.
+    pages[1].form_levels = 8;
+    let document = open(&engine, &pdf(&pages)).await;
+    let outcomes = all(&document, everything()).await;
+    let failed: Vec<u32> = (1..)
+        .zip(&outcomes)
+        .filter(|(_, (_, outcome))| outcome.is_err())
+        .map(|(number, _)| number)
+        .collect();
+    assert_eq!(failed, [2]);
+    let numbers: Vec<u32> = outcomes.iter().map(|(page, _)| page.0).collect();
+    assert_eq!(numbers, (1..=14).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn ho_1_a_child_is_guarded() {
     let Some(engine) = engine() else { return };
     let report = engine.report();

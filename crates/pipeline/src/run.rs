@@ -4,6 +4,7 @@
     reason = "the one place that writes; it asks the lease before each write"
 )]
 
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,21 +12,29 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use pagemill_index::IndexError;
 use pagemill_storage::{
-    Condition, Deaths, ETag, Failure, Fingerprint, InProgress, ObjectStore, PutOptions, Record,
-    RecordStatus, RecordStore, Sequencer, SourceKey, SourceVersion, Stage, StageEntry,
+    Condition, Deaths, ETag, Failure, FileBody, Fingerprint, InProgress, ObjectStore, PutOptions,
+    Record, RecordStatus, RecordStore, Sequencer, SourceKey, SourceVersion, Stage, StageEntry,
     StorageError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tempfile::{SpooledData, SpooledTempFile};
 
 use crate::outcome::PipelineError;
 use crate::permit::{LeaseLost, Permit, Progress};
 use crate::process::Options;
+use crate::stages::no_scratch;
 
 /// How often a run that reads a long document renews its start marker. Well below [`ABANDONED_AFTER`].
 ///
 /// [`ABANDONED_AFTER`]: crate::attempts::ABANDONED_AFTER
 const MARKER_RENEWAL: Duration = Duration::from_secs(60);
+
+/// A file of more bytes is not held in memory while it is written.
+const MAX_BODY_IN_MEMORY: usize = 4 << 20;
+
+/// What is written to a temporary file at a time.
+const SPOOL_BUFFER_BYTES: usize = 64 << 10;
 
 /// A run over one source. Every write goes through here, and asks the permit first.
 pub(crate) struct Run<'a> {
@@ -303,10 +312,7 @@ impl<'a> Run<'a> {
         key: &str,
         value: &T,
     ) -> Result<ETag, PipelineError> {
-        let mut body = serde_json::to_vec(value)
-            .expect("the files are plain data with string keys, which always serialise");
-        body.push(b'\n');
-        let body = Bytes::from(body);
+        let body = Body::of_json(value).map_err(no_scratch)?;
         let known = self
             .record
             .stages
@@ -323,7 +329,11 @@ impl<'a> Run<'a> {
                 content_type: Some("application/json"),
                 condition: condition.clone(),
             };
-            match self.store.put(key, body.clone(), options).await {
+            let written = match &body {
+                Body::Memory(bytes) => self.store.put(key, bytes.clone(), options).await,
+                Body::File(file) => self.store.put_file(key, file.clone(), options).await,
+            };
+            match written {
                 Ok(tag) => return Ok(tag),
                 Err(StorageError::Precondition { .. } | StorageError::NotFound { .. }) => {}
                 Err(error) => return Err(self.storage(error)),
@@ -407,6 +417,27 @@ impl<'a> Run<'a> {
             Ok(())
         } else {
             Err(PipelineError::Conflict)
+        }
+    }
+}
+
+/// A JSON file to be written.
+enum Body {
+    Memory(Bytes),
+    File(FileBody),
+}
+
+impl Body {
+    /// The JSON of a value and a newline: in memory while it is short, else in a temporary file without a name.
+    fn of_json<T: Serialize>(value: &T) -> io::Result<Self> {
+        let mut spool =
+            BufWriter::with_capacity(SPOOL_BUFFER_BYTES, SpooledTempFile::new(MAX_BODY_IN_MEMORY));
+        serde_json::to_writer(&mut spool, value)?;
+        spool.write_all(b"\n")?;
+        let spool = spool.into_inner().map_err(io::IntoInnerError::into_error)?;
+        match spool.into_inner() {
+            SpooledData::InMemory(bytes) => Ok(Self::Memory(bytes.into_inner().into())),
+            SpooledData::OnDisk(file) => Ok(Self::File(FileBody::new(file)?)),
         }
     }
 }

@@ -115,6 +115,14 @@ impl Settings {
                 "limits.open_timeout_seconds",
                 u64::from(self.limits.open_timeout_seconds),
             ),
+            (
+                "limits.document_timeout_seconds",
+                u64::from(self.limits.document_timeout_seconds),
+            ),
+            (
+                "limits.max_page_deaths",
+                u64::from(self.limits.max_page_deaths),
+            ),
         ] {
             if value == 0 {
                 return refuse(format!(

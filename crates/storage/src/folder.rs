@@ -25,6 +25,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::io::AsyncReadExt;
 
+use crate::body::{Body, FileBody};
 use crate::object::{
     ByteStream, Condition, ETag, Listing, ObjectMeta, ObjectStore, PutOptions, StorageError,
 };
@@ -290,7 +291,7 @@ impl FolderStore {
         Ok(file)
     }
 
-    fn write(&self, key: &str, body: &Bytes, condition: &Condition) -> Result<ETag, StorageError> {
+    fn write(&self, key: &str, body: &Body, condition: &Condition) -> Result<ETag, StorageError> {
         self.refuse_writing("write", key)?;
         let path = self.path_of(key)?;
         let failed = |error: io::Error| self.explain("write", key, &error);
@@ -323,7 +324,7 @@ impl FolderStore {
         Ok(etag)
     }
 
-    fn write_unfinished(&self, body: &Bytes) -> io::Result<tempfile::NamedTempFile> {
+    fn write_unfinished(&self, body: &Body) -> io::Result<tempfile::NamedTempFile> {
         let directory = self.unfinished();
         let mut builder = tempfile::Builder::new();
         // As any file the user makes: the mask of the process takes its bits away.
@@ -337,7 +338,7 @@ impl FolderStore {
             }
             other => other?,
         };
-        io::Write::write_all(&mut file, body)?;
+        body.write_to(&mut file)?;
         Ok(file)
     }
 
@@ -512,7 +513,19 @@ impl ObjectStore for FolderStore {
 
     async fn put(&self, key: &str, body: Bytes, options: PutOptions) -> Result<ETag, StorageError> {
         self.blocking("write", key, move |store, key| {
-            store.write(key, &body, &options.condition)
+            store.write(key, &Body::Memory(body), &options.condition)
+        })
+        .await
+    }
+
+    async fn put_file(
+        &self,
+        key: &str,
+        body: FileBody,
+        options: PutOptions,
+    ) -> Result<ETag, StorageError> {
+        self.blocking("write", key, move |store, key| {
+            store.write(key, &Body::File(body), &options.condition)
         })
         .await
     }

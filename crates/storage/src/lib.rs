@@ -10,6 +10,7 @@
 //!
 //! AWS types stay inside [`s3`].
 
+mod body;
 pub mod folder;
 pub mod history;
 pub mod json;
@@ -20,6 +21,7 @@ pub mod overlay;
 pub mod record;
 pub mod s3;
 
+pub use body::FileBody;
 pub use folder::FolderStore;
 pub use history::{
     HistoryEntry, HistoryError, HistoryFailure, HistoryView, HistoryWriter, Rebuilt,
@@ -33,7 +35,8 @@ pub use object::{
 };
 pub use overlay::Overlay;
 pub use record::{
-    Deaths, Failure, Fingerprint, Generation, InProgress, PageLedger, Record, RecordError,
+    Deaths, Failure, Fingerprint, Generation, InProgress, Missing, PageLedger, Record, RecordError,
     RecordStatus, RecordStore, RecordStream, Sequencer, SourceVersion, Stage, StageEntry,
+    Unaccounted,
 };
 pub use s3::{S3Options, S3Store};

@@ -5,6 +5,8 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 
+use crate::body::FileBody;
+
 /// A quoted or opaque entity tag, exactly as the store gave it. Only equality means anything.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
@@ -133,6 +135,26 @@ pub trait ObjectStore: Send + Sync + std::fmt::Debug + 'static {
 
     /// Writes a whole object and answers its new tag.
     async fn put(&self, key: &str, body: Bytes, options: PutOptions) -> Result<ETag, StorageError>;
+
+    /// The same with a body from a file. Only a part of it is in memory at a time where the store can do that; a store
+    /// for tests takes it whole.
+    async fn put_file(
+        &self,
+        key: &str,
+        body: FileBody,
+        options: PutOptions,
+    ) -> Result<ETag, StorageError> {
+        let length = usize::try_from(body.bytes()).unwrap_or(usize::MAX);
+        let whole = body
+            .part(0, length)
+            .map_err(|error| StorageError::Unavailable {
+                action: "write",
+                key: key.to_owned(),
+                store: self.name().to_owned(),
+                reason: format!("its temporary file can't be read: {error}"),
+            })?;
+        self.put(key, whole, options).await
+    }
 
     /// Deletes an object; deleting what is not there is fine.
     async fn delete(&self, key: &str) -> Result<(), StorageError>;

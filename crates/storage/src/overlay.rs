@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 
+use crate::body::FileBody;
 use crate::object::{ByteStream, ETag, Listing, ObjectMeta, ObjectStore, PutOptions, StorageError};
 
 /// Reads keys under `source_prefix` from `source`, without the prefix, and never writes them; every other key
@@ -115,6 +116,18 @@ impl ObjectStore for Overlay {
         match self.source_path(key) {
             Some(_) => Err(self.refuse("write", key)),
             None => self.derived.put(key, body, options).await,
+        }
+    }
+
+    async fn put_file(
+        &self,
+        key: &str,
+        body: FileBody,
+        options: PutOptions,
+    ) -> Result<ETag, StorageError> {
+        match self.source_path(key) {
+            Some(_) => Err(self.refuse("write", key)),
+            None => self.derived.put_file(key, body, options).await,
         }
     }
 

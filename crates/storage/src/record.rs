@@ -163,6 +163,44 @@ pub struct PageLedger {
     /// Pages whose image was made smaller than asked to keep the pixel limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scaled_down: Vec<u32>,
+    /// What is in the file and not in the outputs, or counted differently by the two readers of the file. Empty when
+    /// every image, link and annotation is accounted for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unaccounted: Vec<Unaccounted>,
+}
+
+/// Something of a document that is not in its outputs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unaccounted {
+    /// What, and why.
+    pub what: Missing,
+    /// How many of them.
+    pub count: u64,
+    /// On which pages: the first hundred. Empty when it is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<u32>,
+}
+
+/// Kinds of [`Unaccounted`].
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// Pages of the file's page tree that the renderer does not show.
+    PagesNotShown,
+    /// Pages that are shown and not in the page tree: nobody looked for their links in the objects.
+    PagesNotInTree,
+    /// Images of pages that were processed.
+    Images,
+    /// Links over the limit of a page or a document.
+    LinksOverLimit,
+    /// Links on pages that failed.
+    LinksOfFailedPages,
+    /// Links that were found in the objects and did not come back with their page.
+    Links,
+    /// Annotations that one reader of the file sees on a page and the other one does not.
+    Annotations,
 }
 
 /// Why a document failed.

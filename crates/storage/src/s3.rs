@@ -18,6 +18,7 @@ use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use self::errors::Call;
+use crate::body::{Body, FileBody};
 use crate::object::{ByteStream, ETag, Listing, ObjectMeta, ObjectStore, PutOptions, StorageError};
 
 /// Keys in one DeleteObjects call (the service's limit).
@@ -299,7 +300,16 @@ impl ObjectStore for S3Store {
     }
 
     async fn put(&self, key: &str, body: Bytes, options: PutOptions) -> Result<ETag, StorageError> {
-        upload::put(self, key, body, &options).await
+        upload::put(self, key, Body::Memory(body), &options).await
+    }
+
+    async fn put_file(
+        &self,
+        key: &str,
+        body: FileBody,
+        options: PutOptions,
+    ) -> Result<ETag, StorageError> {
+        upload::put(self, key, Body::File(body), &options).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), StorageError> {

@@ -136,5 +136,6 @@ fn output(page: PageNumber, text: String, with_image: bool) -> PageOutput {
         }),
         links: Some(Vec::new()),
         links_dropped: 0,
+        annotations: 0,
     }
 }

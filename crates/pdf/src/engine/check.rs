@@ -47,6 +47,7 @@ pub(super) fn page_output(
         text,
         links: found.map(|found| found.links),
         links_dropped,
+        annotations: answer.annotations,
     })
 }
 
@@ -187,6 +188,7 @@ mod tests {
                 truncated: false,
             }),
             links: Some(PageLinks::default()),
+            annotations: 0,
         }
     }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use super::{Document, Engine, ExtractRequest, PageOutput};
+use super::{Counted, Document, Engine, ExtractRequest, PageOutput};
 use crate::error::{PageFailure, PdfError};
 use crate::inspect::Inspection;
 use crate::memory_file::SealedFile;
@@ -43,6 +43,16 @@ pub trait PdfDocument: Send + Sync + std::fmt::Debug {
     /// The printed page labels, only where the file has them.
     fn page_labels(&self) -> &[PageLabel];
 
+    /// See [`Document::pages_in_tree`]; an engine with one reader has none.
+    fn pages_in_tree(&self) -> Option<u32> {
+        None
+    }
+
+    /// See [`Document::counted`]; an engine with one reader has none.
+    fn counted(&self, _page: PageNumber) -> Option<Counted> {
+        None
+    }
+
     /// Every page exactly once, in page order; see [`Document::extract`].
     fn extract(
         &self,
@@ -81,6 +91,14 @@ impl PdfDocument for Document {
 
     fn page_labels(&self) -> &[PageLabel] {
         Document::page_labels(self)
+    }
+
+    fn pages_in_tree(&self) -> Option<u32> {
+        Document::pages_in_tree(self)
+    }
+
+    fn counted(&self, page: PageNumber) -> Option<Counted> {
+        Document::counted(self, page)
     }
 
     fn extract(

@@ -3,25 +3,29 @@
 //! The second parser runs in a child too, after PDFium has the file. Bombs that kill it cost the document its outline
 //! and labels, not its pages; links then come from PDFium.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Limits;
 use super::patience::Patience;
+use super::{Counted, Limits};
 use crate::error::PdfError;
 use crate::inspect::Inspection;
 use crate::memory_file::SealedFile;
 use crate::page::PageNumber;
 use crate::pool::{Death, Lease, Pool, Source, Trouble, Wound};
 use crate::protocol::{Answer, FrameCaps, LinkTask, PageLinks, Request};
+use crate::spill::Spill;
 use crate::structure::{OutlineItem, PageLabel};
 
 /// Most bytes of links of one document, as they come over the channel.
 const MAX_LINK_BYTES: u64 = 256 << 20;
+
+/// What a link takes besides its text, about.
+const LINK_BYTES: usize = 240;
 
 /// What is known of an open document.
 pub(super) struct OpenedDocument {
@@ -29,27 +33,91 @@ pub(super) struct OpenedDocument {
     pub(super) inspection: Inspection,
     pub(super) outline: Vec<OutlineItem>,
     pub(super) page_labels: Vec<PageLabel>,
+    /// As the second parser counts them.
+    pub(super) pages_in_tree: Option<u32>,
     links: LinkIndex,
 }
 
 /// Where links come from.
 enum LinkIndex {
     /// The second parser found them.
-    Found(HashMap<PageNumber, PageLinks>),
+    Found(FoundLinks),
     /// Nobody has looked yet.
     AskPdfium,
 }
 
 impl OpenedDocument {
+    /// What the second parser counted on a page.
+    pub(super) fn counted(&self, page: PageNumber) -> Option<Counted> {
+        match &self.links {
+            LinkIndex::AskPdfium => None,
+            LinkIndex::Found(found) => Some(found.counted(page)),
+        }
+    }
+
     /// How a child gets the links of a page.
     pub(super) fn link_task(&self, page: PageNumber, wanted: bool) -> LinkTask {
         match &self.links {
             _ if !wanted => LinkTask::Unwanted,
             LinkIndex::AskPdfium => LinkTask::AskPdfium,
-            LinkIndex::Found(links) => {
-                LinkTask::Found(links.get(&page).cloned().unwrap_or_default())
-            }
+            LinkIndex::Found(found) => match found.get(page) {
+                Ok(links) => LinkTask::Found(links),
+                Err(error) => {
+                    tracing::warn!(page = page.0, %error, "links can't be read back: PDFium is asked for them");
+                    LinkTask::AskPdfium
+                }
+            },
         }
+    }
+}
+
+/// The links that the second parser found, until the pages come that they stand on.
+#[derive(Default)]
+pub(super) struct FoundLinks {
+    /// Pages that have annotations, in ascending order, and how many they have.
+    pages: Vec<(PageNumber, Counted)>,
+    /// Their links, in the same order.
+    links: Spill<PageLinks>,
+}
+
+impl FoundLinks {
+    fn get(&self, page: PageNumber) -> io::Result<PageLinks> {
+        match self.place(page) {
+            Some(place) => Ok(self.links.get(place)?.into_owned()),
+            None => Ok(PageLinks::default()),
+        }
+    }
+
+    fn counted(&self, page: PageNumber) -> Counted {
+        self.place(page)
+            .map_or(Counted::default(), |place| self.pages[place].1)
+    }
+
+    /// The pages that have annotations.
+    #[cfg(test)]
+    pub(super) fn pages(&self) -> impl Iterator<Item = PageNumber> {
+        self.pages.iter().map(|(page, _)| *page)
+    }
+
+    fn place(&self, page: PageNumber) -> Option<usize> {
+        let found = self.pages.binary_search_by_key(&page, |(known, _)| *known);
+        found.ok()
+    }
+
+    fn push(
+        &mut self,
+        page: PageNumber,
+        annotations: u32,
+        links: PageLinks,
+        bytes: usize,
+    ) -> io::Result<()> {
+        let counted = Counted {
+            annotations,
+            links: u32::try_from(links.links.len()).unwrap_or(u32::MAX),
+        };
+        self.links.push(links, bytes)?;
+        self.pages.push((page, counted));
+        Ok(())
     }
 }
 
@@ -70,7 +138,7 @@ struct SecondReading {
     outline: Vec<OutlineItem>,
     page_labels: Vec<PageLabel>,
     /// Nothing when it died between the document's own data and the last link.
-    links: Option<HashMap<PageNumber, PageLinks>>,
+    links: Option<FoundLinks>,
 }
 
 pub(super) async fn open(
@@ -216,9 +284,16 @@ async fn try_second(
                 reading.links = Some(collector.found);
                 return Ok(reading);
             }
-            Ok((Answer::Links { page, links }, _)) => match collector.take(page, links) {
+            Ok((
+                Answer::Links {
+                    page,
+                    annotations,
+                    links,
+                },
+                _,
+            )) => match collector.take(page, annotations, links) {
                 Ok(()) => continue,
-                Err(what) => Wound::Violation(what.to_owned()),
+                Err(what) => Wound::Violation(what),
             },
             Ok(_) => Wound::Violation("another answer than links".to_owned()),
             Err(wound) => wound,
@@ -238,7 +313,7 @@ async fn try_second(
 
 /// Takes links as they come, and holds them to the limits.
 pub(super) struct LinkCollector {
-    found: HashMap<PageNumber, PageLinks>,
+    found: FoundLinks,
     bytes: u64,
     last: PageNumber,
     pages: u32,
@@ -249,7 +324,7 @@ impl LinkCollector {
     /// For a document of so many pages.
     pub(super) fn new(pages: u32, limits: &Limits) -> Self {
         Self {
-            found: HashMap::new(),
+            found: FoundLinks::default(),
             bytes: 0,
             last: PageNumber(0),
             pages,
@@ -259,7 +334,7 @@ impl LinkCollector {
 
     /// What was taken.
     #[cfg(test)]
-    pub(super) fn found(&self) -> &HashMap<PageNumber, PageLinks> {
+    pub(super) fn found(&self) -> &FoundLinks {
         &self.found
     }
 
@@ -267,31 +342,36 @@ impl LinkCollector {
     ///
     /// # Errors
     /// What is wrong with them, in words.
-    pub(super) fn take(&mut self, page: PageNumber, links: PageLinks) -> Result<(), &'static str> {
+    pub(super) fn take(
+        &mut self,
+        page: PageNumber,
+        annotations: u32,
+        links: PageLinks,
+    ) -> Result<(), String> {
         if page <= self.last {
-            return Err("links out of order");
+            return Err("links out of order".to_owned());
         }
         self.last = page;
         if links.links.len() > self.max_per_page as usize {
-            return Err("more links than a page may have");
+            return Err("more links than a page may have".to_owned());
         }
         if links.links.iter().any(|link| link.page != page) {
-            return Err("a link of another page");
+            return Err("a link of another page".to_owned());
         }
-        let target_bytes = |target: &crate::link::LinkTarget| {
-            serde_json::to_vec(target).map_or(0, |json| json.len() as u64)
-        };
-        self.bytes += links
+        let bytes = links
             .links
             .iter()
-            .map(|link| 100 + target_bytes(&link.target))
-            .sum::<u64>();
+            .map(|link| LINK_BYTES + link.target.text_bytes());
+        let bytes: usize = bytes.sum();
+        self.bytes += bytes as u64;
         if self.bytes > MAX_LINK_BYTES {
-            return Err("more bytes of links than a document may have");
+            return Err("more bytes of links than a document may have".to_owned());
         }
         // The second parser may see pages that PDFium does not.
         if page.0 <= self.pages {
-            self.found.insert(page, links);
+            self.found
+                .push(page, annotations, links, bytes)
+                .map_err(|error| format!("links for which there is no room ({error})"))?;
         }
         Ok(())
     }
@@ -314,6 +394,7 @@ fn combine(
                 inspection,
                 outline: Vec::new(),
                 page_labels: Vec::new(),
+                pages_in_tree: None,
                 links: LinkIndex::AskPdfium,
             };
         }
@@ -325,6 +406,7 @@ fn combine(
             inspection.pages, first.pages
         ));
     }
+    let pages_in_tree = Some(inspection.pages);
     inspection.pages = first.pages;
     inspection.encryption = first.encryption;
     let pages = first.pages;
@@ -339,6 +421,7 @@ fn combine(
         inspection,
         outline: outline.collect(),
         page_labels: labels.filter(|label| exists(label.page)).collect(),
+        pages_in_tree,
         links: reading.links.map_or(LinkIndex::AskPdfium, LinkIndex::Found),
     }
 }

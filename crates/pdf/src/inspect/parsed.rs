@@ -137,6 +137,15 @@ impl Parsed {
         )
     }
 
+    /// The annotations of a page, of any kind.
+    pub(crate) fn annotations(&self, page: PageNumber) -> u32 {
+        let dictionary = self
+            .node(page)
+            .and_then(|node| self.document.get_dictionary(node.id?).ok());
+        let list = dictionary.and_then(|page| self.objects().array(page, b"Annots"));
+        list.map_or(0, |list| u32::try_from(list.len()).unwrap_or(u32::MAX))
+    }
+
     /// The outline, depth first.
     pub(crate) fn outline(&self) -> Vec<OutlineItem> {
         outline::read(self.objects(), self.destinations())

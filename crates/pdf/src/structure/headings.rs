@@ -6,22 +6,22 @@ use crate::text::{BlockKind, PageText};
 /// Lists the headings of pages that went through [`crate::text::classify`], in reading order. The text of a heading
 /// is on one line.
 pub fn headings(pages: &[PageText]) -> Vec<Heading> {
-    let mut found = Vec::new();
-    for page in pages {
-        for (index, block) in page.blocks.iter().enumerate() {
-            if block.kind != BlockKind::Heading {
-                continue;
-            }
-            let Some(text) = page.text.get(block.start as usize..block.end as usize) else {
-                continue;
-            };
-            found.push(Heading {
-                level: block.level.unwrap_or(1),
-                text: text.split_whitespace().collect::<Vec<_>>().join(" "),
-                page: page.page,
-                block: u32::try_from(index).unwrap_or(u32::MAX),
-            });
+    pages.iter().flat_map(headings_of_page).collect()
+}
+
+/// The headings of one such page.
+pub fn headings_of_page(page: &PageText) -> impl Iterator<Item = Heading> {
+    let blocks = (0..).zip(&page.blocks);
+    blocks.filter_map(|(index, block)| {
+        if block.kind != BlockKind::Heading {
+            return None;
         }
-    }
-    found
+        let text = page.text.get(block.start as usize..block.end as usize)?;
+        Some(Heading {
+            level: block.level.unwrap_or(1),
+            text: text.split_whitespace().collect::<Vec<_>>().join(" "),
+            page: page.page,
+            block: index,
+        })
+    })
 }

@@ -3,8 +3,13 @@
 //! Furniture is what stands at the top or bottom edge of a page and comes again, but for its numbers, at the same
 //! height on other pages. Headings are short blocks set larger than the body text, or in bold at its size; their
 //! styles, ordered by size and then weight, are the levels.
+//!
+//! That takes two passes. An [`Observer`] sees each page once, as it comes, and keeps statistics only; the
+//! [`Classifier`] that it ends as marks the blocks of any page. So nobody needs all pages at once.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::text::{Block, BlockKind, PageText};
 
@@ -16,56 +21,246 @@ const HEADING_CHARS: usize = 200;
 const DEEPEST_LEVEL: u8 = 6;
 /// Part of the page's height, at its top and at its bottom, in which furniture stands.
 const EDGE: f32 = 0.12;
+/// Different texts at the edges of pages that are kept apart at most, and styles: a hostile document has millions.
+const MAX_EDGES: usize = 50_000;
+const MAX_STYLES: usize = 4_096;
 
 /// Marks headings (by size and weight against the document's body text, with levels) and furniture (text repeated in
 /// the same place over the pages) among the blocks of all pages of one document, in order. Doing it again changes
 /// nothing.
 pub fn classify(pages: &mut [PageText]) {
-    mark_furniture(pages);
-    mark_headings(pages);
-}
-
-/// What makes two blocks of different pages the same furniture: their text without numbers, and their height on the
-/// page in steps of six points.
-type FurnitureKey = (String, i32);
-
-fn mark_furniture(pages: &mut [PageText]) {
-    let mut seen_on: HashMap<FurnitureKey, usize> = HashMap::new();
+    let mut observer = Observer::default();
     for page in pages.iter() {
-        let mut keys: Vec<FurnitureKey> = page
-            .blocks
-            .iter()
-            .filter_map(|block| furniture_key(page, block))
-            .collect();
-        keys.sort();
-        keys.dedup();
-        for key in keys {
-            *seen_on.entry(key).or_default() += 1;
+        observer.observe(page);
+    }
+    let classifier = observer.finish();
+    for page in pages {
+        classifier.apply(page);
+    }
+}
+
+/// Sees the pages of a document, each once and in any order, and keeps what classifying them needs: some bytes a page.
+#[derive(Debug, Default)]
+pub struct Observer {
+    pages: usize,
+    /// What stands at the edges of pages: furniture, or not.
+    edges: HashMap<EdgeKey, EdgeText>,
+    /// All the rest.
+    rest: Styles,
+}
+
+impl Observer {
+    /// Takes a page into account.
+    pub fn observe(&mut self, page: &PageText) {
+        self.pages += 1;
+        for block in &page.blocks {
+            let styles = match edge_key(page, block) {
+                Some(key) => {
+                    let is_full = self.edges.len() >= MAX_EDGES;
+                    let edge = match self.edges.entry(key) {
+                        Entry::Occupied(known) => Some(known.into_mut()),
+                        Entry::Vacant(_) if is_full => None,
+                        Entry::Vacant(new) => Some(new.insert(EdgeText::default())),
+                    };
+                    match edge {
+                        Some(edge) => {
+                            if edge.last_page != self.pages {
+                                edge.last_page = self.pages;
+                                edge.pages += 1;
+                            }
+                            &mut edge.styles
+                        }
+                        None => &mut self.rest,
+                    }
+                }
+                None => &mut self.rest,
+            };
+            if block.kind != BlockKind::Furniture {
+                styles.add(page, block);
+            }
         }
     }
-    // Left and right pages differ, chapters change the header: a quarter of the pages is enough, three at least.
-    let enough = (pages.len() / 4).clamp(3, 12);
-    for page in pages.iter_mut() {
-        let marked: Vec<usize> = (0..page.blocks.len())
-            .filter(|&index| {
-                let key = furniture_key(page, &page.blocks[index]);
-                key.is_some_and(|(text, step)| {
-                    let near = [step - 1, step, step + 1];
-                    near.into_iter()
-                        .filter_map(|height| seen_on.get(&(text.clone(), height)))
-                        .sum::<usize>()
-                        >= enough
-                })
-            })
+
+    /// Ends the first pass.
+    pub fn finish(self) -> Classifier {
+        // Left and right pages differ, chapters change the header: a quarter of the pages is enough, three at least.
+        let enough = (self.pages / 4).clamp(3, 12);
+        let seen_on = |text: u64, step: i32| {
+            let near = [step - 1, step, step + 1];
+            let pages = near
+                .into_iter()
+                .filter_map(|height| self.edges.get(&(text, height)));
+            pages.map(|edge| edge.pages).sum::<usize>()
+        };
+        let furniture: HashSet<EdgeKey> = self
+            .edges
+            .keys()
+            .filter(|&&(text, step)| seen_on(text, step) >= enough)
+            .copied()
             .collect();
-        for index in marked {
-            page.blocks[index].kind = BlockKind::Furniture;
-            page.blocks[index].level = None;
+        let mut styles = self.rest;
+        for (key, edge) in &self.edges {
+            if !furniture.contains(key) {
+                styles.merge(&edge.styles);
+            }
+        }
+        let body = styles.body();
+        let levels = body.map_or_else(HashMap::new, |body| levels(styles.of_headings(body)));
+        Classifier {
+            furniture,
+            body,
+            levels,
         }
     }
 }
 
-fn furniture_key(page: &PageText, block: &Block) -> Option<FurnitureKey> {
+/// Knows the furniture and the heading styles of a document.
+#[derive(Debug)]
+pub struct Classifier {
+    furniture: HashSet<EdgeKey>,
+    /// Nothing in a document without text.
+    body: Option<Body>,
+    levels: HashMap<Style, u8>,
+}
+
+impl Classifier {
+    /// Marks the furniture and the headings of a page. Doing it again changes nothing.
+    pub fn apply(&self, page: &mut PageText) {
+        for index in 0..page.blocks.len() {
+            let block = &page.blocks[index];
+            let is_furniture =
+                edge_key(page, block).is_some_and(|key| self.furniture.contains(&key));
+            let is_heading =
+                |body| block.kind != BlockKind::Furniture && is_heading(page, block, body);
+            if is_furniture {
+                let block = &mut page.blocks[index];
+                block.kind = BlockKind::Furniture;
+                block.level = None;
+            } else if self.body.is_some_and(is_heading) {
+                let level = self.levels.get(&style(block)).copied();
+                let block = &mut page.blocks[index];
+                block.kind = BlockKind::Heading;
+                block.level = level;
+            }
+        }
+    }
+}
+
+/// What makes two blocks of different pages the same furniture: their text without numbers, as a hash, and their
+/// height on the page in steps of six points.
+type EdgeKey = (u64, i32);
+
+/// One text at one height at the edge of pages.
+#[derive(Debug, Default)]
+struct EdgeText {
+    pages: usize,
+    /// The last page that it was counted for, from 1.
+    last_page: usize,
+    /// How it is set, should it turn out not to be furniture.
+    styles: Styles,
+}
+
+/// The style that most characters have, furniture aside.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Body {
+    size: f32,
+    bold: bool,
+}
+
+/// Statistics of text, each list sorted by its key.
+#[derive(Debug, Default)]
+struct Styles {
+    /// Bytes of lines by their size in half points, and how many of them are bold. Hinting and scaling make sizes such
+    /// as 9.96 and 10.02 of one style.
+    lines: Vec<(u32, (usize, usize))>,
+    /// Blocks that are short and wordy as headings are, by style.
+    short: Vec<(Style, Largest)>,
+}
+
+/// The largest sizes in points among blocks of one style.
+#[derive(Debug, Clone, Copy)]
+struct Largest {
+    /// Of all.
+    any: f32,
+    /// Of those that would be headings in bold at the size of the body text.
+    at_body_size: f32,
+}
+
+impl Styles {
+    fn add(&mut self, page: &PageText, block: &Block) {
+        for line in &block.lines {
+            let size = (line.font_size * 2.0).round().max(0.0) as u32;
+            let bold = if line.bold { line.text.len() } else { 0 };
+            self.add_line(size, (line.text.len(), bold));
+        }
+        if let Some(shape) = heading_shape(page, block) {
+            let none = f32::NEG_INFINITY;
+            let largest = Largest {
+                any: block.font_size,
+                at_body_size: if shape.in_bold { block.font_size } else { none },
+            };
+            self.add_short(style(block), largest);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (size, bytes) in &other.lines {
+            self.add_line(*size, *bytes);
+        }
+        for (style, largest) in &other.short {
+            self.add_short(*style, *largest);
+        }
+    }
+
+    fn add_line(&mut self, size: u32, (all, bold): (usize, usize)) {
+        match self.lines.binary_search_by_key(&size, |(known, _)| *known) {
+            Ok(place) => {
+                let (_, known) = &mut self.lines[place];
+                known.0 += all;
+                known.1 += bold;
+            }
+            Err(place) if self.lines.len() < MAX_STYLES => {
+                self.lines.insert(place, (size, (all, bold)));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn add_short(&mut self, style: Style, largest: Largest) {
+        match self.short.binary_search_by_key(&style, |(known, _)| *known) {
+            Ok(place) => {
+                let (_, known) = &mut self.short[place];
+                known.any = known.any.max(largest.any);
+                known.at_body_size = known.at_body_size.max(largest.at_body_size);
+            }
+            Err(place) if self.short.len() < MAX_STYLES => {
+                self.short.insert(place, (style, largest));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn body(&self) -> Option<Body> {
+        let most = self
+            .lines
+            .iter()
+            .max_by_key(|(size, (all, _))| (*all, *size));
+        most.map(|&(size, (all, bold))| Body {
+            size: size as f32 / 2.0,
+            bold: bold * 2 > all,
+        })
+    }
+
+    /// The styles that at least one heading has.
+    fn of_headings(&self, body: Body) -> Vec<Style> {
+        let headings = self.short.iter().filter(|(_, largest)| {
+            is_larger(largest.any, body) || is_bold_at_body_size(largest.at_body_size, body)
+        });
+        headings.map(|(style, _)| *style).collect()
+    }
+}
+
+fn edge_key(page: &PageText, block: &Block) -> Option<EdgeKey> {
     let at_top = block.bbox.y1 <= page.height * EDGE;
     let at_bottom = block.bbox.y0 >= page.height * (1.0 - EDGE);
     if block.lines.len() > 3 || !(at_top || at_bottom) {
@@ -93,7 +288,9 @@ fn furniture_key(page: &PageText, block: &Block) -> Option<FurnitureKey> {
     } else {
         block.bbox.y1 - page.height
     };
-    Some((key, (height / 6.0).round() as i32))
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    Some((hasher.finish(), (height / 6.0).round() as i32))
 }
 
 fn text_of<'a>(page: &'a PageText, block: &Block) -> Option<&'a str> {
@@ -107,87 +304,53 @@ fn style(block: &Block) -> Style {
     ((block.font_size * 10.0).round().max(0.0) as u32, block.bold)
 }
 
-fn mark_headings(pages: &mut [PageText]) {
-    let Some((body_size, body_bold)) = body_style(pages) else {
-        return;
-    };
-    let mut used: HashMap<Style, usize> = HashMap::new();
-    for page in pages.iter() {
-        for block in &page.blocks {
-            if is_heading(page, block, body_size, body_bold) {
-                *used.entry(style(block)).or_default() += 1;
-            }
-        }
-    }
-    let levels = levels(used);
-    for page in pages.iter_mut() {
-        for index in 0..page.blocks.len() {
-            let block = &page.blocks[index];
-            if !is_heading(page, block, body_size, body_bold) {
-                continue;
-            }
-            let level = levels.get(&style(block)).copied();
-            let block = &mut page.blocks[index];
-            block.kind = BlockKind::Heading;
-            block.level = level;
-        }
-    }
+fn is_heading(page: &PageText, block: &Block, body: Body) -> bool {
+    heading_shape(page, block).is_some_and(|shape| {
+        is_larger(block.font_size, body)
+            || shape.in_bold && is_bold_at_body_size(block.font_size, body)
+    })
 }
 
-/// The style that most characters have, furniture aside.
-fn body_style(pages: &[PageText]) -> Option<(f32, bool)> {
-    let mut sizes: HashMap<u32, (usize, usize)> = HashMap::new();
-    for page in pages {
-        for block in page
-            .blocks
-            .iter()
-            .filter(|block| block.kind != BlockKind::Furniture)
-        {
-            for line in &block.lines {
-                // Half points: hinting and scaling make sizes such as 9.96 and 10.02 of one style.
-                let (all, bold) = sizes
-                    .entry((line.font_size * 2.0).round().max(0.0) as u32)
-                    .or_default();
-                *all += line.text.len();
-                *bold += if line.bold { line.text.len() } else { 0 };
-            }
-        }
-    }
-    sizes
-        .into_iter()
-        .max_by_key(|&(size, (all, _))| (all, size))
-        .map(|(size, (all, bold))| (size as f32 / 2.0, bold * 2 > all))
+fn is_larger(font_size: f32, body: Body) -> bool {
+    font_size > body.size * 1.12 + 0.2
 }
 
-fn is_heading(page: &PageText, block: &Block, body_size: f32, body_bold: bool) -> bool {
-    if block.kind == BlockKind::Furniture || block.lines.len() > HEADING_LINES {
-        return false;
+fn is_bold_at_body_size(font_size: f32, body: Body) -> bool {
+    !body.bold && font_size >= body.size * 0.97 - 0.3
+}
+
+/// A block that is short and wordy as a heading is.
+struct HeadingShape {
+    /// Whether it would be one in bold at the size of the body text too.
+    in_bold: bool,
+}
+
+/// Whether a block looks like a heading, whatever the body text is like.
+fn heading_shape(page: &PageText, block: &Block) -> Option<HeadingShape> {
+    if block.lines.len() > HEADING_LINES {
+        return None;
     }
-    let Some(text) = text_of(page, block).map(str::trim) else {
-        return false;
-    };
+    let text = text_of(page, block).map(str::trim)?;
+    // Most blocks end here: no character has more than four bytes.
+    if text.len() > HEADING_CHARS * 4 {
+        return None;
+    }
     let characters = text.chars().count();
     let letters = text.chars().filter(|ch| ch.is_alphabetic()).count();
     let is_wordy = letters >= 2 && letters * 2 >= characters;
     if characters > HEADING_CHARS || !is_wordy || text.contains('\t') {
-        return false;
+        return None;
     }
-    let is_larger = block.font_size > body_size * 1.12 + 0.2;
-    if is_larger {
-        return true;
-    }
-    let is_bold_at_body_size =
-        block.bold && !body_bold && block.font_size >= body_size * 0.97 - 0.3;
     let is_sentence = text.ends_with(['.', ',', ';', ':', '。']) && !ends_in_number(text);
-    if is_caption(text) {
-        return false;
-    }
     let starts_small = text.chars().next().is_some_and(char::is_lowercase);
-    is_bold_at_body_size
-        && !is_sentence
-        && !starts_small
-        && block.lines.len() <= 2
-        && characters <= 120
+    Some(HeadingShape {
+        in_bold: block.bold
+            && !is_sentence
+            && !starts_small
+            && block.lines.len() <= 2
+            && characters <= 120
+            && !is_caption(text),
+    })
 }
 
 /// Whether text begins as the caption of a figure or table does: `Figure 1`, `Tab. 2:`.
@@ -224,8 +387,7 @@ fn ends_in_number(text: &str) -> bool {
 }
 
 /// Levels from 1: larger first, bold before regular; sizes within half a point are one level.
-fn levels(used: HashMap<Style, usize>) -> HashMap<Style, u8> {
-    let mut styles: Vec<Style> = used.into_keys().collect();
+fn levels(mut styles: Vec<Style>) -> HashMap<Style, u8> {
     styles.sort_by(|a, b| b.cmp(a));
     let mut levels = HashMap::new();
     let mut level = 0;
@@ -242,169 +404,4 @@ fn levels(used: HashMap<Style, usize>) -> HashMap<Style, u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::page::{PageNumber, PageState, Rect};
-    use crate::structure::headings;
-    use crate::text::{Block, BlockKind, Line, PageText, classify};
-
-    struct Sample<'a> {
-        text: &'a str,
-        top: f32,
-        size: f32,
-        bold: bool,
-    }
-
-    fn sample(text: &str, top: f32, size: f32, bold: bool) -> Sample<'_> {
-        Sample {
-            text,
-            top,
-            size,
-            bold,
-        }
-    }
-
-    fn page(number: u32, samples: &[Sample<'_>]) -> PageText {
-        let mut text = String::new();
-        let mut blocks = Vec::new();
-        for sample in samples {
-            if !text.is_empty() {
-                text.push_str("\n\n");
-            }
-            let start = text.len() as u32;
-            text.push_str(sample.text);
-            let bbox = Rect {
-                x0: 72.0,
-                y0: sample.top,
-                x1: 500.0,
-                y1: sample.top + sample.size,
-            };
-            blocks.push(Block {
-                kind: BlockKind::Paragraph,
-                level: None,
-                start,
-                end: text.len() as u32,
-                bbox,
-                font_size: sample.size,
-                bold: sample.bold,
-                lines: vec![Line {
-                    text: sample.text.to_owned(),
-                    bbox,
-                    font_size: sample.size,
-                    bold: sample.bold,
-                }],
-            });
-        }
-        PageText {
-            page: PageNumber(number),
-            width: 595.0,
-            height: 842.0,
-            rotation: 0,
-            state: PageState::Text,
-            text,
-            blocks,
-            truncated: false,
-        }
-    }
-
-    const BODY: &str = "The quick brown fox jumps over the lazy dog, and then it does so again and again until dusk.";
-
-    fn report() -> Vec<PageText> {
-        (1..=4)
-            .map(|number| {
-                let footer = format!("Page {number} of 4");
-                let chapter = format!("{number} Chapter");
-                page(
-                    number,
-                    &[
-                        sample("Annual report", 30.0, 8.0, false),
-                        sample(&chapter, 100.0, 18.0, true),
-                        sample(BODY, 140.0, 10.0, false),
-                        sample("A bold line", 300.0, 10.0, true),
-                        sample(BODY, 320.0, 10.0, false),
-                        sample("This bold one is a sentence.", 360.0, 10.0, true),
-                        sample(&footer, 800.0, 8.0, false),
-                    ],
-                )
-            })
-            .collect()
-    }
-
-    #[test]
-    fn headings_get_levels_by_size_and_weight() {
-        let mut pages = report();
-        classify(&mut pages);
-        let found: Vec<(u8, String, u32)> = headings(&pages)
-            .into_iter()
-            .map(|heading| (heading.level, heading.text, heading.page.0))
-            .take(3)
-            .collect();
-        assert_eq!(
-            found,
-            [
-                (1, "1 Chapter".to_owned(), 1),
-                (2, "A bold line".to_owned(), 1),
-                (1, "2 Chapter".to_owned(), 2)
-            ]
-        );
-    }
-
-    #[test]
-    fn running_headers_and_page_numbers_are_furniture() {
-        let mut pages = report();
-        classify(&mut pages);
-        for page in &pages {
-            let furniture: Vec<usize> = (0..page.blocks.len())
-                .filter(|&index| page.blocks[index].kind == BlockKind::Furniture)
-                .collect();
-            assert_eq!(furniture, [0, 6]);
-        }
-    }
-
-    #[test]
-    fn text_at_the_edge_of_a_single_page_is_no_furniture() {
-        let mut pages = vec![page(
-            1,
-            &[
-                sample("Annual report", 30.0, 8.0, false),
-                sample(BODY, 140.0, 10.0, false),
-            ],
-        )];
-        classify(&mut pages);
-        assert!(
-            pages[0]
-                .blocks
-                .iter()
-                .all(|block| block.kind == BlockKind::Paragraph)
-        );
-    }
-
-    #[test]
-    fn classifying_twice_changes_nothing() {
-        let mut pages = report();
-        classify(&mut pages);
-        let once = pages.clone();
-        classify(&mut pages);
-        assert_eq!(pages, once);
-    }
-
-    #[test]
-    fn a_bold_caption_is_no_heading() {
-        let mut pages = vec![page(
-            1,
-            &[
-                sample(BODY, 140.0, 10.0, false),
-                sample("Figure 2: the fox", 300.0, 10.0, true),
-            ],
-        )];
-        classify(&mut pages);
-        assert!(headings(&pages).is_empty());
-    }
-
-    #[test]
-    fn an_empty_document_is_no_problem() {
-        classify(&mut []);
-        let mut pages = vec![page(1, &[])];
-        classify(&mut pages);
-        assert!(headings(&pages).is_empty());
-    }
-}
+mod tests;

@@ -136,6 +136,7 @@ fn output(page: PageNumber) -> PageOutput {
         }),
         links: Some(Vec::new()),
         links_dropped: 0,
+        annotations: 0,
     }
 }
 

@@ -6,20 +6,21 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::errors::Call;
 use super::{S3Store, tag};
+use crate::body::Body;
 use crate::object::{Condition, ETag, PutOptions, StorageError};
 
 /// Larger bodies go in parts of this size: a lost connection costs one part.
-const PART_BYTES: usize = 16 * 1024 * 1024;
-/// Parts under way at the same time.
+const PART_BYTES: u64 = 16 * 1024 * 1024;
+/// Parts of a body in memory that are under way at the same time.
 const PART_CONCURRENCY: usize = 4;
 
 pub(super) async fn put(
     store: &S3Store,
     key: &str,
-    body: Bytes,
+    body: Body,
     options: &PutOptions,
 ) -> Result<ETag, StorageError> {
-    let done = if body.len() > PART_BYTES {
+    let done = if body.bytes() > PART_BYTES {
         put_in_parts(store, key, body, options).await
     } else {
         put_at_once(store, key, body, options).await
@@ -47,10 +48,11 @@ fn headers(condition: &Condition) -> (Option<String>, Option<String>) {
 async fn put_at_once(
     store: &S3Store,
     key: &str,
-    body: Bytes,
+    body: Body,
     options: &PutOptions,
 ) -> Result<ETag, StorageError> {
     let call = store.call("write", key);
+    let whole = part(&call, &body, 0, body.bytes()).await?;
     let (if_none_match, if_match) = headers(&options.condition);
     let written = store
         .client
@@ -60,7 +62,7 @@ async fn put_at_once(
         .set_content_type(options.content_type.map(str::to_owned))
         .set_if_none_match(if_none_match)
         .set_if_match(if_match)
-        .body(body.into())
+        .body(whole.into())
         .send()
         .await
         .map_err(|error| call.explain(error))?;
@@ -70,7 +72,7 @@ async fn put_at_once(
 async fn put_in_parts(
     store: &S3Store,
     key: &str,
-    body: Bytes,
+    body: Body,
     options: &PutOptions,
 ) -> Result<ETag, StorageError> {
     let call = store.call("write", key);
@@ -107,14 +109,20 @@ async fn upload_parts(
     store: &S3Store,
     call: &Call<'_>,
     upload_id: &str,
-    body: &Bytes,
+    body: &Body,
     options: &PutOptions,
 ) -> Result<ETag, StorageError> {
-    let numbered: Vec<(i32, Bytes)> = (1..)
-        .zip(body.chunks(PART_BYTES).map(|part| body.slice_ref(part)))
-        .collect();
-    let parts: Vec<CompletedPart> = futures::stream::iter(numbered)
-        .map(|(number, part)| async move {
+    let concurrency = match body {
+        Body::Memory(_) => PART_CONCURRENCY,
+        // Each part under way is in memory, and a body is in a file to be out of it.
+        Body::File(_) => 1,
+    };
+    let count = body.bytes().div_ceil(PART_BYTES);
+    let parts: Vec<CompletedPart> = futures::stream::iter((1..).zip(0..count))
+        .map(|(number, index)| async move {
+            let offset = index * PART_BYTES;
+            let length = PART_BYTES.min(body.bytes() - offset);
+            let bytes = part(call, body, offset, length).await?;
             let sent = store
                 .client
                 .upload_part()
@@ -122,7 +130,7 @@ async fn upload_parts(
                 .key(call.key)
                 .upload_id(upload_id)
                 .part_number(number)
-                .body(part.into())
+                .body(bytes.into())
                 .send()
                 .await
                 .map_err(|error| call.explain(error))?;
@@ -134,7 +142,7 @@ async fn upload_parts(
                     .build(),
             )
         })
-        .buffered(PART_CONCURRENCY)
+        .buffered(concurrency)
         .try_collect()
         .await?;
     let (if_none_match, if_match) = headers(&options.condition);
@@ -155,4 +163,24 @@ async fn upload_parts(
         .await
         .map_err(|error| call.explain(error))?;
     Ok(tag(completed.e_tag()))
+}
+
+/// A part of the body in memory; a file is read where it holds up nobody.
+async fn part(
+    call: &Call<'_>,
+    body: &Body,
+    offset: u64,
+    length: u64,
+) -> Result<Bytes, StorageError> {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    let read = match body {
+        Body::Memory(_) => body.part(offset, length),
+        Body::File(_) => {
+            let body = body.clone();
+            tokio::task::spawn_blocking(move || body.part(offset, length))
+                .await
+                .unwrap_or_else(|stopped| Err(std::io::Error::other(stopped)))
+        }
+    };
+    read.map_err(|error| call.unavailable(&error))
 }

@@ -1,5 +1,6 @@
 //! What every store must do. Each check gets a store that is empty.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,8 +8,8 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt};
 use jiff::Timestamp;
 use pagemill_storage::{
-    Condition, ETag, KeyLayout, ObjectStore, PutOptions, Record, RecordError, RecordStatus,
-    RecordStore, SourceKey, StorageError,
+    Condition, ETag, FileBody, KeyLayout, ObjectStore, PutOptions, Record, RecordError,
+    RecordStatus, RecordStore, SourceKey, StorageError,
 };
 
 pub(crate) type Store = Arc<dyn ObjectStore>;
@@ -29,6 +30,7 @@ checks![
     if_absent_lets_one_writer_through,
     if_match_lets_the_reader_of_the_newest_write,
     conditions_hold_for_large_objects,
+    a_body_in_a_file_is_written_as_one_in_memory,
     racing_writers_lose_no_update,
     deleting_is_final_and_repeatable,
     many_are_deleted_and_no_others,
@@ -223,6 +225,35 @@ async fn conditions_hold_for_large_objects(store: Store) {
             .put("large", large_body(), on(Condition::IfMatch(etag)))
             .await,
     );
+}
+
+async fn a_body_in_a_file_is_written_as_one_in_memory(store: Store) {
+    for bytes in [0, 5, 17 << 20] {
+        let content: Vec<u8> = (0..bytes).map(|index| (index % 251) as u8).collect();
+        let mut file = tempfile::tempfile().expect("a temporary file");
+        file.write_all(&content).expect("room for it");
+        let body = FileBody::new(file).expect("it has a length");
+        let key = format!("file/{bytes}");
+        let tag = store
+            .put_file(&key, body.clone(), on(Condition::IfAbsent))
+            .await
+            .expect("there is none yet");
+        let (meta, read) = store.get_bytes(&key).await.expect("it is there");
+        assert_eq!(meta.etag, tag);
+        assert!(read == content, "{bytes} bytes came back otherwise");
+
+        let again = store
+            .put_file(&key, body.clone(), on(Condition::IfAbsent))
+            .await;
+        assert!(
+            matches!(again, Err(StorageError::Precondition { .. })),
+            "{again:?}"
+        );
+        store
+            .put_file(&key, body, on(Condition::IfMatch(tag)))
+            .await
+            .expect("nobody changed it");
+    }
 }
 
 async fn racing_writers_lose_no_update(store: Store) {

@@ -1,0 +1,181 @@
+use crate::page::{PageNumber, PageState, Rect};
+use crate::structure::headings;
+use crate::text::{Block, BlockKind, Line, Observer, PageText, classify};
+
+struct Sample<'a> {
+    text: &'a str,
+    top: f32,
+    size: f32,
+    bold: bool,
+}
+
+fn sample(text: &str, top: f32, size: f32, bold: bool) -> Sample<'_> {
+    Sample {
+        text,
+        top,
+        size,
+        bold,
+    }
+}
+
+fn page(number: u32, samples: &[Sample<'_>]) -> PageText {
+    let mut text = String::new();
+    let mut blocks = Vec::new();
+    for sample in samples {
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        let start = text.len() as u32;
+        text.push_str(sample.text);
+        let bbox = Rect {
+            x0: 72.0,
+            y0: sample.top,
+            x1: 500.0,
+            y1: sample.top + sample.size,
+        };
+        blocks.push(Block {
+            kind: BlockKind::Paragraph,
+            level: None,
+            start,
+            end: text.len() as u32,
+            bbox,
+            font_size: sample.size,
+            bold: sample.bold,
+            lines: vec![Line {
+                text: sample.text.to_owned(),
+                bbox,
+                font_size: sample.size,
+                bold: sample.bold,
+            }],
+        });
+    }
+    PageText {
+        page: PageNumber(number),
+        width: 595.0,
+        height: 842.0,
+        rotation: 0,
+        state: PageState::Text,
+        text,
+        blocks,
+        truncated: false,
+    }
+}
+
+const BODY: &str =
+    "The quick brown fox jumps over the lazy dog, and then it does so again and again until dusk.";
+
+fn report() -> Vec<PageText> {
+    (1..=4)
+        .map(|number| {
+            let footer = format!("Page {number} of 4");
+            let chapter = format!("{number} Chapter");
+            page(
+                number,
+                &[
+                    sample("Annual report", 30.0, 8.0, false),
+                    sample(&chapter, 100.0, 18.0, true),
+                    sample(BODY, 140.0, 10.0, false),
+                    sample("A bold line", 300.0, 10.0, true),
+                    sample(BODY, 320.0, 10.0, false),
+                    sample("This bold one is a sentence.", 360.0, 10.0, true),
+                    sample(&footer, 800.0, 8.0, false),
+                ],
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn headings_get_levels_by_size_and_weight() {
+    let mut pages = report();
+    classify(&mut pages);
+    let found: Vec<(u8, String, u32)> = headings(&pages)
+        .into_iter()
+        .map(|heading| (heading.level, heading.text, heading.page.0))
+        .take(3)
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (1, "1 Chapter".to_owned(), 1),
+            (2, "A bold line".to_owned(), 1),
+            (1, "2 Chapter".to_owned(), 2)
+        ]
+    );
+}
+
+#[test]
+fn running_headers_and_page_numbers_are_furniture() {
+    let mut pages = report();
+    classify(&mut pages);
+    for page in &pages {
+        let furniture: Vec<usize> = (0..page.blocks.len())
+            .filter(|&index| page.blocks[index].kind == BlockKind::Furniture)
+            .collect();
+        assert_eq!(furniture, [0, 6]);
+    }
+}
+
+#[test]
+fn text_at_the_edge_of_a_single_page_is_no_furniture() {
+    let mut pages = vec![page(
+        1,
+        &[
+            sample("Annual report", 30.0, 8.0, false),
+            sample(BODY, 140.0, 10.0, false),
+        ],
+    )];
+    classify(&mut pages);
+    assert!(
+        pages[0]
+            .blocks
+            .iter()
+            .all(|block| block.kind == BlockKind::Paragraph)
+    );
+}
+
+#[test]
+fn classifying_twice_changes_nothing() {
+    let mut pages = report();
+    classify(&mut pages);
+    let once = pages.clone();
+    classify(&mut pages);
+    assert_eq!(pages, once);
+}
+
+#[test]
+fn a_bold_caption_is_no_heading() {
+    let mut pages = vec![page(
+        1,
+        &[
+            sample(BODY, 140.0, 10.0, false),
+            sample("Figure 2: the fox", 300.0, 10.0, true),
+        ],
+    )];
+    classify(&mut pages);
+    assert!(headings(&pages).is_empty());
+}
+
+#[test]
+fn an_empty_document_is_no_problem() {
+    classify(&mut []);
+    let mut pages = vec![page(1, &[])];
+    classify(&mut pages);
+    assert!(headings(&pages).is_empty());
+}
+
+#[test]
+fn pages_seen_one_by_one_are_classified_as_all_together() {
+    let mut together = report();
+    classify(&mut together);
+    let mut observer = Observer::default();
+    for page in report() {
+        observer.observe(&page);
+    }
+    let classifier = observer.finish();
+    let mut one_by_one = report();
+    for page in one_by_one.iter_mut().rev() {
+        classifier.apply(page);
+    }
+    assert_eq!(one_by_one, together);
+}

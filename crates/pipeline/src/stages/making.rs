@@ -1,0 +1,225 @@
+//! The stages that need the PDF no more: metadata, index and commit.
+
+use futures::TryStreamExt;
+use pagemill_metadata::Usage;
+use pagemill_storage::{Generation, RecordStatus, SourceKey, SourceVersion, Stage};
+
+use super::Extracted;
+use crate::artifacts::{FORMAT, Header, MetadataFile};
+use crate::outcome::PipelineError;
+use crate::permit::Progress;
+use crate::plan::Plan;
+use crate::process::{Options, Pipeline};
+use crate::run::{Finished, Run};
+
+impl Pipeline {
+    /// Makes the metadata and writes it at once, so that an answer of the LLM is never paid for twice.
+    pub(crate) async fn metadata(
+        &self,
+        run: &mut Run<'_>,
+        extracted: &Extracted,
+        version: &SourceVersion,
+        plan: &Plan,
+        options: &Options,
+    ) -> Result<(MetadataFile, Usage), PipelineError> {
+        run.enter(Stage::Metadata);
+        let key = self.layout().metadata(&run.record.source);
+        let left = match run.resumes && !options.force {
+            true => run.read_tagged_json::<MetadataFile>(&key).await?,
+            false => None,
+        };
+        let left =
+            left.filter(|(file, _)| file.header.fingerprint == *plan.fingerprint(Stage::Metadata));
+        let (file, tag, usage) = match left {
+            // The run before this one died between the write of the answer and that of the record.
+            Some((file, tag)) => (file, tag, Usage::default()),
+            None => {
+                let (file, usage) = self
+                    .ask_for_metadata(run, extracted, version, plan, options)
+                    .await?;
+                let tag = run.replace_json(Stage::Metadata, &key, &file).await?;
+                (file, tag, usage)
+            }
+        };
+        let mut entry = Finished::new(plan.fingerprint(Stage::Metadata)).output(key, Some(tag));
+        if let Some(usage) = &file.usage {
+            entry = entry
+                .fact("llm_calls", usage.calls)
+                .fact("input_tokens", usage.input_tokens)
+                .fact("output_tokens", usage.output_tokens);
+            if let Some(cost) = usage.cost_micro_usd {
+                entry = entry.fact("cost_micro_usd", cost);
+            }
+        }
+        run.finish(Stage::Metadata, entry);
+        run.enter(Stage::Index);
+        run.mark_in_progress();
+        run.save().await?;
+        Ok((file, usage))
+    }
+
+    /// Asks the generator; answers the file to write and what it cost.
+    async fn ask_for_metadata(
+        &self,
+        run: &Run<'_>,
+        extracted: &Extracted,
+        version: &SourceVersion,
+        plan: &Plan,
+        options: &Options,
+    ) -> Result<(MetadataFile, Usage), PipelineError> {
+        let structure = extracted.structure_file();
+        let (pages, links) = (extracted.pages_without_lines()?, extracted.all_links()?);
+        let input = pagemill_metadata::DocumentInput {
+            source_name: self.layout().relative(&run.record.source),
+            sha256: &version.sha256,
+            inspection: &structure.inspection,
+            structure: &structure.structure,
+            pages: &pages,
+            links: &links,
+            custom_prompt: options.custom_prompt.as_deref(),
+        };
+        run.permit.check()?;
+        let made = self.parts().generator.generate(input).await;
+        let (metadata, usage) = made.map_err(PipelineError::from_metadata)?;
+        run.permit.progress(Progress::Step);
+        let header = Header {
+            format: FORMAT,
+            source: run.record.source.clone(),
+            sha256: version.sha256.clone(),
+            fingerprint: plan.fingerprint(Stage::Metadata).clone(),
+        };
+        let file = MetadataFile {
+            header,
+            metadata,
+            usage: (usage.calls > 0).then_some(usage),
+        };
+        Ok((file, usage))
+    }
+
+    /// Fills the vector stores with points of a new generation. The old one stays until the commit.
+    pub(crate) async fn index(
+        &self,
+        run: &mut Run<'_>,
+        extracted: &Extracted,
+        metadata: Option<MetadataFile>,
+        version: &SourceVersion,
+        plan: &Plan,
+    ) -> Result<(), PipelineError> {
+        run.enter(Stage::Index);
+        let metadata = match metadata {
+            Some(metadata) => metadata,
+            None => {
+                let key = self.layout().metadata(&run.record.source);
+                run.read_json(&key)
+                    .await?
+                    .ok_or_else(|| PipelineError::Transient {
+                        dependency: "s3",
+                        stage: Stage::Index,
+                        message: format!("{key} vanished during the run"),
+                        retry_after: None,
+                    })?
+            }
+        };
+        let generation = Generation::from(plan.fingerprint(Stage::Index));
+        let image_generation = Generation::from(plan.fingerprint(Stage::Pages));
+        let extension = self.parts().settings.pages.format.extension();
+        let source = run.record.source.clone();
+        let has_image = |page: &u32| !run.record.ledger.failed.contains_key(page);
+        let page_images = (1..=run.record.ledger.pages)
+            .filter(has_image)
+            .map(|page| {
+                let key = self
+                    .layout()
+                    .page_image(&source, &image_generation, page, extension);
+                (pagemill_pdf::PageNumber(page), key)
+            })
+            .collect();
+        let metadata = &metadata.metadata;
+        let pages = extracted.all_pages()?;
+        let document = pagemill_index::DocumentInput {
+            source: source.as_str(),
+            generation: &generation.0,
+            sha256: &version.sha256,
+            language: metadata
+                .languages
+                .first()
+                .map(|language| language.value.as_str()),
+            title: metadata.title.as_ref().map(|title| title.value.as_str()),
+            pages: &pages,
+            page_images: &page_images,
+        };
+        let permit = run.index_permit();
+        let report = self
+            .parts()
+            .indexer
+            .index(&document, &plan.targets, &permit)
+            .await;
+        let report = report.map_err(|error| run.index_error(error))?;
+        let mut entry = Finished::new(plan.fingerprint(Stage::Index)).fact("chunks", report.chunks);
+        for (target, points) in &report.points {
+            entry = entry.fact(&format!("points_{}", target.name()), *points);
+        }
+        run.finish(Stage::Index, entry);
+        Ok(())
+    }
+
+    /// Declares the new generation the document's state, then removes what older ones left.
+    pub(crate) async fn commit(&self, run: &mut Run<'_>, plan: &Plan) -> Result<(), PipelineError> {
+        run.enter(Stage::Commit);
+        run.record.status = match run.record.ledger.failed.is_empty() {
+            true => RecordStatus::Done,
+            false => RecordStatus::Partial,
+        };
+        run.mark_in_progress();
+        run.save().await?;
+
+        let generation = Generation::from(plan.fingerprint(Stage::Index));
+        let source = run.record.source.clone();
+        let permit = run.index_permit();
+        let removed = self
+            .parts()
+            .indexer
+            .remove_other_generations(source.as_str(), &generation.0, &plan.targets, &permit)
+            .await;
+        removed.map_err(|error| run.index_error(error))?;
+        let images = Generation::from(plan.fingerprint(Stage::Pages));
+        let old = self.page_image_keys(run, &source, Some(&images)).await?;
+        run.delete(old).await?;
+
+        run.finish(
+            Stage::Commit,
+            Finished::new(plan.fingerprint(Stage::Commit)),
+        );
+        run.record.in_progress = None;
+        run.record.attempts = 0;
+        run.record.deaths = None;
+        run.save().await?;
+        self.note_history(&run.record);
+        Ok(())
+    }
+
+    /// Keys of a source's page images, but for those of one generation.
+    pub(crate) async fn page_image_keys(
+        &self,
+        run: &Run<'_>,
+        source: &SourceKey,
+        keep: Option<&Generation>,
+    ) -> Result<Vec<String>, PipelineError> {
+        let mut listing = self
+            .parts()
+            .store
+            .list(&self.layout().page_images_of_all_generations(source));
+        let mut keys = Vec::new();
+        while let Some(object) = listing
+            .try_next()
+            .await
+            .map_err(|error| run.storage(error))?
+        {
+            let generation = self.layout().generation_of_image(source, &object.key);
+            if generation.is_some_and(|generation| keep != Some(&generation)) {
+                keys.push(object.key);
+            }
+        }
+        Ok(keys)
+    }
+}

@@ -1,0 +1,203 @@
+//! What comes together while the pages of a document stream through, in memory that does not grow with them.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use pagemill_pdf::text::{Classifier, Observer};
+use pagemill_pdf::{Link, PageOutput, PageState, PageText, Spill};
+use pagemill_storage::PageLedger;
+use serde::ser::{Error, SerializeSeq};
+use serde::{Serialize, Serializer};
+
+use super::accounts::Accounts;
+
+/// What a line, a block or a link takes besides its text, about.
+const ITEM_BYTES: usize = 120;
+
+/// The text of all pages that could be read, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Pages {
+    texts: Spill<PageText>,
+    /// What marks headings and furniture; nothing when they are marked already.
+    classifier: Option<Classifier>,
+}
+
+impl Pages {
+    /// Pages that are classified.
+    pub(super) fn classified(pages: Vec<PageText>) -> io::Result<Self> {
+        let mut texts = Spill::default();
+        for page in pages {
+            let bytes = weight(&page);
+            texts.push(page, bytes)?;
+        }
+        Ok(Self {
+            texts,
+            classifier: None,
+        })
+    }
+
+    /// Each page, with headings and furniture marked.
+    pub(super) fn iter(&self) -> impl Iterator<Item = io::Result<PageText>> {
+        self.texts.iter().map(|page| {
+            let mut page = page?.into_owned();
+            if let Some(classifier) = &self.classifier {
+                classifier.apply(&mut page);
+            }
+            Ok(page)
+        })
+    }
+}
+
+/// As a list of [`PageText`].
+impl Serialize for Pages {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.texts.len()))?;
+        for page in self.iter() {
+            list.serialize_element(&page.map_err(S::Error::custom)?)?;
+        }
+        list.end()
+    }
+}
+
+/// All links, by page and then in the order of the annotations.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    by_page: Spill<Vec<Link>>,
+    count: usize,
+}
+
+impl Links {
+    /// Appends links in their order.
+    pub(super) fn add(&mut self, links: Vec<Link>) -> io::Result<()> {
+        if links.is_empty() {
+            return Ok(());
+        }
+        self.count += links.len();
+        let bytes = links.iter().map(|link| {
+            let anchor = link.anchor.as_ref().map_or(0, String::len);
+            2 * ITEM_BYTES + anchor + link.target.text_bytes()
+        });
+        let bytes = bytes.sum();
+        self.by_page.push(links, bytes)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// All of them in memory.
+    pub(super) fn all(&self) -> io::Result<Vec<Link>> {
+        let mut all = Vec::with_capacity(self.count);
+        for links in self.by_page.iter() {
+            all.extend(links?.into_owned());
+        }
+        Ok(all)
+    }
+}
+
+/// As a list of [`Link`].
+impl Serialize for Links {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.count))?;
+        for links in self.by_page.iter() {
+            for link in links.map_err(S::Error::custom)?.iter() {
+                list.serialize_element(link)?;
+            }
+        }
+        list.end()
+    }
+}
+
+/// A page image that is in the store.
+#[derive(Debug)]
+pub(super) struct UploadedImage {
+    pub(super) bytes: u64,
+    pub(super) scaled_down: bool,
+}
+
+/// What comes together while pages stream through. The images themselves do not stay.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    texts: Spill<PageText>,
+    observer: Observer,
+    pub(super) links: Links,
+    pub(super) links_dropped: u32,
+    pub(super) characters: usize,
+    text: u32,
+    needs_ocr: Vec<u32>,
+    blank: Vec<u32>,
+    pub(super) failed: BTreeMap<u32, String>,
+    pub(super) accounts: Accounts,
+    pub(super) scaled_down: Vec<u32>,
+    pub(super) images: u32,
+    pub(super) image_bytes: u64,
+}
+
+impl Gathered {
+    /// Takes a page in.
+    pub(super) fn add(
+        &mut self,
+        output: PageOutput,
+        image: Option<UploadedImage>,
+    ) -> io::Result<()> {
+        let page = output.page.0;
+        if let Some(image) = image {
+            self.images += 1;
+            self.image_bytes += image.bytes;
+            if image.scaled_down {
+                self.scaled_down.push(page);
+            }
+        }
+        self.links.add(output.links.unwrap_or_default())?;
+        self.links_dropped += output.links_dropped;
+        let Some(text) = output.text else {
+            return Ok(());
+        };
+        match text.state {
+            PageState::Text => self.text += 1,
+            PageState::NeedsOcr => self.needs_ocr.push(page),
+            PageState::Blank => self.blank.push(page),
+        }
+        self.characters += text.text.chars().count();
+        self.observer.observe(&text);
+        let bytes = weight(&text);
+        self.texts.push(text, bytes)
+    }
+
+    /// Whether no page gave anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// How every page of `pages` ended.
+    pub(super) fn ledger(&mut self, pages: u32, scaled_down: Vec<u32>) -> PageLedger {
+        PageLedger {
+            pages,
+            text: self.text,
+            needs_ocr: std::mem::take(&mut self.needs_ocr),
+            blank: std::mem::take(&mut self.blank),
+            failed: std::mem::take(&mut self.failed),
+            scaled_down,
+            unaccounted: std::mem::take(&mut self.accounts).finish(),
+        }
+    }
+
+    /// The text, when every page was taken in, and the links.
+    pub(super) fn finish(self) -> (Pages, Links) {
+        let pages = Pages {
+            texts: self.texts,
+            classifier: Some(self.observer.finish()),
+        };
+        (pages, self.links)
+    }
+}
+
+/// The memory that the text of a page takes, about.
+fn weight(page: &PageText) -> usize {
+    let blocks = page.blocks.iter().map(|block| {
+        let lines = block.lines.iter().map(|line| ITEM_BYTES + line.text.len());
+        ITEM_BYTES + lines.sum::<usize>()
+    });
+    ITEM_BYTES + page.text.len() + blocks.sum::<usize>()
+}

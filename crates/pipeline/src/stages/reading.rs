@@ -1,0 +1,328 @@
+//! The stages that read the PDF: inspect, pages, text, links and structure, from one pass over its pages.
+
+use futures::{StreamExt, TryStreamExt};
+use pagemill_pdf::memory_file::SealedFile;
+use pagemill_pdf::structure::headings_of_page;
+use pagemill_pdf::{
+    ExtractRequest, Heading, ImageSettings, Inspection, Pace, PageImage, PageOutput, PdfDocument,
+    Structure,
+};
+use pagemill_storage::{Generation, SourceKey, SourceVersion, Stage};
+use serde::Serialize;
+
+use super::pages::{Gathered, Links, Pages, UploadedImage};
+use super::{Extracted, no_scratch, uploads};
+use crate::artifacts::{FORMAT, Header, StructureFile};
+use crate::outcome::PipelineError;
+use crate::permit::Progress;
+use crate::plan::Plan;
+use crate::process::Pipeline;
+use crate::run::{Finished, Outputs, Run};
+
+/// Page images that are uploaded at the same time by one document.
+const UPLOADS_AT_ONCE: usize = 8;
+
+/// Bytes of page images that are uploaded at the same time by one document, but for one more image.
+const UPLOAD_BYTES: u64 = 16 << 20;
+
+/// Most headings of a document. One that is made of headings has millions.
+const MAX_HEADINGS: usize = 50_000;
+
+/// `extracted_text/<path>.pdf.json` as it is written: [`TextFile`](crate::TextFile), page by page.
+#[derive(Serialize)]
+struct TextToWrite<'a> {
+    #[serde(flatten)]
+    header: Header,
+    pages: &'a Pages,
+}
+
+/// `extracted_links/<path>.pdf.json` as it is written: [`LinksFile`](crate::LinksFile), page by page.
+#[derive(Serialize)]
+struct LinksToWrite<'a> {
+    #[serde(flatten)]
+    header: Header,
+    links: &'a Links,
+    dropped: u32,
+}
+
+impl Pipeline {
+    /// Inspects the document, and makes those of its images, text, links and structure that the plan asks for.
+    pub(crate) async fn extract(
+        &self,
+        run: &mut Run<'_>,
+        file: SealedFile,
+        version: &SourceVersion,
+        plan: &Plan,
+    ) -> Result<Extracted, PipelineError> {
+        let settings = &self.parts().settings;
+        let passwords = settings.passwords.candidates(&run.record.source);
+        let in_inspect = |error| PipelineError::from_pdf(Stage::Inspect, error);
+        let document = self
+            .parts()
+            .engine
+            .open(file, &passwords)
+            .await
+            .map_err(in_inspect)?;
+        let inspection = document.inspection().clone();
+        run.permit.progress(Progress::Opened {
+            pages: inspection.pages,
+        });
+        run.finish(
+            Stage::Inspect,
+            inspected(&inspection, plan, run.is_cautious()),
+        );
+
+        // Text is cheap next to images, and everything downstream needs it: it is always taken anew.
+        run.enter(Stage::Pages);
+        let generation = Generation::from(plan.fingerprint(Stage::Pages));
+        let images = plan.runs(Stage::Pages).then(|| settings.pages.clone());
+        let mut gathered = self.pages(run, &*document, images, &generation).await?;
+        if gathered.is_empty() && inspection.pages > 0 {
+            let reasons: std::collections::BTreeSet<_> =
+                gathered.failed.values().cloned().collect();
+            return Err(PipelineError::Permanent {
+                reason: "no_page_survived".into(),
+                stage: Stage::Pages,
+                message: format!(
+                    "none of the {} pages could be processed ({}): the file is damaged or hostile",
+                    inspection.pages,
+                    reasons.into_iter().collect::<Vec<_>>().join(", ")
+                ),
+            });
+        }
+        if plan.runs(Stage::Pages) {
+            let entry = Finished::new(plan.fingerprint(Stage::Pages))
+                .output(
+                    self.layout().page_images(&run.record.source, &generation),
+                    None,
+                )
+                .fact("images", gathered.images)
+                .fact("bytes", gathered.image_bytes);
+            run.finish(Stage::Pages, entry);
+        }
+        let scaled_down = match plan.runs(Stage::Pages) {
+            true => std::mem::take(&mut gathered.scaled_down),
+            false => std::mem::take(&mut run.record.ledger.scaled_down),
+        };
+
+        run.enter(Stage::Text);
+        run.record.ledger = gathered.ledger(inspection.pages, scaled_down);
+        let (characters, dropped) = (gathered.characters, gathered.links_dropped);
+        let (pages, links) = gathered.finish();
+        let structure = Structure {
+            outline: document.outline().to_vec(),
+            headings: headings(&pages)?,
+            page_labels: document.page_labels().to_vec(),
+        };
+        drop(document);
+        let source = run.record.source.clone();
+        let header = |stage| Header {
+            format: FORMAT,
+            source: source.clone(),
+            sha256: version.sha256.clone(),
+            fingerprint: plan.fingerprint(stage).clone(),
+        };
+        let structure = StructureFile {
+            header: header(Stage::Structure),
+            inspection,
+            structure,
+        };
+        if plan.runs(Stage::Text) {
+            let key = self.layout().text(&source);
+            let text = TextToWrite {
+                header: header(Stage::Text),
+                pages: &pages,
+            };
+            let tag = run.replace_json(Stage::Text, &key, &text).await?;
+            let entry = Finished::new(plan.fingerprint(Stage::Text)).output(key, Some(tag));
+            run.finish(Stage::Text, entry.fact("characters", characters));
+        }
+        if plan.runs(Stage::Links) {
+            run.enter(Stage::Links);
+            let key = self.layout().links(&source);
+            let file = LinksToWrite {
+                header: header(Stage::Links),
+                links: &links,
+                dropped,
+            };
+            let tag = run.replace_json(Stage::Links, &key, &file).await?;
+            let entry = Finished::new(plan.fingerprint(Stage::Links)).output(key, Some(tag));
+            run.finish(
+                Stage::Links,
+                entry.fact("links", links.len()).fact("dropped", dropped),
+            );
+        }
+        if plan.runs(Stage::Structure) {
+            run.enter(Stage::Structure);
+            let key = self.layout().structure(&source);
+            let tag = run.replace_json(Stage::Structure, &key, &structure).await?;
+            let entry = Finished::new(plan.fingerprint(Stage::Structure)).output(key, Some(tag));
+            let entry = entry
+                .fact("outline", structure.structure.outline.len())
+                .fact("headings", structure.structure.headings.len());
+            run.finish(Stage::Structure, entry);
+        }
+        run.enter(Stage::Metadata);
+        run.mark_in_progress();
+        run.save().await?;
+        Ok(Extracted {
+            pages,
+            links,
+            structure: Some(structure),
+        })
+    }
+
+    /// Takes every page, and uploads the images as they come.
+    ///
+    /// After a death it is cautious: one page at a time, and the record says which before it is begun, so that the
+    /// page at which the next worker dies is known. The run after that leaves this page out.
+    async fn pages(
+        &self,
+        run: &mut Run<'_>,
+        document: &dyn PdfDocument,
+        images: Option<ImageSettings>,
+        generation: &Generation,
+    ) -> Result<Gathered, PipelineError> {
+        let cautious = run.is_cautious();
+        let deaths = run.record.deaths.as_ref().filter(|_| cautious);
+        let skip = deaths
+            .map(|deaths| deaths.pages.clone())
+            .unwrap_or_default();
+        let pages = document.inspection().pages;
+        let next_at_work = |after: u32| (after + 1..=pages).find(|page| !skip.contains(page));
+        let (pace, at_once) = match cautious {
+            true => (Pace::Cautious, 1),
+            false => (Pace::Full, UPLOADS_AT_ONCE),
+        };
+        if cautious {
+            tracing::warn!(
+                source = %run.record.source,
+                left_out = ?skip,
+                "a worker died while it read this document: one page at a time"
+            );
+            run.at_page(next_at_work(0)).await?;
+        }
+        let request = ExtractRequest {
+            images,
+            text: true,
+            links: true,
+            pace,
+            skip: skip.clone(),
+        };
+        let wants_images = request.images.is_some();
+        let mut gathered = Gathered::default();
+        gathered.accounts.document(pages, document.pages_in_tree());
+        let (outputs, source) = (run.outputs(), run.record.source.clone());
+        let source = &source;
+        let pages = document.extract(request).map(|(page, result)| {
+            let bytes = result.as_ref().map_or(0, |output| image_bytes(output));
+            let uploaded = async move {
+                let output = match result {
+                    Ok(output) => output,
+                    Err(failure) => return Ok((page, Err(failure))),
+                };
+                let image = match &output.image {
+                    Some(image) => Some(
+                        self.upload_page(outputs, source, generation, page.0, image)
+                            .await?,
+                    ),
+                    None => None,
+                };
+                Ok::<_, PipelineError>((page, Ok((output, image))))
+            };
+            (bytes, uploaded)
+        });
+        let mut results = std::pin::pin!(uploads::in_order(pages, at_once, UPLOAD_BYTES));
+        while let Some((page, result)) = results.try_next().await? {
+            run.permit.progress(Progress::Page { page: page.0 });
+            run.boundary()?;
+            match result {
+                Err(failure) => {
+                    tracing::warn!(
+                        page = page.0,
+                        reason = failure.code(),
+                        "page failed: {failure}"
+                    );
+                    gathered.failed.insert(page.0, failure.code().to_owned());
+                    let counted = document.counted(page);
+                    gathered.accounts.failed(page.0, counted);
+                }
+                Ok((output, image)) => {
+                    let is_without_image = wants_images && image.is_none();
+                    let counted = document.counted(page);
+                    gathered.accounts.page(&output, is_without_image, counted);
+                    gathered.add(output, image).map_err(no_scratch)?;
+                }
+            }
+            if !cautious {
+                run.renew_marker().await?;
+            } else if !skip.contains(&page.0) {
+                // The stream begins the next page only when it is asked for it.
+                run.at_page(next_at_work(page.0)).await?;
+            }
+        }
+        Ok(gathered)
+    }
+
+    /// Uploads a page's image, and its thumbnail where it has one; answers the bytes written.
+    async fn upload_page(
+        &self,
+        outputs: Outputs<'_>,
+        source: &SourceKey,
+        generation: &Generation,
+        page: u32,
+        image: &PageImage,
+    ) -> Result<UploadedImage, PipelineError> {
+        let (extension, content_type) = (image.format.extension(), image.format.content_type());
+        let key = self
+            .layout()
+            .page_image(source, generation, page, extension);
+        let mut bytes = image.data.len() as u64;
+        outputs
+            .put_new(&key, image.data.clone(), content_type)
+            .await?;
+        if let Some(thumbnail) = &image.thumbnail {
+            let key = self.layout().thumbnail(source, generation, page, extension);
+            bytes += thumbnail.len() as u64;
+            outputs
+                .put_new(&key, thumbnail.clone(), content_type)
+                .await?;
+        }
+        Ok(UploadedImage {
+            bytes,
+            scaled_down: image.scaled_down,
+        })
+    }
+}
+
+/// The bytes of a page's image and thumbnail.
+fn image_bytes(output: &PageOutput) -> u64 {
+    output.image.as_ref().map_or(0, |image| {
+        let thumbnail = image.thumbnail.as_ref().map_or(0, |file| file.len());
+        (image.data.len() + thumbnail) as u64
+    })
+}
+
+/// The headings of all pages, in reading order.
+fn headings(pages: &Pages) -> Result<Vec<Heading>, PipelineError> {
+    let mut found = Vec::new();
+    for page in pages.iter() {
+        found.extend(headings_of_page(&page.map_err(no_scratch)?));
+        if found.len() > MAX_HEADINGS {
+            found.truncate(MAX_HEADINGS);
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// What an inspection leaves in the record.
+fn inspected(inspection: &Inspection, plan: &Plan, cautious: bool) -> Finished {
+    let entry = Finished::new(plan.fingerprint(Stage::Inspect))
+        .fact("pages", inspection.pages)
+        .fact("pdf_version", inspection.pdf_version.clone());
+    match cautious {
+        true => entry.fact("cautious", true),
+        false => entry,
+    }
+}

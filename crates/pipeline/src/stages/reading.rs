@@ -215,7 +215,7 @@ impl Pipeline {
         let (outputs, source) = (run.outputs(), run.record.source.clone());
         let source = &source;
         let pages = document.extract(request).map(|(page, result)| {
-            let bytes = result.as_ref().map_or(0, |output| image_bytes(output));
+            let bytes = result.as_ref().map_or(0, image_bytes);
             let uploaded = async move {
                 let output = match result {
                     Ok(output) => output,

@@ -417,7 +417,7 @@ fn an_engine_without_its_library_says_what_to_do() {
 }
 
 /// A child that is a shell script: it reports as it should, and then says `then` to whatever comes.
-fn lying_engine(then: &str, timeout_seconds: u32) -> (Engine, tempfile::TempDir) {
+fn lying_settings(then: &str, timeout_seconds: u32) -> (EngineSettings, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let ready = br#"{"Ready":{"libpdfium":"/x","layers":[]}}"#;
     let mut frame = b"PMC1".to_vec();
@@ -432,7 +432,7 @@ fn lying_engine(then: &str, timeout_seconds: u32) -> (Engine, tempfile::TempDir)
     );
     fs::write(&script, lines).expect("a script");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("it may run");
-    let engine = Engine::new(EngineSettings {
+    let settings = EngineSettings {
         child_command: vec!["/bin/sh".to_owned(), script.display().to_string()],
         libpdfium: PathBuf::from("/x"),
         children: 1,
@@ -441,9 +441,35 @@ fn lying_engine(then: &str, timeout_seconds: u32) -> (Engine, tempfile::TempDir)
             ..Limits::default()
         },
         required_layers: BTreeSet::new(),
-    })
-    .expect("the script reports as it should");
+    };
+    (settings, folder)
+}
+
+fn lying_engine(then: &str, timeout_seconds: u32) -> (Engine, tempfile::TempDir) {
+    let (settings, folder) = lying_settings(then, timeout_seconds);
+    let engine = Engine::new(settings).expect("the script reports as it should");
     (engine, folder)
+}
+
+#[test]
+fn ho_1_no_engine_starts_without_a_layer_that_is_required() {
+    let (mut settings, _folder) = lying_settings("exec /bin/sleep 60", 20);
+    settings.required_layers = BTreeSet::from([LayerName::Seccomp]);
+    let refused = Engine::new(settings);
+    assert!(
+        matches!(&refused, Err(PdfError::Engine { reason }) if reason.contains("seccomp")),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn ho_1_a_child_that_its_sandbox_ends_is_a_crash_and_says_so() {
+    let (engine, _folder) = lying_engine("kill -s SYS $$", 20);
+    let outcome = engine.open(sealed(&pdf(&[Page::text("x")])), &[]).await;
+    assert!(
+        matches!(&outcome, Err(PdfError::Poison { reason }) if reason.contains("its sandbox ended it")),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]

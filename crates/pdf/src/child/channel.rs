@@ -102,7 +102,8 @@ impl Channel {
         if !seals.contains(required_seals()) {
             return Err(io::Error::other("the file that came is not sealed"));
         }
-        // The end's position is the length: fstat(3) would go by way of a call that can name files.
+        // The end's position is the length: fstat(3) would go by way of a call that can name files. Nobody reads the file
+        // by its position, which parent and children share.
         let length = lseek(&descriptor, 0, Whence::SeekEnd)?;
         if u64::try_from(length) != Ok(bytes) {
             return Err(io::Error::other("the file that came has another length"));

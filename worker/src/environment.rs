@@ -12,6 +12,8 @@ use pagemill_index::CollectionNames;
 use pagemill_pdf::LayerName;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::memory_limit;
+
 /// One environment variable that is read.
 pub(crate) struct Variable {
     pub(crate) name: &'static str,
@@ -123,12 +125,12 @@ pub(crate) const VARIABLES: &[Variable] = &[
     ),
     variable(
         "PAGEMILL_CHILDREN",
-        "number of processors",
+        "number of processors, fewer where the container's memory is small",
         "Renderer processes at work at the same time.",
     ),
     variable(
         "PAGEMILL_DOCUMENTS",
-        "number of processors",
+        "number of processors, fewer where the container's memory is small",
         "Documents that `run` works on at the same time.",
     ),
     variable(
@@ -285,6 +287,7 @@ impl Environment {
             },
         };
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let at_once = memory_limit::at_once(processors, memory_limit::of_container_mib());
         for (key, arn) in [
             ("QDRANT_API_KEY", "QDRANT_API_KEY_SECRET_ARN"),
             ("LLM_API_KEY", "LLM_API_KEY_SECRET_ARN"),
@@ -369,9 +372,9 @@ impl Environment {
             app_config_key: text("APP_CONFIG_KEY")
                 .unwrap_or_else(|| "config/app_config.json".into()),
             runtime: text("PAGEMILL_RUNTIME").map_or_else(|| ".pagemill".into(), PathBuf::from),
-            children: count("PAGEMILL_CHILDREN", processors)?,
+            children: count("PAGEMILL_CHILDREN", at_once)?,
             required_layers: required_layers(text("PAGEMILL_SANDBOX").as_deref())?,
-            documents: count("PAGEMILL_DOCUMENTS", processors)?,
+            documents: count("PAGEMILL_DOCUMENTS", at_once)?,
             drain: Duration::from_secs(drain as u64),
             lease: Duration::from_secs(lease as u64),
             status_every: Duration::from_secs(status_seconds as u64),

@@ -14,6 +14,7 @@ mod handler;
 mod health;
 mod local;
 mod logging;
+mod memory_limit;
 mod metrics;
 mod progress;
 mod reasons;

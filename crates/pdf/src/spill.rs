@@ -1,6 +1,6 @@
 //! A list that grows with the document, and whose memory does not.
 //!
-//! A few MiB of items stay as they are; what is over goes, as JSON, to a temporary file without a name. So a short
+//! Two MiB of items stay as they are; what is over goes, as JSON, to a temporary file without a name. So a short
 //! document costs nothing, and a long one costs disk where temporary files are (`TMPDIR`), of which nothing is left
 //! when the list is dropped, however its process ends.
 
@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// What the items in memory may weigh before they go to the file.
-const KEPT_BYTES: usize = 4 << 20;
+const KEPT_BYTES: usize = 2 << 20;
 
 /// A list of items, most of them in a file once they are many.
 #[derive(Debug)]

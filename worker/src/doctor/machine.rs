@@ -7,11 +7,8 @@ use pagemill_pipeline::Settings;
 use super::Report;
 use crate::assemble;
 use crate::environment::{self, Environment};
+use crate::memory_limit::{self, RENDERER_MIB, WORKER_MIB};
 
-/// What the worker itself takes, beside its renderers: runtime, models, a batch of each document.
-const WORKER_MIB: u64 = 512;
-/// What an ordinary page takes in a renderer.
-const RENDERER_MIB: u64 = 256;
 /// Less room than this is soon full.
 const FREE_MIB: u64 = 256;
 
@@ -53,23 +50,10 @@ fn engine(environment: &Environment, settings: &Settings, report: &mut Report) {
 }
 
 fn memory(environment: &Environment, settings: &Settings, report: &mut Report) {
-    let limits = [
-        "/sys/fs/cgroup/memory.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ];
-    let limit = limits.iter().find_map(|path| {
-        std::fs::read_to_string(path)
-            .ok()?
-            .trim()
-            .parse::<u64>()
-            .ok()
-    });
-    // Version 1 writes a number near 2⁶³ where there is no limit.
-    let Some(limit) = limit.filter(|bytes| *bytes < 1 << 60) else {
+    let Some(limit_mib) = memory_limit::of_container_mib() else {
         report.skip("memory", "there is no limit for this container");
         return;
     };
-    let limit_mib = limit >> 20;
     let child = settings.limits.child_memory_mib;
     let children = environment.children as u64;
     let wanted = WORKER_MIB + children * RENDERER_MIB;

@@ -24,6 +24,10 @@ use crate::structure::{OutlineItem, PageLabel};
 /// Most bytes of links of one document, as they come over the channel.
 const MAX_LINK_BYTES: u64 = 256 << 20;
 
+/// Resident bytes over which a child is ended after the second reading: the objects of a document of thousands of pages
+/// are some ten MiB, and the child would keep them to its end. An ordinary one stays well below.
+const MAX_BYTES_AFTER_READING: u64 = 72 << 20;
+
 /// What a link takes besides its text, about.
 const LINK_BYTES: usize = 240;
 
@@ -281,6 +285,7 @@ async fn try_second(
         let wound = match outcome {
             Ok((Answer::LinksEnd, _)) => {
                 lease.rest();
+                lease.retire_over(MAX_BYTES_AFTER_READING);
                 reading.links = Some(collector.found);
                 return Ok(reading);
             }

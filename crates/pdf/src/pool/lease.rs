@@ -119,6 +119,14 @@ impl Lease {
         self.place.take()
     }
 
+    /// Ends the child after its work when it has grown over so many bytes: what its libraries freed stays with it.
+    pub(crate) fn retire_over(&mut self, bytes: u64) {
+        let renderer = self.renderer.as_ref();
+        if renderer.is_some_and(|renderer| renderer.resident_bytes() > bytes) {
+            self.at_rest = false;
+        }
+    }
+
     /// Counts an answered page.
     pub(crate) fn count_page(&mut self) {
         if let Some(renderer) = &mut self.renderer {

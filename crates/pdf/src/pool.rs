@@ -22,8 +22,9 @@ pub(crate) use lease::{Death, DeathKind, Lease, Trouble, Wound};
 use process::Renderer;
 use spawner::Spawner;
 
-/// Pages after which a child is replaced, whatever its size: libraries leak.
-const PAGES_PER_CHILD: u32 = 2_000;
+/// Pages after which a child is replaced, whatever its size: libraries leak, and PDFium keeps something of every page
+/// of an open document.
+const PAGES_PER_CHILD: u32 = 500;
 
 /// Part of its memory limit that an idle child may hold.
 const IDLE_SHARE: u64 = 2;

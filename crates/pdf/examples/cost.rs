@@ -1,7 +1,7 @@
 //! What pages cost: CPU time of this process and its children for images, text and links of the files named.
 //!
 //! `PAGEMILL_RUNTIME=<folder with libpdfium.so> cargo run --release -p pagemill-pdf --example cost -- FILE ...`
-//! With `--save FOLDER` first, the images are kept there.
+//! With `--jpeg` first, images are JPEGs; with `--save FOLDER` then, they are kept there.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use nix::sys::resource::{UsageWho, getrusage};
 use pagemill_pdf::{
-    Engine, EngineSettings, ExtractRequest, ImageSettings, Limits, PdfError, SealedFile, child_main,
+    Engine, EngineSettings, ExtractRequest, ImageFormat, ImageSettings, Limits, PdfError,
+    SealedFile, child_main,
 };
 
 fn main() -> ExitCode {
@@ -19,9 +20,14 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|first| first == "child") {
         return child_main();
     }
+    let mut images = ImageSettings::default();
+    if arguments.first().is_some_and(|first| first == "--jpeg") {
+        arguments.remove(0);
+        images.format = ImageFormat::Jpeg;
+    }
     let save = (arguments.first().is_some_and(|first| first == "--save") && arguments.len() > 1)
         .then(|| PathBuf::from(arguments.drain(..2).nth(1).unwrap_or_default()));
-    match run(&arguments, save.as_deref()) {
+    match run(&arguments, &images, save.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -38,7 +44,11 @@ fn cpu(who: UsageWho) -> Duration {
     time(usage.user_time()) + time(usage.system_time())
 }
 
-fn run(files: &[String], save: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
+fn run(
+    files: &[String],
+    images: &ImageSettings,
+    save: Option<&Path>,
+) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -60,7 +70,7 @@ fn run(files: &[String], save: Option<&Path>) -> Result<(), Box<dyn std::error::
             let sealed = SealedFile::from_bytes(&std::fs::read(file)?, 1 << 30)?;
             let document = engine.open(sealed, &[]).await?;
             let mut stream = document.extract(ExtractRequest {
-                images: Some(ImageSettings::default()),
+                images: Some(images.clone()),
                 text: true,
                 links: true,
                 ..ExtractRequest::default()
@@ -75,7 +85,12 @@ fn run(files: &[String], save: Option<&Path>) -> Result<(), Box<dyn std::error::
                 bytes += image.data.len() as u64;
                 if let Some(folder) = save {
                     let stem = Path::new(file).file_stem().unwrap_or_default();
-                    let name = format!("{}-{:05}.png", stem.to_string_lossy(), number.0);
+                    let name = format!(
+                        "{}-{:05}.{}",
+                        stem.to_string_lossy(),
+                        number.0,
+                        images.format.extension()
+                    );
                     std::fs::write(folder.join(name), &image.data)?;
                 }
             }

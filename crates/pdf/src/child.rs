@@ -9,22 +9,23 @@ use std::process::ExitCode;
 use memmap2::Mmap;
 use pdfium_render::prelude::{PdfDocument, Pdfium};
 
-use crate::encode;
+use crate::encode::Encoder;
 use crate::engine::Limits;
 use crate::error::PageFailure;
 use crate::inspect::Parsed;
-use crate::page::{ImageSettings, PageNumber, PageState, Rect};
+use crate::page::{ImageSettings, PageNumber, Rect};
 use crate::pdfium;
-use crate::protocol::{Answer, ImageHeader, LinkTask, PageAnswer, PageLinks, PageTask, Request};
-use crate::render::{Canvas, DrawError, image_size};
+use crate::protocol::{Answer, PageLinks, PageTask, Request};
+use crate::render::DrawError;
 use crate::sandbox::Layer;
-use crate::text::{PageGlyphs, PageText};
 
 mod channel;
 mod guard;
+mod page;
 
 use channel::Channel;
 use guard::Budget;
+use page::PageReader;
 
 /// Most links of one document that are kept; more are counted.
 const MAX_LINKS_PER_DOCUMENT: u32 = 200_000;
@@ -68,14 +69,16 @@ fn serve() -> io::Result<()> {
         Ok(library) => library,
         Err(error) => return channel.answer(&Answer::Refused(error)),
     };
+    let (encoder, jpeg_encoder) = Encoder::load(&path);
     let (budget, more) = guard::after_loading(&limits)?;
     layers.extend(more);
     channel.answer(&Answer::Ready {
         libpdfium: path,
+        jpeg_encoder,
         layers,
     })?;
 
-    let mut canvas = Canvas::default();
+    let mut pages = PageReader::new(encoder);
     let mut request = channel.receive()?;
     loop {
         request = match request {
@@ -85,7 +88,7 @@ fn serve() -> io::Result<()> {
                 budget.begin(limits.open_timeout_seconds, bytes)?;
                 let mut file = OpenFile {
                     channel: &mut channel,
-                    canvas: &mut canvas,
+                    pages: &mut pages,
                     limits: &limits,
                     budget,
                     map: &map,
@@ -101,7 +104,7 @@ fn serve() -> io::Result<()> {
 /// The file that is open, until the next one is.
 struct OpenFile<'a> {
     channel: &'a mut Channel,
-    canvas: &'a mut Canvas,
+    pages: &'a mut PageReader,
     limits: &'a Limits,
     budget: Budget,
     map: &'a Mmap,
@@ -155,7 +158,8 @@ impl OpenFile<'_> {
         for page in (1..=pages).map(PageNumber) {
             let (mut links, dropped) = parsed.links(page, self.limits.max_links_per_page.min(left));
             let annotations = parsed.annotations(page);
-            if links.is_empty() && dropped == 0 && annotations == 0 {
+            let scan = parsed.scan(page);
+            if links.is_empty() && dropped == 0 && annotations == 0 && scan.is_none() {
                 continue;
             }
             for link in &mut links {
@@ -163,13 +167,14 @@ impl OpenFile<'_> {
             }
             left = left.saturating_sub(u32::try_from(links.len()).unwrap_or(u32::MAX));
             let links = PageLinks { links, dropped };
-            self.channel.answer(&Answer::Links {
+            self.channel.answer(&Answer::Found {
                 page,
                 annotations,
                 links,
+                scan,
             })?;
         }
-        self.channel.answer(&Answer::LinksEnd)
+        self.channel.answer(&Answer::FoundEnd)
     }
 
     fn page(
@@ -182,12 +187,13 @@ impl OpenFile<'_> {
         self.budget
             .begin(self.limits.page_timeout_seconds, self.map.len() as u64)?;
         let number = task.page;
-        match self.extract(document, task, images, text) {
+        let outcome = self
+            .pages
+            .extract(document, self.limits, task, images, text);
+        match outcome {
             Ok((answer, encoded)) => {
-                let image: &[u8] = encoded.as_ref().map_or(&[], |encoded| &encoded.image);
-                let thumbnail = encoded
-                    .as_ref()
-                    .and_then(|encoded| encoded.thumbnail.as_deref());
+                let image: &[u8] = encoded.as_ref().map_or(&[], |encoded| encoded.image);
+                let thumbnail = encoded.as_ref().and_then(|encoded| encoded.thumbnail);
                 let answer = Answer::Page(Box::new(answer));
                 self.channel
                     .answer_with(&answer, &[image, thumbnail.unwrap_or_default()])
@@ -202,85 +208,6 @@ impl OpenFile<'_> {
             }
         }
     }
-
-    fn extract(
-        &mut self,
-        document: &PdfDocument<'_>,
-        task: PageTask,
-        images: Option<&ImageSettings>,
-        text: bool,
-    ) -> Result<(PageAnswer, Option<encode::Encoded>), DrawError> {
-        let number = task.page;
-        let index = i32::try_from(number.0.saturating_sub(1)).map_err(|_| DrawError::Refused)?;
-        let page = document
-            .pages()
-            .get(index)
-            .map_err(|_| DrawError::Refused)?;
-
-        let needs_glyphs = text
-            || matches!(&task.links, LinkTask::Found(found) if !found.links.is_empty())
-            || task.links == LinkTask::AskPdfium;
-        let glyphs = needs_glyphs.then(|| PageGlyphs::read(&page));
-        let links = match task.links {
-            LinkTask::Unwanted => None,
-            LinkTask::Found(links) => Some(links),
-            LinkTask::AskPdfium => {
-                Some(pdfium::links(&page, number, self.limits.max_links_per_page))
-            }
-        };
-        let links = links.map(|mut links| {
-            for link in &mut links.links {
-                make_finite(&mut link.bbox);
-                link.anchor = glyphs.as_ref().and_then(|glyphs| glyphs.anchor(link.bbox));
-            }
-            links
-        });
-        let mut page_text = match &glyphs {
-            Some(glyphs) if text => Some(finite(glyphs.text(number, self.limits))),
-            _ => None,
-        };
-
-        let mut blank = None;
-        let mut drawn = None;
-        if let Some(settings) = images {
-            let size = image_size(page.width().value, page.height().value, settings);
-            let pixels = self.canvas.draw(&page, size)?;
-            blank = Some(pixels.all_white());
-            let encoded = encode::encode(pixels, settings).map_err(|_| DrawError::Refused)?;
-            drawn = Some((size, settings.format, encoded));
-        }
-        if let Some(page_text) = &mut page_text
-            && page_text.state != PageState::Text
-        {
-            let blank = match blank {
-                Some(blank) => blank,
-                None => self.canvas.is_blank(&page)?,
-            };
-            page_text.state = if blank {
-                PageState::Blank
-            } else {
-                PageState::NeedsOcr
-            };
-        }
-
-        let image = drawn.as_ref().map(|(size, format, encoded)| ImageHeader {
-            width: size.width,
-            height: size.height,
-            format: *format,
-            grey: encoded.grey,
-            scaled_down: size.scaled_down,
-            bytes: encoded.image.len() as u64,
-            thumbnail_bytes: encoded.thumbnail.as_ref().map(|file| file.len() as u64),
-        });
-        let answer = PageAnswer {
-            page: number,
-            image,
-            text: page_text,
-            links,
-            annotations: u32::try_from(page.annotations().len()).unwrap_or(u32::MAX),
-        };
-        Ok((answer, drawn.map(|(_, _, encoded)| encoded)))
-    }
 }
 
 /// JSON has no word for infinity: a coordinate that is not a number becomes zero.
@@ -290,25 +217,4 @@ fn make_finite(rect: &mut Rect) {
             *edge = 0.0;
         }
     }
-}
-
-fn finite(mut text: PageText) -> PageText {
-    for length in [&mut text.width, &mut text.height] {
-        if !length.is_finite() {
-            *length = 0.0;
-        }
-    }
-    for block in &mut text.blocks {
-        make_finite(&mut block.bbox);
-        if !block.font_size.is_finite() {
-            block.font_size = 0.0;
-        }
-        for line in &mut block.lines {
-            make_finite(&mut line.bbox);
-            if !line.font_size.is_finite() {
-                line.font_size = 0.0;
-            }
-        }
-    }
-    text
 }

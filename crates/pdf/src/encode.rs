@@ -1,16 +1,25 @@
 //! From PDFium's pixels to the bytes of an image file.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
-use jpeg_encoder::{ColorType as JpegColor, Encoder as JpegEncoder};
+use jpeg_encoder::ColorType as JpegColor;
+use serde::{Deserialize, Serialize};
 
 use crate::page::{ImageFormat, ImageSettings};
+
+mod samples;
+mod thumbnail;
+mod turbojpeg;
+
+use thumbnail::shrink;
+use turbojpeg::TurboJpeg;
 
 /// Bytes of one pixel as PDFium draws it: blue, green, red, and one that means nothing.
 pub(crate) const BYTES_PER_PIXEL: usize = 4;
 
-/// Pixels looked at before deciding whether to look further.
-const PIXELS_PER_LOOK: usize = 1024;
+/// What a buffer may keep between pages, in bytes: more than a page of A3 at 150 dpi needs.
+const KEPT_BYTES: usize = 20 << 20;
 
 /// Pixels as PDFium drew them, rows without gaps.
 #[derive(Debug, Clone, Copy)]
@@ -23,14 +32,14 @@ pub(crate) struct Pixels<'a> {
     pub(crate) height: u32,
 }
 
-/// An encoded image and its thumbnail.
+/// An encoded image and its thumbnail, until the next page is encoded.
 #[derive(Debug)]
-pub(crate) struct Encoded {
+pub(crate) struct Encoded<'a> {
     /// The image file.
-    pub(crate) image: Vec<u8>,
+    pub(crate) image: &'a [u8],
     /// The thumbnail's file.
-    pub(crate) thumbnail: Option<Vec<u8>>,
-    /// Whether both have one channel.
+    pub(crate) thumbnail: Option<&'a [u8]>,
+    /// Whether the image has one channel.
     pub(crate) grey: bool,
 }
 
@@ -44,89 +53,133 @@ pub(crate) fn longest_edge(format: ImageFormat) -> u32 {
     }
 }
 
-impl Pixels<'_> {
-    /// Whether nothing but white is to be seen.
-    pub(crate) fn all_white(&self) -> bool {
-        self.every(|pixel| pixel & 0x00ff_ffff == 0x00ff_ffff)
-    }
-
-    /// Whether no pixel has a colour.
-    pub(crate) fn all_grey(&self) -> bool {
-        self.every(|pixel| (pixel ^ (pixel >> 8)) & 0xffff == 0)
-    }
-
-    /// Whether `holds` for every pixel. Looks at whole runs, so that the compiler can take many pixels at a time, and
-    /// stops after the first run that says no.
-    fn every(&self, holds: impl Fn(u32) -> bool) -> bool {
-        self.bgrx
-            .chunks(PIXELS_PER_LOOK * BYTES_PER_PIXEL)
-            .all(|run| {
-                run.chunks_exact(BYTES_PER_PIXEL)
-                    .fold(true, |so_far, bytes| {
-                        let pixel = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]);
-                        so_far & holds(pixel)
-                    })
-            })
-    }
-
-    fn grey_samples(&self) -> Vec<u8> {
-        self.bgrx
-            .chunks_exact(BYTES_PER_PIXEL)
-            .map(|pixel| pixel[0])
-            .collect()
-    }
-
-    fn rgb_samples(&self) -> Vec<u8> {
-        let mut rgb = vec![0; self.bgrx.len() / BYTES_PER_PIXEL * 3];
-        for (to, from) in rgb
-            .chunks_exact_mut(3)
-            .zip(self.bgrx.chunks_exact(BYTES_PER_PIXEL))
-        {
-            to[0] = from[2];
-            to[1] = from[1];
-            to[2] = from[0];
-        }
-        rgb
-    }
+/// What encodes JPEGs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum JpegEncoder {
+    /// libjpeg-turbo, loaded at run time.
+    LibjpegTurbo {
+        /// The file, or the name by which the system found it.
+        path: PathBuf,
+    },
+    /// The one that is compiled in, at three times the cost.
+    CompiledIn {
+        /// Why libjpeg-turbo was not loaded.
+        reason: String,
+    },
 }
 
-/// Encodes a page, grey when it is grey.
-///
-/// # Errors
-/// What the encoder says; a size that the format can't hold.
-pub(crate) fn encode(pixels: Pixels<'_>, settings: &ImageSettings) -> io::Result<Encoded> {
-    let grey = pixels.all_grey();
-    let image = encode_one(pixels, grey, settings)?;
-    let thumbnail = match settings.thumbnail_edge {
-        Some(edge) => {
+/// Encodes pages, one after the other, with the same buffers.
+#[derive(Debug, Default)]
+pub(crate) struct Encoder {
+    turbo: Option<TurboJpeg>,
+    samples: Vec<u8>,
+    image: Vec<u8>,
+    thumbnail: Vec<u8>,
+}
+
+impl Encoder {
+    /// An encoder with the fastest JPEG encoder that there is, and its name: libjpeg-turbo beside libpdfium, or the
+    /// system's, or else the one that is compiled in.
+    pub(crate) fn load(libpdfium: &Path) -> (Self, JpegEncoder) {
+        match TurboJpeg::load(libpdfium) {
+            Ok(turbo) => {
+                let name = JpegEncoder::LibjpegTurbo {
+                    path: turbo.path().to_owned(),
+                };
+                let encoder = Self {
+                    turbo: Some(turbo),
+                    ..Self::default()
+                };
+                (encoder, name)
+            }
+            Err(reason) => (Self::default(), JpegEncoder::CompiledIn { reason }),
+        }
+    }
+
+    /// Encodes a page, grey when it is grey.
+    ///
+    /// # Errors
+    /// What the encoder says; a size that the format can't hold.
+    pub(crate) fn encode(
+        &mut self,
+        pixels: Pixels<'_>,
+        settings: &ImageSettings,
+    ) -> io::Result<Encoded<'_>> {
+        for buffer in [&mut self.samples, &mut self.image, &mut self.thumbnail] {
+            if buffer.capacity() > KEPT_BYTES {
+                *buffer = Vec::new();
+            }
+        }
+        let mut image = std::mem::take(&mut self.image);
+        let grey = self.encode_one(pixels, settings, &mut image)?;
+        self.image = image;
+        if let Some(edge) = settings.thumbnail_edge {
             let (small, width, height) = shrink(pixels, edge);
             let small_pixels = Pixels {
                 bgrx: &small,
                 width,
                 height,
             };
-            Some(encode_one(small_pixels, grey, settings)?)
+            let mut thumbnail = std::mem::take(&mut self.thumbnail);
+            self.encode_one(small_pixels, settings, &mut thumbnail)?;
+            self.thumbnail = thumbnail;
         }
-        None => None,
-    };
-    Ok(Encoded {
-        image,
-        thumbnail,
-        grey,
-    })
-}
+        Ok(Encoded {
+            image: &self.image,
+            thumbnail: settings.thumbnail_edge.map(|_| &self.thumbnail[..]),
+            grey,
+        })
+    }
 
-fn encode_one(pixels: Pixels<'_>, grey: bool, settings: &ImageSettings) -> io::Result<Vec<u8>> {
-    match settings.format {
-        ImageFormat::Png => encode_png(pixels, grey),
-        ImageFormat::Jpeg => encode_jpeg(pixels, grey, settings.jpeg_quality),
-        ImageFormat::Webp => encode_webp(pixels, grey),
+    /// Keeps a file that is encoded already.
+    pub(crate) fn take_over(&mut self, image: Vec<u8>, grey: bool) -> Encoded<'_> {
+        self.image = image;
+        Encoded {
+            image: &self.image,
+            thumbnail: None,
+            grey,
+        }
+    }
+
+    /// Puts the image's file into `file`. Says whether it is grey.
+    fn encode_one(
+        &mut self,
+        pixels: Pixels<'_>,
+        settings: &ImageSettings,
+        file: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        file.clear();
+        if settings.format == ImageFormat::Jpeg
+            && let Some(turbo) = &mut self.turbo
+        {
+            let grey = pixels.all_grey();
+            turbo.encode(pixels, grey, settings.jpeg_quality, file)?;
+            return Ok(grey);
+        }
+        let grey = pixels.grey_into(&mut self.samples);
+        if !grey && settings.format != ImageFormat::Jpeg {
+            pixels.rgb_into(&mut self.samples);
+        }
+        let samples = &self.samples[..];
+        match settings.format {
+            ImageFormat::Png => encode_png(pixels, grey, samples, file)?,
+            ImageFormat::Webp => encode_webp(pixels, grey, samples, file)?,
+            ImageFormat::Jpeg => {
+                encode_jpeg(pixels, grey.then_some(samples), settings.jpeg_quality, file)?;
+            }
+        }
+        Ok(grey)
     }
 }
 
-fn encode_png(pixels: Pixels<'_>, grey: bool) -> io::Result<Vec<u8>> {
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, pixels.width, pixels.height);
+fn encode_png(
+    pixels: Pixels<'_>,
+    grey: bool,
+    samples: &[u8],
+    file: &mut Vec<u8>,
+) -> io::Result<()> {
+    let mut encoder = png::Encoder::new(file, pixels.width, pixels.height);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_color(if grey {
         png::ColorType::Grayscale
@@ -136,94 +189,41 @@ fn encode_png(pixels: Pixels<'_>, grey: bool) -> io::Result<Vec<u8>> {
     // A tenth of the time of the default for a file that is a few per cent larger.
     encoder.set_compression(png::Compression::Fast);
     let mut writer = encoder.write_header()?;
-    if grey {
-        writer.write_image_data(&pixels.grey_samples())?;
-    } else {
-        writer.write_image_data(&pixels.rgb_samples())?;
-    }
+    writer.write_image_data(samples)?;
     writer.finish()?;
-    Ok(file)
+    Ok(())
 }
 
-fn encode_jpeg(pixels: Pixels<'_>, grey: bool, quality: u8) -> io::Result<Vec<u8>> {
+/// With the encoder that is compiled in. `grey` are the samples of a grey page.
+fn encode_jpeg(
+    pixels: Pixels<'_>,
+    grey: Option<&[u8]>,
+    quality: u8,
+    file: &mut Vec<u8>,
+) -> io::Result<()> {
     let width = u16::try_from(pixels.width).map_err(io::Error::other)?;
     let height = u16::try_from(pixels.height).map_err(io::Error::other)?;
-    let mut file = Vec::new();
-    let encoder = JpegEncoder::new(&mut file, quality.clamp(1, 100));
-    let outcome = if grey {
-        encoder.encode(&pixels.grey_samples(), width, height, JpegColor::Luma)
-    } else {
-        encoder.encode(pixels.bgrx, width, height, JpegColor::Bgra)
+    let encoder = jpeg_encoder::Encoder::new(file, quality.clamp(1, 100));
+    let outcome = match grey {
+        Some(samples) => encoder.encode(samples, width, height, JpegColor::Luma),
+        None => encoder.encode(pixels.bgrx, width, height, JpegColor::Bgra),
     };
-    outcome.map_err(io::Error::other)?;
-    Ok(file)
+    outcome.map_err(io::Error::other)
 }
 
-fn encode_webp(pixels: Pixels<'_>, grey: bool) -> io::Result<Vec<u8>> {
-    let mut file = Vec::new();
-    let encoder = image_webp::WebPEncoder::new(&mut file);
-    let outcome = if grey {
-        let samples = pixels.grey_samples();
-        encoder.encode(
-            &samples,
-            pixels.width,
-            pixels.height,
-            image_webp::ColorType::L8,
-        )
-    } else {
-        let samples = pixels.rgb_samples();
-        encoder.encode(
-            &samples,
-            pixels.width,
-            pixels.height,
-            image_webp::ColorType::Rgb8,
-        )
+fn encode_webp(
+    pixels: Pixels<'_>,
+    grey: bool,
+    samples: &[u8],
+    file: &mut Vec<u8>,
+) -> io::Result<()> {
+    let colour = match grey {
+        true => image_webp::ColorType::L8,
+        false => image_webp::ColorType::Rgb8,
     };
-    outcome.map_err(io::Error::other)?;
-    Ok(file)
-}
-
-/// A smaller copy whose longest edge is `edge`: each of its pixels is the mean of those that it covers. An image that
-/// is small already is copied.
-fn shrink(pixels: Pixels<'_>, edge: u32) -> (Vec<u8>, u32, u32) {
-    let longest = pixels.width.max(pixels.height);
-    if longest <= edge {
-        return (pixels.bgrx.to_vec(), pixels.width, pixels.height);
-    }
-    let scaled = |length: u32| {
-        let rounded = (u64::from(length) * u64::from(edge.max(1)) + u64::from(longest) / 2)
-            / u64::from(longest);
-        u32::try_from(rounded).unwrap_or(u32::MAX).max(1)
-    };
-    let (width, height) = (scaled(pixels.width), scaled(pixels.height));
-    let row_bytes = pixels.width as usize * BYTES_PER_PIXEL;
-    let from = |index: u32, small: u32, large: u32| {
-        (u64::from(index) * u64::from(large) / u64::from(small)) as usize
-    };
-    let mut small = Vec::with_capacity(width as usize * height as usize * BYTES_PER_PIXEL);
-    for y in 0..height {
-        let top = from(y, height, pixels.height);
-        let bottom = from(y + 1, height, pixels.height).max(top + 1);
-        for x in 0..width {
-            let left = from(x, width, pixels.width);
-            let right = from(x + 1, width, pixels.width).max(left + 1);
-            let mut sums = [0_u64; 3];
-            for row in top..bottom {
-                let start = row * row_bytes;
-                let covered =
-                    &pixels.bgrx[start + left * BYTES_PER_PIXEL..start + right * BYTES_PER_PIXEL];
-                for pixel in covered.chunks_exact(BYTES_PER_PIXEL) {
-                    for (sum, sample) in sums.iter_mut().zip(pixel) {
-                        *sum += u64::from(*sample);
-                    }
-                }
-            }
-            let count = ((bottom - top) * (right - left)) as u64;
-            small.extend(sums.map(|sum| ((sum + count / 2) / count) as u8));
-            small.push(0xff);
-        }
-    }
-    (small, width, height)
+    image_webp::WebPEncoder::new(file)
+        .encode(samples, pixels.width, pixels.height, colour)
+        .map_err(io::Error::other)
 }
 
 #[cfg(test)]
@@ -256,6 +256,32 @@ mod tests {
         }
     }
 
+    /// What an encoder without libjpeg-turbo makes: image, thumbnail, grey.
+    fn encoded(
+        pixels: Pixels<'_>,
+        settings: &ImageSettings,
+    ) -> io::Result<(Vec<u8>, Vec<u8>, bool)> {
+        let mut encoder = Encoder::default();
+        let encoded = encoder.encode(pixels, settings)?;
+        let thumbnail = encoded.thumbnail.expect("asked for");
+        Ok((encoded.image.to_vec(), thumbnail.to_vec(), encoded.grey))
+    }
+
+    /// Height, width and number of components, from the frame header (ITU-T T.81 B.2.2).
+    fn jpeg_frame(file: &[u8]) -> (u16, u16, u8) {
+        assert_eq!(file[..2], [0xff, 0xd8]);
+        let mut at = 2;
+        loop {
+            assert_eq!(file[at], 0xff);
+            let length = usize::from(u16::from_be_bytes([file[at + 2], file[at + 3]]));
+            if matches!(file[at + 1], 0xc0..=0xc2) {
+                let number = |at: usize| u16::from_be_bytes([file[at], file[at + 1]]);
+                return (number(at + 5), number(at + 7), file[at + 9]);
+            }
+            at += 2 + length;
+        }
+    }
+
     fn decode_png(file: &[u8]) -> (png::ColorType, Vec<u8>) {
         let mut reader = png::Decoder::new(io::Cursor::new(file))
             .read_info()
@@ -268,29 +294,32 @@ mod tests {
 
     #[test]
     fn png_keeps_the_order_of_colours() {
-        let encoded = encode(two_by_two(&COLOURS), &settings(ImageFormat::Png)).expect("encodes");
-        assert!(!encoded.grey);
-        let (colour, samples) = decode_png(&encoded.image);
+        let (image, _, grey) =
+            encoded(two_by_two(&COLOURS), &settings(ImageFormat::Png)).expect("encodes");
+        assert!(!grey);
+        let (colour, samples) = decode_png(&image);
         assert_eq!(colour, png::ColorType::Rgb);
         assert_eq!(samples, [0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255, 255]);
     }
 
     #[test]
     fn a_grey_page_is_stored_with_one_channel_whatever_the_fourth_byte_is() {
-        let encoded = encode(two_by_two(&GREYS), &settings(ImageFormat::Png)).expect("encodes");
-        assert!(encoded.grey);
-        let (colour, samples) = decode_png(&encoded.image);
+        let (image, small, grey) =
+            encoded(two_by_two(&GREYS), &settings(ImageFormat::Png)).expect("encodes");
+        assert!(grey);
+        let (colour, samples) = decode_png(&image);
         assert_eq!(colour, png::ColorType::Grayscale);
         assert_eq!(samples, [0, 50, 100, 250]);
-        let (_, thumbnail) = decode_png(&encoded.thumbnail.expect("asked for"));
+        let (_, thumbnail) = decode_png(&small);
         assert_eq!(thumbnail, [100]);
     }
 
     #[test]
     fn webp_keeps_every_sample() {
-        let encoded = encode(two_by_two(&COLOURS), &settings(ImageFormat::Webp)).expect("encodes");
+        let (image, ..) =
+            encoded(two_by_two(&COLOURS), &settings(ImageFormat::Webp)).expect("encodes");
         let mut decoder =
-            image_webp::WebPDecoder::new(io::Cursor::new(encoded.image)).expect("a WebP header");
+            image_webp::WebPDecoder::new(io::Cursor::new(image)).expect("a WebP header");
         let mut samples = vec![0; decoder.output_buffer_size().expect("small")];
         decoder.read_image(&mut samples).expect("WebP data");
         assert_eq!(samples, [0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255, 255]);
@@ -298,46 +327,44 @@ mod tests {
 
     #[test]
     fn jpeg_is_a_jpeg_and_refuses_what_it_cannot_say() {
-        let encoded = encode(two_by_two(&GREYS), &settings(ImageFormat::Jpeg)).expect("encodes");
-        assert_eq!(encoded.image[..3], [0xff, 0xd8, 0xff]);
+        let settings = settings(ImageFormat::Jpeg);
+        let (image, ..) = encoded(two_by_two(&GREYS), &settings).expect("encodes");
+        assert_eq!(jpeg_frame(&image), (2, 2, 1));
         let wide = vec![0; 70_000 * BYTES_PER_PIXEL];
         let pixels = Pixels {
             bgrx: &wide,
             width: 70_000,
             height: 1,
         };
-        assert!(encode(pixels, &settings(ImageFormat::Jpeg)).is_err());
+        assert!(encoded(pixels, &settings).is_err());
     }
 
     #[test]
-    fn white_is_white_and_almost_white_is_not() {
-        let mut page = [255_u8; 4 * 5000];
-        let pixels = Pixels {
-            bgrx: &page,
-            width: 5000,
-            height: 1,
-        };
-        assert!(pixels.all_white());
-        page[4 * 4999] = 254;
-        let pixels = Pixels {
-            bgrx: &page,
-            width: 5000,
-            height: 1,
-        };
-        assert!(!pixels.all_white());
-        assert!(!pixels.all_grey());
-    }
+    fn libjpeg_turbo_keeps_size_and_channels_and_refuses_what_it_cannot_say() {
+        let runtime = std::env::var_os("PAGEMILL_RUNTIME").unwrap_or_default();
+        let (mut encoder, name) = Encoder::load(&Path::new(&runtime).join("libpdfium.so"));
+        if encoder.turbo.is_none() {
+            println!("SKIPPED: libjpeg-turbo is not to be had: {name:?}");
+            return;
+        }
+        let settings = settings(ImageFormat::Jpeg);
+        let encoded = encoder.encode(two_by_two(&GREYS), &settings);
+        let encoded = encoded.expect("encodes");
+        assert!(encoded.grey);
+        assert_eq!(jpeg_frame(encoded.image), (2, 2, 1));
+        assert_eq!(jpeg_frame(encoded.thumbnail.expect("asked for")), (1, 1, 1));
 
-    #[test]
-    fn a_thumbnail_keeps_the_shape() {
-        let page = vec![255; 300 * 100 * BYTES_PER_PIXEL];
+        let encoded = encoder.encode(two_by_two(&COLOURS), &settings);
+        let encoded = encoded.expect("encodes");
+        assert!(!encoded.grey);
+        assert_eq!(jpeg_frame(encoded.image), (2, 2, 3));
+
+        let wide = vec![0; 70_000 * BYTES_PER_PIXEL];
         let pixels = Pixels {
-            bgrx: &page,
-            width: 300,
-            height: 100,
+            bgrx: &wide,
+            width: 70_000,
+            height: 1,
         };
-        let (small, width, height) = shrink(pixels, 30);
-        assert_eq!((width, height), (30, 10));
-        assert!(small.iter().all(|sample| *sample == 255));
+        assert!(encoder.encode(pixels, &settings).is_err());
     }
 }

@@ -9,6 +9,7 @@ use futures::stream::BoxStream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::encode::JpegEncoder;
 use crate::error::{PageFailure, PdfError};
 use crate::inspect::Inspection;
 use crate::link::Link;
@@ -152,6 +153,8 @@ pub struct EngineReport {
     pub libpdfium: PathBuf,
     /// Size of that file in bytes.
     pub libpdfium_bytes: u64,
+    /// What encodes JPEGs.
+    pub jpeg_encoder: JpegEncoder,
     /// The layers of the sandbox around a child, up and missing.
     pub layers: Vec<Layer>,
 }
@@ -177,6 +180,7 @@ impl Engine {
             report: Arc::new(EngineReport {
                 libpdfium: first.libpdfium,
                 libpdfium_bytes,
+                jpeg_encoder: first.jpeg_encoder,
                 layers: first.layers,
             }),
         })

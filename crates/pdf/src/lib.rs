@@ -22,11 +22,13 @@ mod pool;
 mod protocol;
 mod render;
 pub mod sandbox;
+mod scan;
 pub mod spill;
 pub mod structure;
 pub mod text;
 
 pub use child::child_main;
+pub use encode::JpegEncoder;
 pub use engine::{
     Counted, Document, Engine, EngineReport, EngineSettings, ExtractRequest, Limits, Pace,
     PageOutput, PdfDocument, PdfEngine,

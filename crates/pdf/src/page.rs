@@ -72,6 +72,10 @@ pub struct ImageSettings {
     pub max_pixels: u64,
     /// Longest edge of a thumbnail in pixels; none when absent.
     pub thumbnail_edge: Option<u32>,
+    /// With `format` jpeg and no thumbnails: a page that is nothing but one JPEG, of `dpi` to twice that, upright and
+    /// in plain colours, gets that JPEG as its image, without its metadata. False renders every page, so that no
+    /// reader of the images meets bytes that came with the document.
+    pub pass_through: bool,
 }
 
 impl Default for ImageSettings {
@@ -82,6 +86,7 @@ impl Default for ImageSettings {
             jpeg_quality: 85,
             max_pixels: 40_000_000,
             thumbnail_edge: None,
+            pass_through: true,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::encode::JpegEncoder;
 use crate::engine::EngineSettings;
 use crate::error::PdfError;
 use crate::memory_file::SealedFile;
@@ -65,6 +66,8 @@ impl Source {
 pub(crate) struct FirstReport {
     /// The file that the library was loaded from.
     pub(crate) libpdfium: PathBuf,
+    /// What encodes JPEGs.
+    pub(crate) jpeg_encoder: JpegEncoder,
     /// The layers of its sandbox.
     pub(crate) layers: Vec<Layer>,
 }
@@ -296,9 +299,17 @@ fn setup_of(settings: &EngineSettings) -> Request {
 
 fn report_of(answer: Answer, required: &BTreeSet<LayerName>) -> Result<FirstReport, PdfError> {
     match answer {
-        Answer::Ready { libpdfium, layers } => {
+        Answer::Ready {
+            libpdfium,
+            jpeg_encoder,
+            layers,
+        } => {
             sandbox::check(&layers, required)?;
-            Ok(FirstReport { libpdfium, layers })
+            Ok(FirstReport {
+                libpdfium,
+                jpeg_encoder,
+                layers,
+            })
         }
         Answer::Refused(error) => Err(error),
         _ => Err(PdfError::Engine {

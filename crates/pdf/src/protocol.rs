@@ -11,12 +11,14 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::encode::JpegEncoder;
 use crate::engine::Limits;
 use crate::error::{PageFailure, PdfError};
 use crate::inspect::Inspection;
 use crate::link::Link;
 use crate::page::{ImageFormat, ImageSettings, PageNumber};
 use crate::sandbox::Layer;
+use crate::scan::Scan;
 use crate::structure::{OutlineItem, PageLabel};
 use crate::text::PageText;
 
@@ -72,6 +74,8 @@ pub(crate) struct PageTask {
     pub(crate) page: PageNumber,
     /// Its links.
     pub(crate) links: LinkTask,
+    /// The picture that it is, if the second parser found nothing else on it.
+    pub(crate) scan: Option<Scan>,
 }
 
 /// Where a page's links come from.
@@ -101,6 +105,8 @@ pub(crate) enum Answer {
     Ready {
         /// The file that the library was loaded from.
         libpdfium: PathBuf,
+        /// What encodes JPEGs.
+        jpeg_encoder: JpegEncoder,
         /// The layers of the sandbox, up and missing.
         layers: Vec<Layer>,
     },
@@ -117,17 +123,19 @@ pub(crate) enum Answer {
         /// Page labels.
         page_labels: Vec<PageLabel>,
     },
-    /// To `Inspect`, then: the links of one page, in ascending order of pages; pages without annotations are left out.
-    Links {
+    /// To `Inspect`, then: what was found on one page, in ascending order of pages; pages with nothing are left out.
+    Found {
         /// Which page.
         page: PageNumber,
         /// Its annotations of any kind.
         annotations: u32,
         /// Its links.
         links: PageLinks,
+        /// The picture that it is, if it is nothing else.
+        scan: Option<Scan>,
     },
     /// To `Inspect`, at last.
-    LinksEnd,
+    FoundEnd,
     /// To `Pages`, for each: what it gave. The body is the image, then the thumbnail.
     Page(Box<PageAnswer>),
     /// To `Pages`, for each: why it gave nothing.
@@ -328,6 +336,11 @@ mod tests {
         let task = PageTask {
             page: PageNumber(3),
             links: LinkTask::Found(links),
+            scan: Some(Scan {
+                width: 1275,
+                height: 1650,
+                grey: true,
+            }),
         };
         let frame = encode(&task, 7).expect("encodes");
         let lengths = FrameLengths::parse(prefix_of(&frame), caps()).expect("within caps");

@@ -14,7 +14,7 @@ use pagemill_pdf::{
 
 #[path = "support/sample.rs"]
 mod sample;
-use sample::{Page, pdf};
+use sample::{Page, pdf, scanned};
 
 type Outcome = (PageNumber, Result<PageOutput, PageFailure>);
 
@@ -163,6 +163,48 @@ async fn every_format_and_a_thumbnail() {
         if format == ImageFormat::Png {
             assert_eq!(png_samples(thumbnail).1.len(), 20 * 10 * 3);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_scanned_page_keeps_its_jpeg_unless_it_must_be_rendered() {
+    let Some(engine) = engine() else { return };
+    let samples: Vec<u8> = (0..300 * 150 * 3_u32)
+        .map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let mut jpeg = Vec::new();
+    jpeg_encoder::Encoder::new(&mut jpeg, 80)
+        .encode(&samples, 300, 150, jpeg_encoder::ColorType::Rgb)
+        .expect("encodes");
+    let (pixels, size) = ((300, 150), (144, 72));
+    let as_jpeg = ImageSettings {
+        format: ImageFormat::Jpeg,
+        ..ImageSettings::default()
+    };
+    let rendered = ImageSettings {
+        pass_through: false,
+        ..as_jpeg.clone()
+    };
+    let cases = [
+        (0, as_jpeg.clone(), true, pixels),
+        (0, rendered, false, pixels),
+        (0, ImageSettings::default(), false, pixels),
+        (90, as_jpeg, false, (150, 300)),
+    ];
+    for (rotate, settings, is_kept, seen) in cases {
+        let document = open(&engine, &scanned(&jpeg, pixels, size, rotate)).await;
+        let request = ExtractRequest {
+            text: true,
+            ..images(settings)
+        };
+        let outcomes = all(&document, request).await;
+        let page = outcomes[0].1.as_ref().expect("a page");
+        let image = page.image.as_ref().expect("an image");
+        assert_eq!((image.width, image.height), seen, "{image:?}");
+        assert_eq!(image.data[..] == jpeg[..], is_kept);
+        assert!(!image.grey);
+        let text = page.text.as_ref().expect("text");
+        assert_eq!(text.state, PageState::NeedsOcr);
     }
 }
 
@@ -419,7 +461,7 @@ fn an_engine_without_its_library_says_what_to_do() {
 /// A child that is a shell script: it reports as it should, and then says `then` to whatever comes.
 fn lying_settings(then: &str, timeout_seconds: u32) -> (EngineSettings, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    let ready = br#"{"Ready":{"libpdfium":"/x","layers":[]}}"#;
+    let ready = br#"{"Ready":{"libpdfium":"/x","jpeg_encoder":{"name":"compiled_in","reason":"x"},"layers":[]}}"#;
     let mut frame = b"PMC1".to_vec();
     frame.extend((ready.len() as u32).to_le_bytes());
     frame.extend([0; 4]);
@@ -480,7 +522,7 @@ async fn ho_1_garbage_from_children_is_refused() {
         r"printf 'PMC1\377\377\377\377\0\0\0\0' >&0; exec /bin/sleep 60",
         r"printf 'PMC1\2\0\0\0\377\377\377\0{}' >&0; exec /bin/sleep 60",
         // The right frame with the wrong words in it, and no frame at all.
-        r"printf 'PMC1\12\0\0\0\0\0\0\0\042LinksEnd\042' >&0; exec /bin/sleep 60",
+        r"printf 'PMC1\12\0\0\0\0\0\0\0\042FoundEnd\042' >&0; exec /bin/sleep 60",
         "exit 3",
     ] {
         let (engine, _folder) = lying_engine(then, 20);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pagemill_pdf::{ImageFormat, JpegEncoder};
 use pagemill_pipeline::Settings;
 
 use super::Report;
@@ -37,6 +38,21 @@ fn engine(environment: &Environment, settings: &Settings, report: &mut Report) {
             return;
         }
     };
+    match &engine.report().jpeg_encoder {
+        JpegEncoder::LibjpegTurbo { path } => {
+            report.ok("jpeg", format!("libjpeg-turbo, from {}", path.display()));
+        }
+        JpegEncoder::CompiledIn { reason } if settings.pages.format == ImageFormat::Jpeg => report
+            .warn(
+                "jpeg",
+                format!("page images are encoded at three times the cost: {reason}"),
+                "run scripts/setup, or install libturbojpeg0 (Debian)",
+            ),
+        JpegEncoder::CompiledIn { reason } => report.ok(
+            "jpeg",
+            format!("the compiled-in encoder, which page images do not use now ({reason})"),
+        ),
+    }
     for layer in &engine.report().layers {
         match layer.missing() {
             None => report.ok("sandbox", layer.to_string()),

@@ -3,6 +3,7 @@
 //! The second parser runs in a child too, after PDFium has the file. Bombs that kill it cost the document its outline
 //! and labels, not its pages; links then come from PDFium.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::memory_file::SealedFile;
 use crate::page::PageNumber;
 use crate::pool::{Death, Lease, Pool, Source, Trouble, Wound};
 use crate::protocol::{Answer, FrameCaps, LinkTask, PageLinks, Request};
+use crate::scan::Scan;
 use crate::spill::Spill;
 use crate::structure::{OutlineItem, PageLabel};
 
@@ -40,6 +42,7 @@ pub(super) struct OpenedDocument {
     /// As the second parser counts them.
     pub(super) pages_in_tree: Option<u32>,
     links: LinkIndex,
+    scans: HashMap<PageNumber, Scan>,
 }
 
 /// Where links come from.
@@ -72,6 +75,11 @@ impl OpenedDocument {
                 }
             },
         }
+    }
+
+    /// The picture that a page is, if the second parser found nothing else on it.
+    pub(super) fn scan(&self, page: PageNumber) -> Option<Scan> {
+        self.scans.get(&page).copied()
     }
 }
 
@@ -143,6 +151,7 @@ struct SecondReading {
     page_labels: Vec<PageLabel>,
     /// Nothing when it died between the document's own data and the last link.
     links: Option<FoundLinks>,
+    scans: HashMap<PageNumber, Scan>,
 }
 
 pub(super) async fn open(
@@ -267,6 +276,7 @@ async fn try_second(
             outline,
             page_labels,
             links: None,
+            scans: HashMap::new(),
         },
         Ok((Answer::Refused(error), _)) => {
             lease.rest();
@@ -283,20 +293,22 @@ async fn try_second(
     loop {
         let outcome = lease.receive(caps, left()).await;
         let wound = match outcome {
-            Ok((Answer::LinksEnd, _)) => {
+            Ok((Answer::FoundEnd, _)) => {
                 lease.rest();
                 lease.retire_over(MAX_BYTES_AFTER_READING);
                 reading.links = Some(collector.found);
+                reading.scans = collector.scans;
                 return Ok(reading);
             }
             Ok((
-                Answer::Links {
+                Answer::Found {
                     page,
                     annotations,
                     links,
+                    scan,
                 },
                 _,
-            )) => match collector.take(page, annotations, links) {
+            )) => match collector.take(page, annotations, links, scan) {
                 Ok(()) => continue,
                 Err(what) => Wound::Violation(what),
             },
@@ -319,6 +331,7 @@ async fn try_second(
 /// Takes links as they come, and holds them to the limits.
 pub(super) struct LinkCollector {
     found: FoundLinks,
+    scans: HashMap<PageNumber, Scan>,
     bytes: u64,
     last: PageNumber,
     pages: u32,
@@ -330,6 +343,7 @@ impl LinkCollector {
     pub(super) fn new(pages: u32, limits: &Limits) -> Self {
         Self {
             found: FoundLinks::default(),
+            scans: HashMap::new(),
             bytes: 0,
             last: PageNumber(0),
             pages,
@@ -352,6 +366,7 @@ impl LinkCollector {
         page: PageNumber,
         annotations: u32,
         links: PageLinks,
+        scan: Option<Scan>,
     ) -> Result<(), String> {
         if page <= self.last {
             return Err("links out of order".to_owned());
@@ -373,7 +388,11 @@ impl LinkCollector {
             return Err("more bytes of links than a document may have".to_owned());
         }
         // The second parser may see pages that PDFium does not.
-        if page.0 <= self.pages {
+        if page.0 > self.pages {
+            return Ok(());
+        }
+        self.scans.extend(scan.map(|scan| (page, scan)));
+        if annotations > 0 || !links.links.is_empty() || links.dropped > 0 {
             self.found
                 .push(page, annotations, links, bytes)
                 .map_err(|error| format!("links for which there is no room ({error})"))?;
@@ -401,6 +420,7 @@ fn combine(
                 page_labels: Vec::new(),
                 pages_in_tree: None,
                 links: LinkIndex::AskPdfium,
+                scans: HashMap::new(),
             };
         }
     };
@@ -428,5 +448,6 @@ fn combine(
         page_labels: labels.filter(|label| exists(label.page)).collect(),
         pages_in_tree,
         links: reading.links.map_or(LinkIndex::AskPdfium, LinkIndex::Found),
+        scans: reading.scans,
     }
 }

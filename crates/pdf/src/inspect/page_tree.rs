@@ -39,6 +39,16 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
+    /// The part that is shown: left, bottom, right, top, in user space.
+    pub(crate) fn shown(self) -> [f32; 4] {
+        self.shown
+    }
+
+    /// Whether the page is turned.
+    pub(crate) fn is_turned(self) -> bool {
+        self.quarter_turns != 0
+    }
+
     /// Turns a normalised rectangle in user space into the page as seen: from the top left, y downwards.
     pub(crate) fn as_seen(self, rectangle: [f32; 4]) -> Rect {
         let [left, bottom, right, top] = self.shown;

@@ -18,6 +18,7 @@ use crate::link::Link;
 use crate::link::annotations;
 use crate::link::destinations::Destinations;
 use crate::page::PageNumber;
+use crate::scan::{self, Scan};
 use crate::structure::{OutlineItem, PageLabel, labels, outline};
 
 /// Bytes that one object stream or cross-reference stream may inflate to. Most writers put a few hundred objects
@@ -144,6 +145,16 @@ impl Parsed {
             .and_then(|node| self.document.get_dictionary(node.id?).ok());
         let list = dictionary.and_then(|page| self.objects().array(page, b"Annots"));
         list.map_or(0, |list| u32::try_from(list.len()).unwrap_or(u32::MAX))
+    }
+
+    /// The picture that a page is, if it is nothing else. Not for encrypted files.
+    pub(crate) fn scan(&self, page: PageNumber) -> Option<Scan> {
+        let node = self.node(page)?;
+        if self.inspection.encryption != Encryption::None {
+            return None;
+        }
+        let dictionary = self.document.get_dictionary(node.id?).ok()?;
+        scan::find(self.objects(), dictionary, node.geometry)
     }
 
     /// The outline, depth first.
@@ -299,17 +310,24 @@ fn describe(error: &dyn std::error::Error) -> String {
     text_string::clean(&description, 500)
 }
 
-/// Drops streams that nothing here reads. The loader takes the answer itself for members of object streams, which
-/// are never streams, and only whether there is one for everything else.
+/// Drops streams that nothing here reads; of a picture it keeps the dictionary. The loader takes the answer itself for
+/// members of object streams, which are never streams, and only whether there is one for everything else.
 fn keep_what_is_read(id: ObjectId, object: &mut Object) -> Option<(ObjectId, Object)> {
-    let Object::Stream(stream) = &*object else {
+    let Object::Stream(stream) = &mut *object else {
         return Some((id, object.clone()));
     };
     let is_kept_kind = [b"ObjStm".as_slice(), b"XRef", b"Metadata"]
         .iter()
         .any(|kind| stream.dict.has_type(kind));
-    let keep = is_kept_kind || stream.content.len() <= MAX_KEPT_STREAM_BYTES;
-    keep.then_some((id, Object::Null))
+    if is_kept_kind || stream.content.len() <= MAX_KEPT_STREAM_BYTES {
+        return Some((id, Object::Null));
+    }
+    let is_picture =
+        matches!(stream.dict.get(b"Subtype"), Ok(Object::Name(kind)) if kind == b"Image");
+    // The loader fills a stream that is empty once more.
+    stream.content.truncate(1);
+    stream.content.shrink_to_fit();
+    is_picture.then_some((id, Object::Null))
 }
 
 fn recovery_warning(recovery: Option<XrefRecovery>) -> Option<String> {

@@ -107,3 +107,55 @@ pub(crate) fn pdf(pages: &[Page]) -> Vec<u8> {
     .expect("a string takes it");
     file.into_bytes()
 }
+
+/// A file of one page of `width` by `height` points that shows nothing but this JPEG, of three channels.
+#[allow(dead_code, reason = "not every test scans")]
+pub(crate) fn scanned(jpeg: &[u8], pixels: (u32, u32), size: (u32, u32), rotate: u32) -> Vec<u8> {
+    let content = format!("q {} 0 0 {} 0 0 cm /Im0 Do Q", size.0, size.1);
+    let objects: [Vec<u8>; 5] = [
+        b"<</Type/Catalog/Pages 2 0 R>>".to_vec(),
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>".to_vec(),
+        format!(
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 {} {}]/Rotate {rotate}/Contents 4 0 R\
+             /Resources<</XObject<</Im0 5 0 R>>>>>>",
+            size.0, size.1
+        )
+        .into_bytes(),
+        format!(
+            "<</Length {}>>\nstream\n{content}\nendstream",
+            content.len()
+        )
+        .into_bytes(),
+        [
+            format!(
+                "<</Type/XObject/Subtype/Image/Width {}/Height {}/BitsPerComponent 8\
+                 /ColorSpace/DeviceRGB/Filter/DCTDecode/Length {}>>\nstream\n",
+                pixels.0,
+                pixels.1,
+                jpeg.len()
+            )
+            .as_bytes(),
+            jpeg,
+            b"\nendstream",
+        ]
+        .concat(),
+    ];
+    let mut file = b"%PDF-1.4\n".to_vec();
+    let mut table = format!("xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1);
+    for (object, number) in objects.iter().zip(1..) {
+        writeln!(table, "{:010} 00000 n ", file.len()).expect("a string takes it");
+        file.extend(format!("{number} 0 obj\n").into_bytes());
+        file.extend(object);
+        file.extend(b"\nendobj\n");
+    }
+    let start = file.len();
+    file.extend(table.into_bytes());
+    file.extend(
+        format!(
+            "trailer\n<</Size {}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF\n",
+            objects.len() + 1
+        )
+        .into_bytes(),
+    );
+    file
+}

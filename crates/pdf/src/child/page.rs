@@ -1,0 +1,197 @@
+//! One page: its image, text and links from one page load.
+
+use pdfium_render::prelude::{PdfDocument, PdfPage, PdfPageObject, PdfPageObjectsCommon};
+
+use super::make_finite;
+use crate::encode::{Encoded, Encoder};
+use crate::engine::Limits;
+use crate::page::{ImageFormat, ImageSettings, PageState};
+use crate::pdfium;
+use crate::protocol::{ImageHeader, LinkTask, PageAnswer, PageTask};
+use crate::render::{Canvas, DrawError, ImageSize, image_size};
+use crate::scan::{self, Scan};
+use crate::text::{PageGlyphs, PageText};
+
+/// Takes pages, one after the other, with the same buffers.
+#[derive(Debug)]
+pub(super) struct PageReader {
+    canvas: Canvas,
+    encoder: Encoder,
+}
+
+impl PageReader {
+    /// A reader that encodes with this encoder.
+    pub(super) fn new(encoder: Encoder) -> Self {
+        Self {
+            canvas: Canvas::default(),
+            encoder,
+        }
+    }
+
+    /// What was asked of one page, and its encoded image, when asked for.
+    ///
+    /// # Errors
+    /// [`DrawError`].
+    pub(super) fn extract(
+        &mut self,
+        document: &PdfDocument<'_>,
+        limits: &Limits,
+        task: PageTask,
+        images: Option<&ImageSettings>,
+        text: bool,
+    ) -> Result<(PageAnswer, Option<Encoded<'_>>), DrawError> {
+        let number = task.page;
+        let index = i32::try_from(number.0.saturating_sub(1)).map_err(|_| DrawError::Refused)?;
+        let page = document
+            .pages()
+            .get(index)
+            .map_err(|_| DrawError::Refused)?;
+
+        let needs_glyphs = text
+            || matches!(&task.links, LinkTask::Found(found) if !found.links.is_empty())
+            || task.links == LinkTask::AskPdfium;
+        let glyphs = needs_glyphs.then(|| PageGlyphs::read(&page));
+        let links = match task.links {
+            LinkTask::Unwanted => None,
+            LinkTask::Found(links) => Some(links),
+            LinkTask::AskPdfium => Some(pdfium::links(&page, number, limits.max_links_per_page)),
+        };
+        let links = links.map(|mut links| {
+            for link in &mut links.links {
+                make_finite(&mut link.bbox);
+                link.anchor = glyphs.as_ref().and_then(|glyphs| glyphs.anchor(link.bbox));
+            }
+            links
+        });
+        let mut page_text = match &glyphs {
+            Some(glyphs) if text => Some(finite(glyphs.text(number, limits))),
+            _ => None,
+        };
+
+        let has_no_text = page_text
+            .as_ref()
+            .is_some_and(|page_text| page_text.state != PageState::Text);
+        let probed = match images {
+            None if has_no_text => Some(self.canvas.is_blank(&page)?),
+            _ => None,
+        };
+        let drawn = match images {
+            Some(settings) => Some(self.draw(&page, task.scan, settings)?),
+            None => None,
+        };
+        if let Some(page_text) = &mut page_text
+            && has_no_text
+        {
+            let is_blank = drawn.as_ref().map(|drawn| drawn.is_blank).or(probed);
+            page_text.state = match is_blank {
+                Some(true) => PageState::Blank,
+                _ => PageState::NeedsOcr,
+            };
+        }
+        let image = drawn.as_ref().map(Drawn::header);
+        let answer = PageAnswer {
+            page: number,
+            image,
+            text: page_text,
+            links,
+            annotations: u32::try_from(page.annotations().len()).unwrap_or(u32::MAX),
+        };
+        Ok((answer, drawn.map(|drawn| drawn.encoded)))
+    }
+
+    /// The image of a page: the picture that it is, where that serves, or else rendered and encoded.
+    fn draw(
+        &mut self,
+        page: &PdfPage<'_>,
+        scan: Option<Scan>,
+        settings: &ImageSettings,
+    ) -> Result<Drawn<'_>, DrawError> {
+        let (width, height) = (page.width().value, page.height().value);
+        let picture = scan
+            .filter(|scan| scan.serves(settings, width, height))
+            .and_then(|scan| Some((scan, only_picture(page, scan)?)));
+        if let Some((scan, file)) = picture {
+            return Ok(Drawn {
+                size: ImageSize {
+                    width: scan.width,
+                    height: scan.height,
+                    scaled_down: false,
+                },
+                format: settings.format,
+                is_blank: false,
+                encoded: self.encoder.take_over(file, scan.grey),
+            });
+        }
+        let size = image_size(width, height, settings);
+        let pixels = self.canvas.draw(page, size)?;
+        let is_blank = pixels.all_white();
+        let encoded = self
+            .encoder
+            .encode(pixels, settings)
+            .map_err(|_| DrawError::Refused)?;
+        Ok(Drawn {
+            size,
+            format: settings.format,
+            is_blank,
+            encoded,
+        })
+    }
+}
+
+/// The image of a page, and what is said of it.
+struct Drawn<'a> {
+    size: ImageSize,
+    format: ImageFormat,
+    is_blank: bool,
+    encoded: Encoded<'a>,
+}
+
+impl Drawn<'_> {
+    fn header(&self) -> ImageHeader {
+        ImageHeader {
+            width: self.size.width,
+            height: self.size.height,
+            format: self.format,
+            grey: self.encoded.grey,
+            scaled_down: self.size.scaled_down,
+            bytes: self.encoded.image.len() as u64,
+            thumbnail_bytes: self.encoded.thumbnail.map(|file| file.len() as u64),
+        }
+    }
+}
+
+/// The JPEG of the only picture among a page's objects, when PDFium too sees no other, and nothing but text beside it.
+fn only_picture(page: &PdfPage<'_>, scan: Scan) -> Option<Vec<u8>> {
+    let mut file = None;
+    for object in page.objects().iter() {
+        match object {
+            PdfPageObject::Image(picture) if file.is_none() => {
+                file = Some(picture.get_raw_image_data().ok()?);
+            }
+            PdfPageObject::Text(_) => {}
+            _ => return None,
+        }
+    }
+    scan::without_metadata(&file?, scan)
+}
+
+fn finite(mut text: PageText) -> PageText {
+    for length in [&mut text.width, &mut text.height] {
+        if !length.is_finite() {
+            *length = 0.0;
+        }
+    }
+    for block in &mut text.blocks {
+        make_finite(&mut block.bbox);
+        if !block.font_size.is_finite() {
+            block.font_size = 0.0;
+        }
+        for line in &mut block.lines {
+            make_finite(&mut line.bbox);
+            if !line.font_size.is_finite() {
+                line.font_size = 0.0;
+            }
+        }
+    }
+    text
+}

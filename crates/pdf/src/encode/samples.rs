@@ -1,0 +1,134 @@
+//! Samples as encoders take them, from PDFium's four bytes a pixel. Into buffers that are used again: to give six
+//! megabytes back to the system and fault them in again costs as much as to fill them.
+
+use super::{BYTES_PER_PIXEL, Pixels};
+
+/// Pixels looked at before deciding whether to look further.
+const PIXELS_PER_LOOK: usize = 1024;
+
+impl Pixels<'_> {
+    /// Whether nothing but white is to be seen.
+    pub(crate) fn all_white(&self) -> bool {
+        self.runs().all(|run| {
+            pixels_of(run).fold(true, |so_far, pixel| {
+                so_far & (pixel & 0x00ff_ffff == 0x00ff_ffff)
+            })
+        })
+    }
+
+    /// Whether no pixel has a colour.
+    pub(crate) fn all_grey(&self) -> bool {
+        self.runs()
+            .all(|run| pixels_of(run).fold(0, |so_far, pixel| so_far | colour_of(pixel)) == 0)
+    }
+
+    /// Fills `samples` with one sample a pixel, if no pixel has a colour; otherwise says no, and what is in `samples`
+    /// has no meaning.
+    pub(super) fn grey_into(&self, samples: &mut Vec<u8>) -> bool {
+        samples.clear();
+        samples.reserve(self.bgrx.len() / BYTES_PER_PIXEL);
+        for run in self.runs() {
+            let colour = pixels_of(run).fold(0, |so_far, pixel| so_far | colour_of(pixel));
+            if colour != 0 {
+                return false;
+            }
+            samples.extend(run.chunks_exact(BYTES_PER_PIXEL).map(|pixel| pixel[0]));
+        }
+        true
+    }
+
+    /// Fills `samples` with red, green and blue of each pixel.
+    pub(super) fn rgb_into(&self, samples: &mut Vec<u8>) {
+        samples.clear();
+        samples.reserve(self.bgrx.len() / BYTES_PER_PIXEL * 3);
+        // Four pixels make three whole words.
+        let fours = self.bgrx.chunks_exact(4 * BYTES_PER_PIXEL);
+        let rest = fours.remainder();
+        samples.extend(fours.flat_map(|four| {
+            let mut rgb = pixels_of(four).map(|pixel| pixel.swap_bytes() >> 8);
+            let mut next = || rgb.next().unwrap_or_default();
+            let (first, second, third, fourth) = (next(), next(), next(), next());
+            let words = [
+                first | second << 24,
+                second >> 8 | third << 16,
+                third >> 16 | fourth << 8,
+            ];
+            let mut bytes = [0; 12];
+            for (to, word) in bytes.chunks_exact_mut(4).zip(words) {
+                to.copy_from_slice(&word.to_le_bytes());
+            }
+            bytes
+        }));
+        samples.extend(
+            pixels_of(rest)
+                .flat_map(|pixel| [(pixel >> 16) as u8, (pixel >> 8) as u8, pixel as u8]),
+        );
+    }
+
+    /// The pixels in runs: a run is long enough for the compiler to take many pixels at a time, and short enough to
+    /// stop soon.
+    fn runs(&self) -> impl Iterator<Item = &[u8]> {
+        self.bgrx.chunks(PIXELS_PER_LOOK * BYTES_PER_PIXEL)
+    }
+}
+
+/// Pixels as numbers: blue in the lowest byte, then green, red, and what has no meaning.
+fn pixels_of(bgrx: &[u8]) -> impl Iterator<Item = u32> {
+    bgrx.chunks_exact(BYTES_PER_PIXEL)
+        .map(|bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+}
+
+/// Not zero when red, green and blue differ.
+fn colour_of(pixel: u32) -> u32 {
+    (pixel ^ (pixel >> 8)) & 0xffff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(bgrx: &[u8]) -> Pixels<'_> {
+        Pixels {
+            bgrx,
+            width: (bgrx.len() / BYTES_PER_PIXEL) as u32,
+            height: 1,
+        }
+    }
+
+    #[test]
+    fn white_is_white_and_almost_white_is_not() {
+        let mut page = [255_u8; 4 * 5000];
+        assert!(row(&page).all_white());
+        page[4 * 4999] = 254;
+        assert!(!row(&page).all_white());
+        assert!(!row(&page).all_grey());
+    }
+
+    #[test]
+    fn the_fourth_byte_means_nothing() {
+        let page: Vec<u8> = (0..8000_u32)
+            .flat_map(|index| [index as u8, index as u8, index as u8, (index >> 3) as u8])
+            .collect();
+        assert!(row(&page).all_grey());
+        let mut samples = vec![9];
+        assert!(row(&page).grey_into(&mut samples));
+        assert_eq!(samples.len(), 8000);
+        assert!((0..8000_u32).all(|index| samples[index as usize] == index as u8));
+    }
+
+    #[test]
+    fn every_pixel_becomes_red_green_blue_whatever_their_number_is() {
+        for count in 0..11_u8 {
+            let page: Vec<u8> = (0..count)
+                .flat_map(|index| [index, 100 + index, 200 + index, 0xaa])
+                .collect();
+            let expected: Vec<u8> = (0..count)
+                .flat_map(|index| [200 + index, 100 + index, index])
+                .collect();
+            let mut samples = vec![7; 5];
+            row(&page).rgb_into(&mut samples);
+            assert_eq!(samples, expected);
+            assert!(count == 0 || !row(&page).grey_into(&mut samples));
+        }
+    }
+}

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use pagemill_index::{EdgeStore, EmbedEndpoint, Indexer, ModelFiles, QdrantServer, VectorStore};
+use pagemill_index::{
+    EdgeStore, EmbedEndpoint, Indexer, ModelFiles, NoEmbedder, QdrantServer, VectorStore,
+};
 use pagemill_metadata::{GeneratorKind, LlmEndpoint};
 use pagemill_pdf::{Engine, EngineSettings};
-use pagemill_pipeline::{Parts, Settings};
+use pagemill_pipeline::{Goal, Parts, Settings};
 use pagemill_storage::{HistoryWriter, ObjectStore, RecordStore, S3Options, S3Store, StorageError};
 use sha2::{Digest, Sha256};
 
@@ -93,11 +95,12 @@ pub(crate) fn engine(
     Ok((engine, version))
 }
 
-/// Opens the vector store and the embedder.
+/// Opens the vector store and the embedder, which is left out where nothing will be embedded.
 pub(crate) fn indexer(
     environment: &Environment,
     settings: &Settings,
     vectors: Vectors,
+    embeds: bool,
 ) -> anyhow::Result<Indexer> {
     let store: Arc<dyn VectorStore> = match (vectors, &environment.qdrant, &environment.vector_dir)
     {
@@ -121,7 +124,10 @@ pub(crate) fn indexer(
     let models = ModelFiles {
         dir: environment.runtime.join("models"),
     };
-    let embedder = pagemill_index::embedder(&settings.index, &models, endpoint.as_ref())?;
+    let embedder = match embeds {
+        true => pagemill_index::embedder(&settings.index, &models, endpoint.as_ref())?,
+        false => Arc::new(NoEmbedder),
+    };
     Ok(Indexer::new(
         settings.index.clone(),
         embedder,
@@ -137,7 +143,12 @@ pub(crate) fn parts(
     store: Arc<dyn ObjectStore>,
     vectors: Vectors,
 ) -> anyhow::Result<Parts> {
-    let indexer = indexer(environment, &settings, vectors)?;
+    let indexer = indexer(
+        environment,
+        &settings,
+        vectors,
+        settings.goal >= Goal::Index,
+    )?;
     let endpoint = environment.llm.as_ref().map(|api| LlmEndpoint {
         base_url: api.base_url.clone(),
         api_key: api.api_key.clone(),

@@ -212,10 +212,11 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
     job.pipeline.parts().indexer.store().flush().await?;
     job.pipeline.parts().engine.shutdown().await;
     print!("\n{}", summary.table(begun.elapsed()));
-    println!(
-        "\noutput in {}; ask it: worker search --out {0} \"...\"",
-        arguments.out.display()
-    );
+    let out = arguments.out.display();
+    match job.targets.is_empty() {
+        true => println!("\noutput in {out}"),
+        false => println!("\noutput in {out}; ask it: worker search --out {out} \"...\""),
+    }
     let code = match (
         summary.is_incomplete() || job.stop.soon.is_cancelled(),
         summary.has_failed(),

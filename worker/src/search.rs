@@ -40,7 +40,7 @@ pub(crate) async fn command(arguments: SearchArguments) -> anyhow::Result<ExitCo
         }
         _ => Vectors::Environment,
     };
-    let indexer = assemble::indexer(&environment, &settings, vectors)?;
+    let indexer = assemble::indexer(&environment, &settings, vectors, true)?;
     if let Some(prefix) = &arguments.prefix
         && !prefix.ends_with('/')
     {

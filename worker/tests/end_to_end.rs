@@ -19,6 +19,8 @@ mod bad_input;
 mod cloud;
 #[path = "end_to_end/corpus.rs"]
 mod corpus;
+#[path = "end_to_end/goal.rs"]
+mod goal;
 #[path = "end_to_end/local.rs"]
 mod local;
 #[path = "end_to_end/outage.rs"]

@@ -97,6 +97,29 @@ pub fn embedder(
     }
 }
 
+/// Stands where no embedder is needed: nothing is loaded, and nothing can be embedded.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoEmbedder;
+
+#[async_trait]
+impl Embedder for NoEmbedder {
+    fn name(&self) -> String {
+        "none".to_owned()
+    }
+
+    fn dimensions(&self) -> usize {
+        0
+    }
+
+    async fn embed(&self, _: &[String], _: Purpose) -> Result<Embedding, IndexError> {
+        Err(IndexError::Settings {
+            setting: "embedder".to_owned(),
+            value: "none".to_owned(),
+            remedy: "set goal to index, so that an embedder is loaded".to_owned(),
+        })
+    }
+}
+
 /// Reads a model's file, with the remedy when it is missing.
 fn read_model(path: &Path) -> Result<Vec<u8>, IndexError> {
     std::fs::read(path).map_err(|error| {

@@ -22,7 +22,7 @@ pub mod testing;
 mod tokens;
 
 pub use chunk::{Chunk, ChunkSpan};
-pub use embed::{EmbedEndpoint, Embedder, Embedding, ModelFiles, Purpose, embedder};
+pub use embed::{EmbedEndpoint, Embedder, Embedding, ModelFiles, NoEmbedder, Purpose, embedder};
 pub use error::IndexError;
 pub use indexer::{DocumentInput, IndexReport, Indexer, Permit};
 pub use points::Point;

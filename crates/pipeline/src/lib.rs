@@ -49,4 +49,4 @@ pub use outcome::{Counts, Outcome, PipelineError, Processed, Spent};
 pub use permit::{LeaseLost, Permit, Progress, Unlimited};
 pub use plan::{Plan, PlannedStage, Reason};
 pub use process::{Options, Parts, Pipeline, Source};
-pub use settings::{Passwords, Settings, SettingsError};
+pub use settings::{Goal, Passwords, Settings, SettingsError};

@@ -83,10 +83,16 @@ impl Plan {
         self.stages.iter().any(|planned| planned.stage == stage)
     }
 
-    /// Adds stages that must run although the record has them, because what they wrote is gone.
+    /// Whether a stage is part of what is to be built.
+    pub(crate) fn wants(&self, stage: Stage) -> bool {
+        self.wanted.contains_key(&stage)
+    }
+
+    /// Adds stages that must run although the record has them, because what they wrote is gone. Those that
+    /// are not wanted any more are left alone.
     pub(crate) fn redo(&mut self, lost: &[Stage]) {
         for &stage in lost {
-            if !self.runs(stage) {
+            if self.wants(stage) && !self.runs(stage) {
                 self.stages.push(PlannedStage {
                     stage,
                     reason: Reason::Lost,

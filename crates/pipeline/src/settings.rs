@@ -24,6 +24,8 @@ pub struct Settings {
     pub metadata: MetadataSettings,
     /// How text is chunked, embedded and stored.
     pub index: IndexSettings,
+    /// How far a document is built.
+    pub goal: Goal,
     /// Vector stores to fill when a message names none: `pages`, `semantic`, `haystack`. Empty means all three.
     pub target_stores: Vec<String>,
     /// What a document may cost at most.
@@ -32,6 +34,22 @@ pub struct Settings {
     pub attempts: AttemptSettings,
     /// User passwords of encrypted PDFs. Shown masked.
     pub passwords: Passwords,
+}
+
+/// How far a document is built. What an earlier run with a further goal made stays while the document and the settings
+/// of its pages stay as they are; when these change, it is removed, for it would speak of what is gone.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// Page images, text, links and structure. No model is loaded.
+    Extraction,
+    /// These and metadata.
+    Metadata,
+    /// These, and vectors in the target stores: everything.
+    #[default]
+    Index,
 }
 
 /// When to give a document up. Failures that may pass are tried for ever; only deaths end.
@@ -140,7 +158,8 @@ impl Settings {
         Ok(())
     }
 
-    /// The vector stores to fill: those that a message names, else those of the settings, else all. Sorted.
+    /// The vector stores to fill: those that a message names, else those of the settings, else all; none when the goal
+    /// ends before them. Sorted.
     ///
     /// # Errors
     /// A name that is not a store.
@@ -149,9 +168,6 @@ impl Settings {
             Some(names) if !names.is_empty() => names,
             _ => &self.target_stores,
         };
-        if names.is_empty() {
-            return Ok(TargetStore::ALL.to_vec());
-        }
         let mut targets = names
             .iter()
             .map(|name| {
@@ -159,6 +175,12 @@ impl Settings {
                     .map_err(|error| SettingsError(error.to_string()))
             })
             .collect::<Result<Vec<_>, _>>()?;
+        if self.goal < Goal::Index {
+            return Ok(Vec::new());
+        }
+        if targets.is_empty() {
+            return Ok(TargetStore::ALL.to_vec());
+        }
         targets.sort();
         targets.dedup();
         Ok(targets)

@@ -8,10 +8,15 @@ use pagemill_storage::{Fingerprint, Record, SourceKey, Stage};
 use crate::fingerprint::Fingerprinter;
 use crate::plan::Plan;
 use crate::process::{Options, Parts, Pipeline};
+use crate::settings::Goal;
 
 impl Pipeline {
-    /// The stores asked for, and those that hold the document already.
+    /// The stores asked for, unless the goal ends before them, and those that hold the document already.
     pub(crate) fn all_targets(&self, record: &Record, asked: &[TargetStore]) -> Vec<TargetStore> {
+        let asked = match self.parts().settings.goal {
+            Goal::Index => asked,
+            Goal::Extraction | Goal::Metadata => &[],
+        };
         let held = record
             .target_stores
             .iter()
@@ -30,11 +35,12 @@ impl Pipeline {
         targets: &[TargetStore],
         options: &Options,
     ) -> Plan {
-        let wanted = self.wanted(&record.source, sha256, targets, options);
+        let mut wanted = self.wanted(&record.source, sha256, targets, options);
+        keep_what_goes_further(&mut wanted, record);
         Plan::new(wanted, targets.to_vec(), Some(record), options.force)
     }
 
-    /// What every stage's fingerprint must be, for this content and these settings.
+    /// What the fingerprint of every stage up to the goal must be, for this content and these settings.
     pub(crate) fn wanted(
         &self,
         source: &SourceKey,
@@ -81,34 +87,44 @@ impl Pipeline {
             .upstream(&links)
             .upstream(&structure)
             .finish();
-        let index = indexer
-            .fingerprint_parts()
-            .iter()
-            .fold(Fingerprinter::new(Stage::Index), |print, part| {
-                print.part(part)
-            });
-        let index = targets
-            .iter()
-            .fold(index, |print, target| print.part(target.name()))
-            .upstream(&pages)
-            .upstream(&structure)
-            .upstream(&metadata)
-            .finish();
-        let commit = Fingerprinter::new(Stage::Commit)
-            .upstream(&pages)
-            .upstream(&links)
-            .upstream(&index)
-            .finish();
-        BTreeMap::from([
+        let mut wanted = BTreeMap::from([
             (Stage::Inspect, inspect),
             (Stage::Pages, pages),
             (Stage::Text, text),
             (Stage::Links, links),
             (Stage::Structure, structure),
-            (Stage::Metadata, metadata),
-            (Stage::Index, index),
-            (Stage::Commit, commit),
-        ])
+        ]);
+        if settings.goal >= Goal::Metadata {
+            wanted.insert(Stage::Metadata, metadata);
+        }
+        if settings.goal >= Goal::Index {
+            let index = indexer
+                .fingerprint_parts()
+                .iter()
+                .fold(Fingerprinter::new(Stage::Index), |print, part| {
+                    print.part(part)
+                });
+            let index = targets
+                .iter()
+                .fold(index, |print, target| print.part(target.name()))
+                .upstream(&wanted[&Stage::Pages])
+                .upstream(&wanted[&Stage::Structure])
+                .upstream(&wanted[&Stage::Metadata])
+                .finish();
+            wanted.insert(Stage::Index, index);
+        }
+        let last = match settings.goal {
+            Goal::Extraction => Stage::Structure,
+            Goal::Metadata => Stage::Metadata,
+            Goal::Index => Stage::Index,
+        };
+        let commit = Fingerprinter::new(Stage::Commit)
+            .upstream(&wanted[&Stage::Pages])
+            .upstream(&wanted[&Stage::Links])
+            .upstream(&wanted[&last])
+            .finish();
+        wanted.insert(Stage::Commit, commit);
+        wanted
     }
 
     /// What a permanent failure depends on: content, limits, engine, prompts, and which passwords there are.
@@ -138,5 +154,27 @@ impl Pipeline {
         print
             .part(options.custom_prompt.as_deref().unwrap_or_default())
             .finish()
+    }
+}
+
+/// A document that was built further than the goal, and is up to date as far as the goal goes, is left as it is: the
+/// commit that it has is the one that is wanted.
+fn keep_what_goes_further(wanted: &mut BTreeMap<Stage, Fingerprint>, record: &Record) {
+    let goes_further = record
+        .stages
+        .keys()
+        .any(|stage| !wanted.contains_key(stage));
+    let is_current = wanted
+        .iter()
+        .filter(|(stage, _)| **stage != Stage::Commit)
+        .all(|(stage, fingerprint)| {
+            let entry = record.stages.get(stage);
+            entry.is_some_and(|entry| entry.fingerprint == *fingerprint)
+        });
+    if let Some(commit) = record.stages.get(&Stage::Commit)
+        && goes_further
+        && is_current
+    {
+        wanted.insert(Stage::Commit, commit.fingerprint.clone());
     }
 }

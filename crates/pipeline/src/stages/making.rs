@@ -171,17 +171,34 @@ impl Pipeline {
             false => RecordStatus::Partial,
         };
         run.mark_in_progress();
+        // What goes beyond the goal is out of the record before it is deleted: a run after a crash must not rely on it.
+        let had_metadata = run.record.stages.contains_key(&Stage::Metadata);
+        run.record.stages.retain(|stage, _| plan.wants(*stage));
         run.save().await?;
 
-        let generation = Generation::from(plan.fingerprint(Stage::Index));
         let source = run.record.source.clone();
+        // Where no points are wanted, those of every generation are others.
+        let generation = plan
+            .wants(Stage::Index)
+            .then(|| Generation::from(plan.fingerprint(Stage::Index)).0);
         let permit = run.index_permit();
         let removed = self
             .parts()
             .indexer
-            .remove_other_generations(source.as_str(), &generation.0, &plan.targets, &permit)
+            .remove_other_generations(
+                source.as_str(),
+                generation.as_deref().unwrap_or_default(),
+                &plan.targets,
+                &permit,
+            )
             .await;
         removed.map_err(|error| run.index_error(error))?;
+        if !plan.wants(Stage::Index) {
+            run.record.target_stores.clear();
+        }
+        if !plan.wants(Stage::Metadata) && (had_metadata || run.resumes) {
+            run.delete(vec![self.layout().metadata(&source)]).await?;
+        }
         let images = Generation::from(plan.fingerprint(Stage::Pages));
         let old = self.page_image_keys(run, &source, Some(&images)).await?;
         run.delete(old).await?;

@@ -1,0 +1,1 @@
+"""What `scripts/bench` measures, and how. `python -m bench --help` says what there is."""

@@ -45,6 +45,8 @@ def main() -> int:
         except Failed as error:
             print(f"FAILED: {error}")
             return 1
+        except KeyboardInterrupt:
+            return 130
 
 
 def measure(arguments: argparse.Namespace, place: Place) -> int:

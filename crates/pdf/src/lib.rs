@@ -21,6 +21,8 @@ mod pdfium;
 mod pool;
 mod protocol;
 mod render;
+#[cfg(feature = "hayro")]
+pub mod renderers;
 pub mod sandbox;
 mod scan;
 pub mod spill;

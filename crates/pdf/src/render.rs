@@ -5,6 +5,9 @@ use pdfium_render::prelude::{PdfBitmap, PdfBitmapFormat, PdfColor, PdfPage, PdfR
 use crate::encode::{BYTES_PER_PIXEL, Pixels, longest_edge};
 use crate::page::ImageSettings;
 
+#[cfg(feature = "hayro")]
+pub(crate) mod hayro;
+
 /// Points in an inch, the unit of PDF (ISO 32000-2 section 8.3.2.3).
 const POINTS_PER_INCH: f64 = 72.0;
 

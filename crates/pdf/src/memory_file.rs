@@ -143,7 +143,6 @@ impl SealedFile {
     }
 
     /// The descriptor that a child gets a copy of.
-    #[allow(dead_code, reason = "the pool sends it")]
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.inner.file.as_fd()
     }

@@ -13,6 +13,9 @@ const MAX_CONTENT_BYTES: usize = 256 << 10;
 /// Deepest nesting of saved states.
 const MAX_DEPTH: usize = 64;
 
+/// Pictures and forms of a page that are looked at: a scanner's page has one, or a few that pages share.
+const MAX_PICTURES: usize = 64;
+
 /// Levels of the page tree above a page.
 const MAX_ANCESTORS: usize = 64;
 
@@ -33,8 +36,6 @@ pub(crate) fn find(objects: Objects<'_>, page: &Dictionary, geometry: Geometry) 
         return None;
     }
     let resources = inherited(objects, page, b"Resources")?;
-    let content = content(objects, page)?;
-    let operations = Content::decode_strict(&content).ok()?.operations;
     let mut reader = Reader {
         objects,
         resources,
@@ -44,6 +45,12 @@ pub(crate) fn find(objects: Objects<'_>, page: &Dictionary, geometry: Geometry) 
         path: Path::default(),
         scan: None,
     };
+    // Most pages have no such picture; their content need not be read.
+    if !reader.has_picture() {
+        return None;
+    }
+    let content = content(objects, page)?;
+    let operations = Content::decode_strict(&content).ok()?.operations;
     for operation in &operations {
         reader.step(operation)?;
     }
@@ -199,6 +206,18 @@ impl Reader<'_> {
         let fonts = self.objects.dictionary(self.resources, b"Font")?;
         let font = self.objects.dictionary(fonts, name)?;
         (self.objects.name(font, b"Subtype")? != b"Type3").then_some(())
+    }
+
+    /// Whether there is any picture that a page could be.
+    fn has_picture(&self) -> bool {
+        let pictures = self.objects.dictionary(self.resources, b"XObject");
+        pictures.is_some_and(|pictures| {
+            pictures.iter().take(MAX_PICTURES).any(|(_, object)| {
+                let stream = self.objects.resolve(object);
+                let stream = stream.and_then(|(_, object)| object.as_stream().ok());
+                stream.is_some_and(|stream| self.picture(stream).is_some())
+            })
+        })
     }
 
     fn draw(&mut self, operands: &[Object]) -> Option<()> {

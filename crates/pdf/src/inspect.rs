@@ -13,6 +13,7 @@ mod fuzz;
 pub(crate) mod hand_made;
 mod header;
 mod info;
+mod kept;
 pub(crate) mod objects;
 pub(crate) mod page_tree;
 mod parsed;

@@ -1,12 +1,11 @@
 //! The children as the parent sees them: a fixed number of places, and warm children between uses.
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::encode::JpegEncoder;
 use crate::engine::EngineSettings;
@@ -16,16 +15,24 @@ use crate::protocol::{Answer, FrameCaps, Request};
 use crate::sandbox::{self, Layer, LayerName};
 
 mod lease;
+mod places;
 mod process;
 mod spawner;
 
 pub(crate) use lease::{Death, DeathKind, Lease, Trouble, Wound};
+use places::{Place, Places};
 use process::Renderer;
 use spawner::Spawner;
 
-/// Pages after which a child is replaced, whatever its size: libraries leak, and PDFium keeps something of every page
-/// of an open document.
+/// Pages after which a child is replaced, whatever its size: libraries leak.
 const PAGES_PER_CHILD: u32 = 500;
+
+/// A child that holds more than this is replaced after [`PAGES_PER_GROWN_CHILD`]: PDFium keeps something of every page of
+/// an open document, some 200 KiB. A child that has drawn a few ordinary pages holds 20 MiB.
+const GROWN_BYTES: u64 = 40 << 20;
+
+/// Pages that pay for the start of a child: it takes half of a page's time.
+const PAGES_PER_GROWN_CHILD: u32 = 48;
 
 /// Part of its memory limit that an idle child may hold.
 const IDLE_SHARE: u64 = 2;
@@ -76,7 +83,7 @@ pub(crate) struct FirstReport {
 #[derive(Debug)]
 pub(crate) struct Pool {
     settings: EngineSettings,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     idle: Mutex<Vec<Renderer>>,
     closed: AtomicBool,
     deaths: AtomicU64,
@@ -103,7 +110,7 @@ impl Pool {
             }
         };
         let pool = Self {
-            places: Arc::new(Semaphore::new(settings.children.max(1))),
+            places: Places::new(NonZero::new(settings.children).unwrap_or(NonZero::<usize>::MIN)),
             idle: Mutex::new(vec![renderer]),
             closed: AtomicBool::new(false),
             deaths: AtomicU64::new(0),
@@ -144,12 +151,12 @@ impl Pool {
         std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A child to work with, preferably one that has this document open. Waits, in order of arrival, for a place.
+    /// A child to work with, preferably one that has this document open. Waits for a place.
     ///
     /// # Errors
     /// [`PdfError::Engine`] when no child can be started.
     pub(crate) async fn lease(self: &Arc<Self>, document: u64) -> Result<Lease, PdfError> {
-        let place = self.place().await?;
+        let place = self.places.one(document).await;
         let warm = {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             let same = idle
@@ -170,8 +177,8 @@ impl Pool {
     ///
     /// # Errors
     /// As [`Pool::lease`].
-    pub(crate) async fn lease_fresh(self: &Arc<Self>) -> Result<Lease, PdfError> {
-        let place = self.place().await?;
+    pub(crate) async fn lease_fresh(self: &Arc<Self>, document: u64) -> Result<Lease, PdfError> {
+        let place = self.places.one(document).await;
         let replaced = self
             .idle
             .lock()
@@ -189,28 +196,14 @@ impl Pool {
     /// # Errors
     /// As [`Pool::lease`].
     pub(crate) async fn lease_alone(self: &Arc<Self>) -> Result<Lease, PdfError> {
-        let places = u32::try_from(self.settings.children.max(1)).unwrap_or(u32::MAX);
-        let all = Arc::clone(&self.places)
-            .acquire_many_owned(places)
-            .await
-            .map_err(|_| shut_down())?;
+        let all = self.places.all().await;
         for renderer in self.take_idle() {
             self.spawner.end_async(renderer).await;
         }
         self.start_child(all).await
     }
 
-    async fn place(&self) -> Result<OwnedSemaphorePermit, PdfError> {
-        Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .map_err(|_| shut_down())
-    }
-
-    async fn start_child(
-        self: &Arc<Self>,
-        mut place: OwnedSemaphorePermit,
-    ) -> Result<Lease, PdfError> {
+    async fn start_child(self: &Arc<Self>, mut place: Place) -> Result<Lease, PdfError> {
         for _ in 0..START_ATTEMPTS {
             match self.try_start(place).await? {
                 Ok(lease) => return Ok(lease),
@@ -223,10 +216,7 @@ impl Pool {
     }
 
     /// One attempt to start a child. The place comes back when somebody else killed it meanwhile.
-    async fn try_start(
-        self: &Arc<Self>,
-        place: OwnedSemaphorePermit,
-    ) -> Result<Result<Lease, OwnedSemaphorePermit>, PdfError> {
+    async fn try_start(self: &Arc<Self>, place: Place) -> Result<Result<Lease, Place>, PdfError> {
         let renderer = self.spawner.spawn_async().await?;
         let mut lease = Lease::new(Arc::clone(self), place, renderer)?;
         let caps = FrameCaps::without_body(&self.settings.limits);
@@ -263,7 +253,10 @@ impl Pool {
             .child_memory_mib
             .saturating_mul(1 << 20)
             / IDLE_SHARE;
-        let worn_out = renderer.pages >= PAGES_PER_CHILD || renderer.resident_bytes() > most;
+        let memory = renderer.memory();
+        let worn_out = renderer.pages >= PAGES_PER_CHILD
+            || (renderer.pages >= PAGES_PER_GROWN_CHILD && memory.own > GROWN_BYTES)
+            || memory.resident > most;
         if worn_out || self.is_closed() {
             self.spawner.end(renderer);
             return;
@@ -281,12 +274,6 @@ impl Drop for Pool {
         for renderer in self.take_idle() {
             self.spawner.end(renderer);
         }
-    }
-}
-
-fn shut_down() -> PdfError {
-    PdfError::Engine {
-        reason: "the engine is shut down: start a new one".to_owned(),
     }
 }
 

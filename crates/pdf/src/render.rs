@@ -1,6 +1,6 @@
 //! Drawing a page into pixels, within the pixel budget.
 
-use pdfium_render::prelude::{PdfBitmap, PdfBitmapFormat, PdfColor, PdfPage, PdfRenderConfig};
+use pdfium_render::prelude::{PdfBitmap, PdfBitmapFormat, PdfPage, PdfRenderConfig};
 
 use crate::encode::{BYTES_PER_PIXEL, Pixels, longest_edge};
 use crate::page::ImageSettings;
@@ -10,6 +10,9 @@ pub(crate) mod hayro;
 
 /// Points in an inch, the unit of PDF (ISO 32000-2 section 8.3.2.3).
 const POINTS_PER_INCH: f64 = 72.0;
+
+/// A byte of a white pixel, whichever of the four it is.
+const WHITE: u8 = 0xff;
 
 /// Longest edge of the picture that only tells a blank page from another, in pixels.
 const PROBE_EDGE: f64 = 400.0;
@@ -121,9 +124,11 @@ impl Canvas {
             .set_fixed_size(width, height)
             .set_format(PdfBitmapFormat::BGRx)
             .set_reverse_byte_order(false)
-            .set_clear_color(PdfColor::WHITE)
+            .clear_before_rendering(false)
             .render_annotations(true)
             .render_form_data(true);
+        // PDFium would do it pixel by pixel.
+        self.buffer[..bytes].fill(WHITE);
         let mut bitmap =
             PdfBitmap::from_bytes(width, height, PdfBitmapFormat::BGRx, &mut self.buffer)
                 .map_err(|_| DrawError::Refused)?;

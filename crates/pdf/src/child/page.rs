@@ -76,7 +76,7 @@ impl PageReader {
             _ => None,
         };
         let drawn = match images {
-            Some(settings) => Some(self.draw(&page, task.scan, settings)?),
+            Some(settings) => Some(self.draw(&page, task.scan, settings, has_no_text)?),
             None => None,
         };
         if let Some(page_text) = &mut page_text
@@ -99,12 +99,14 @@ impl PageReader {
         Ok((answer, drawn.map(|drawn| drawn.encoded)))
     }
 
-    /// The image of a page: the picture that it is, where that serves, or else rendered and encoded.
+    /// The image of a page: the picture that it is, where that serves, or else rendered and encoded. Only a page that
+    /// may be blank is looked at for that.
     fn draw(
         &mut self,
         page: &PdfPage<'_>,
         scan: Option<Scan>,
         settings: &ImageSettings,
+        may_be_blank: bool,
     ) -> Result<Drawn<'_>, DrawError> {
         let (width, height) = (page.width().value, page.height().value);
         let picture = scan
@@ -124,7 +126,7 @@ impl PageReader {
         }
         let size = image_size(width, height, settings);
         let pixels = self.canvas.draw(page, size)?;
-        let is_blank = pixels.all_white();
+        let is_blank = may_be_blank && pixels.all_white();
         let encoded = self
             .encoder
             .encode(pixels, settings)

@@ -1,7 +1,7 @@
 //! All pages of a document, in order, whatever happens to the children.
 //!
-//! Pages are handed out in short turns. A turn waits for a place in the pool, in order of arrival, so that documents
-//! side by side get on evenly. When a child dies, the page that it was at is tried once more, alone in a fresh child;
+//! Pages are handed out in short turns. A turn waits for a place in the pool, which sees to it that documents side by
+//! side all get on. When a child dies, the page that it was at is tried once more, alone in a fresh child;
 //! the pages before it are done, and those after it go on in another child. A page whose child was killed from outside
 //! has done nothing wrong that is known, so it gets a few tries more.
 //!
@@ -44,8 +44,12 @@ pub(super) fn extract(
     let limits = &pool.settings().limits;
     let room = Room::new(limits.page_buffer_mib.saturating_mul(1 << 20));
     let allowance = Allowance::new(limits);
+    let children = match request.pace {
+        Pace::Full => pool.settings().children.max(1),
+        Pace::Cautious => 1,
+    };
     let (turns_at_once, pages_per_turn) = match request.pace {
-        Pace::Full => (pool.settings().children.max(1) + 1, PAGES_PER_TURN),
+        Pace::Full => (children + 1, PAGES_PER_TURN),
         Pace::Cautious => (1, 1),
     };
     let extraction = Arc::new(Extraction {
@@ -59,6 +63,7 @@ pub(super) fn extract(
         extraction,
         next: 1,
         last,
+        children: u32::try_from(children).unwrap_or(u32::MAX),
         pages_per_turn,
         turns_at_once,
         under_way: VecDeque::new(),
@@ -85,6 +90,7 @@ struct Turns {
     /// First page of the next turn.
     next: u32,
     last: u32,
+    children: u32,
     pages_per_turn: u32,
     turns_at_once: usize,
     under_way: VecDeque<UnderWay>,
@@ -131,7 +137,10 @@ impl Turns {
     }
 
     fn begin(&mut self) -> UnderWay {
-        let end = self.last.min(self.next + self.pages_per_turn - 1) + 1;
+        // Short turns for the last pages, so that no child is at work long after the others.
+        let left = self.last - self.next + 1;
+        let share = left / self.children.saturating_mul(2);
+        let end = self.next + share.clamp(1, self.pages_per_turn);
         let pages = self.next..end;
         self.next = end;
         let (sender, finished) = mpsc::channel(self.pages_per_turn as usize);

@@ -26,10 +26,6 @@ use crate::structure::{OutlineItem, PageLabel};
 /// Most bytes of links of one document, as they come over the channel.
 const MAX_LINK_BYTES: u64 = 256 << 20;
 
-/// Resident bytes over which a child is ended after the second reading: the objects of a document of thousands of pages
-/// are some ten MiB, and the child would keep them to its end. An ordinary one stays well below.
-const MAX_BYTES_AFTER_READING: u64 = 72 << 20;
-
 /// What a link takes besides its text, about.
 const LINK_BYTES: usize = 240;
 
@@ -199,7 +195,7 @@ async fn read_with_pdfium(
                 reason: format!("opening it ended a child ({first}), and a fresh one too ({last})"),
             });
         }
-        lease = pool.lease_fresh().await?;
+        lease = pool.lease_fresh(source.id).await?;
     }
 }
 
@@ -239,7 +235,7 @@ async fn read_again(
             return Err(death.reason);
         }
         let mut fresh = pool
-            .lease_fresh()
+            .lease_fresh(source.id)
             .await
             .map_err(|error| error.to_string())?;
         outcome = match fresh.open(source).await {
@@ -295,7 +291,7 @@ async fn try_second(
         let wound = match outcome {
             Ok((Answer::FoundEnd, _)) => {
                 lease.rest();
-                lease.retire_over(MAX_BYTES_AFTER_READING);
+                lease.retire_if_grown();
                 reading.links = Some(collector.found);
                 reading.scans = collector.scans;
                 return Ok(reading);

@@ -76,7 +76,7 @@ pub(super) fn has_form(objects: Objects<'_>) -> bool {
         let has_fields = objects
             .array(form, b"Fields")
             .is_some_and(|fields| !fields.is_empty());
-        has_fields || objects.get(form, b"XFA").is_some()
+        has_fields || form.has(b"XFA")
     })
 }
 

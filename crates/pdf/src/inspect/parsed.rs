@@ -9,6 +9,7 @@ use lopdf::encryption::DecryptionError;
 use lopdf::xref::XrefRecovery;
 use lopdf::{Dictionary, Document, IncrementalDocument, LoadOptions, Object, ObjectId, Stream};
 
+use super::kept::keep_what_is_read;
 use super::objects::Objects;
 use super::page_tree::{PageNode, PageTree};
 use super::{DocumentInfo, Encryption, Inspection, active, info, text_string, xmp};
@@ -25,10 +26,6 @@ use crate::structure::{OutlineItem, PageLabel, labels, outline};
 /// into a stream, some put all of a document there, so some megabytes must fit; and what is inflated can need a
 /// hundred times as much memory as objects, so not many more.
 const MAX_INFLATED_BYTES: usize = 16 << 20;
-
-/// Streams larger than this are dropped while reading, unless they hold what is read here. Images, fonts and
-/// page contents are PDFium's business, and a copy of them would double the memory of a child.
-const MAX_KEPT_STREAM_BYTES: usize = 16 * 1024;
 
 /// A document whose objects are read. Made in a child process: the bytes are hostile.
 pub(crate) struct Parsed {
@@ -308,26 +305,6 @@ fn describe(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text_string::clean(&description, 500)
-}
-
-/// Drops streams that nothing here reads; of a picture it keeps the dictionary. The loader takes the answer itself for
-/// members of object streams, which are never streams, and only whether there is one for everything else.
-fn keep_what_is_read(id: ObjectId, object: &mut Object) -> Option<(ObjectId, Object)> {
-    let Object::Stream(stream) = &mut *object else {
-        return Some((id, object.clone()));
-    };
-    let is_kept_kind = [b"ObjStm".as_slice(), b"XRef", b"Metadata"]
-        .iter()
-        .any(|kind| stream.dict.has_type(kind));
-    if is_kept_kind || stream.content.len() <= MAX_KEPT_STREAM_BYTES {
-        return Some((id, Object::Null));
-    }
-    let is_picture =
-        matches!(stream.dict.get(b"Subtype"), Ok(Object::Name(kind)) if kind == b"Image");
-    // The loader fills a stream that is empty once more.
-    stream.content.truncate(1);
-    stream.content.shrink_to_fit();
-    is_picture.then_some((id, Object::Null))
 }
 
 fn recovery_warning(recovery: Option<XrefRecovery>) -> Option<String> {

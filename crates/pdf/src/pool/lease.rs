@@ -8,11 +8,11 @@ use std::time::Duration;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use super::places::Place;
 use super::process::{End, Renderer};
-use super::{Pool, Source};
+use super::{GROWN_BYTES, Pool, Source};
 use crate::error::PdfError;
 use crate::inspect::Inspection;
 use crate::protocol::{self, Answer, FrameCaps, FrameLengths, PREFIX_BYTES, Request};
@@ -24,7 +24,7 @@ pub(crate) struct Lease {
     renderer: Option<Renderer>,
     stream: UnixStream,
     at_rest: bool,
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
 }
 
 /// What is wrong with a child, seen from its channel.
@@ -83,7 +83,7 @@ impl Lease {
     /// [`PdfError::Engine`] when the runtime can't watch its channel.
     pub(super) fn new(
         pool: Arc<Pool>,
-        place: OwnedSemaphorePermit,
+        place: Place,
         mut renderer: Renderer,
     ) -> Result<Self, PdfError> {
         let channel = renderer.channel.take();
@@ -115,14 +115,14 @@ impl Lease {
     }
 
     /// Gives up the child, should there be one, and keeps its place.
-    pub(super) fn into_place(mut self) -> Option<OwnedSemaphorePermit> {
+    pub(super) fn into_place(mut self) -> Option<Place> {
         self.place.take()
     }
 
-    /// Ends the child after its work when it has grown over so many bytes: what its libraries freed stays with it.
-    pub(crate) fn retire_over(&mut self, bytes: u64) {
+    /// Ends the child after its work when it has grown: what its libraries freed stays with it.
+    pub(crate) fn retire_if_grown(&mut self) {
         let renderer = self.renderer.as_ref();
-        if renderer.is_some_and(|renderer| renderer.resident_bytes() > bytes) {
+        if renderer.is_some_and(|renderer| renderer.memory().own > GROWN_BYTES) {
             self.at_rest = false;
         }
     }

@@ -30,6 +30,15 @@ pub(super) struct Renderer {
     pub(super) pages: u32,
 }
 
+/// What a child holds, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    /// All that is resident.
+    pub(super) resident: u64,
+    /// That without programs, libraries and the document's bytes.
+    pub(super) own: u64,
+}
+
 /// How a child ended.
 #[derive(Debug, Clone)]
 pub(crate) struct End {
@@ -55,18 +64,26 @@ impl Renderer {
         self.process.id()
     }
 
-    /// Its resident memory in bytes, from `/proc/<pid>/statm` (proc(5): the second number, in pages); nothing when it
-    /// is gone.
-    pub(super) fn resident_bytes(&self) -> u64 {
+    /// What it holds, from `/proc/<pid>/statm` (proc(5): the second and third number, in pages); nothing when it is gone.
+    pub(super) fn memory(&self) -> Memory {
         let page_bytes = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)
             .ok()
             .flatten()
             .and_then(|bytes| u64::try_from(bytes).ok())
             .unwrap_or(4096);
-        fs::read_to_string(format!("/proc/{}/statm", self.id()))
-            .ok()
-            .and_then(|statm| statm.split_ascii_whitespace().nth(1)?.parse::<u64>().ok())
-            .map_or(0, |pages| pages.saturating_mul(page_bytes))
+        let statm = fs::read_to_string(format!("/proc/{}/statm", self.id())).unwrap_or_default();
+        let mut numbers = statm.split_ascii_whitespace().skip(1).map(|number| {
+            number
+                .parse::<u64>()
+                .unwrap_or(0)
+                .saturating_mul(page_bytes)
+        });
+        let resident = numbers.next().unwrap_or(0);
+        let shared = numbers.next().unwrap_or(0);
+        Memory {
+            resident,
+            own: resident.saturating_sub(shared),
+        }
     }
 
     /// Sends the setup and waits for the answer, without a runtime.

@@ -12,6 +12,7 @@ use std::thread;
 
 use futures::executor::block_on;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::sync::oneshot;
 
 use super::process::{End, Renderer};
@@ -144,8 +145,15 @@ fn carry_out(order: Order, program: &str, arguments: &[String]) {
     }
 }
 
+/// Bytes of answers that wait in the channel. The system gives as much of it as it gives anybody.
+const ANSWER_BUFFER_BYTES: usize = 1 << 20;
+
 fn spawn(program: &str, arguments: &[String]) -> io::Result<Renderer> {
     let (parent_end, child_end) = UnixStream::pair()?;
+    // A page's image fits in more often, and the child goes on without waiting for the parent.
+    if let Err(error) = setsockopt(&child_end, sockopt::SndBuf, &ANSWER_BUFFER_BYTES) {
+        tracing::debug!(%error, "a child keeps the system's own buffer for answers");
+    }
     parent_end.set_nonblocking(true)?;
     let (stderr, child_stderr) = io::pipe()?;
     // A child that complains without end must not block on it, and reading must not block the parent.

@@ -36,7 +36,16 @@ fn entries<'a>(
     if !store.root.is_dir() {
         return Box::new(std::iter::once(Err(store.no_store())));
     }
-    let walk = WalkDir::new(&store.root)
+    // The walk opens each folder beside its way: so it begins as far down as it can.
+    let start = match prefix.rsplit_once('/') {
+        Some((folder, _)) => match store.path_of(folder) {
+            Ok(path) if path.is_dir() => path,
+            // No key leads through a link or the store's own folder; nor is there anything in what is not there.
+            _ => return Box::new(std::iter::empty()),
+        },
+        None => store.root.clone(),
+    };
+    let walk = WalkDir::new(start)
         .min_depth(1)
         .follow_links(store.access == Access::ReadOnly)
         .sort_by(in_key_order)
@@ -95,7 +104,7 @@ fn sort_key(entry: &DirEntry) -> String {
 }
 
 fn may_hold(store: &FolderStore, entry: &DirEntry, prefix: &str) -> bool {
-    if entry.depth() == 1 && entry.file_name() == OWN {
+    if entry.path() == store.root.join(OWN) {
         return false;
     }
     let Some(mut key) = key_of(store, entry) else {

@@ -116,7 +116,7 @@ impl Turn {
         loop {
             let outcome = match request.pace {
                 Pace::Cautious => pool.lease_alone().await,
-                Pace::Full if fresh => pool.lease_fresh().await,
+                Pace::Full if fresh => pool.lease_fresh(document.source.id).await,
                 Pace::Full => pool.lease(document.source.id).await,
             };
             match outcome {

@@ -7,7 +7,7 @@
 //! read by rows.
 
 use crate::text::layout::Glyph;
-use crate::text::layout::bidi::{reads_from_right, strength};
+use crate::text::layout::bidi::{is_right_to_left, reads_from_right, strength};
 use crate::text::layout::fragments::Fragment;
 
 /// Narrowest white between two columns, in font sizes.
@@ -37,12 +37,14 @@ pub(super) fn in_reading_order(
     if fragments.len() > TOO_MANY_FRAGMENTS {
         return vec![by_baseline];
     }
-    let columns_from_right = reads_from_right(
+    let characters = || {
         fragments
             .iter()
             .flat_map(|fragment| &glyphs[fragment.start..fragment.end])
-            .map(|glyph| strength(glyph.ch)),
-    );
+            .map(|glyph| glyph.ch)
+    };
+    let columns_from_right =
+        characters().any(is_right_to_left) && reads_from_right(characters().map(strength));
     let letters = fragments
         .iter()
         .map(|fragment| {

@@ -1,0 +1,180 @@
+//! What stays of a file's objects while they are read.
+//!
+//! The loader would keep every object, at some kilobytes each. Most of them belong to fonts, pictures, tags and the look
+//! of annotations, which nothing here reads: without them a document of thousands of pages fits into a child.
+
+use lopdf::{Dictionary, Object, ObjectId, Stream};
+
+/// Streams larger than this are dropped, unless they hold what is read here: page contents are PDFium's business, and only
+/// those of scanned pages are looked at, which are short.
+const MAX_KEPT_STREAM_BYTES: usize = 16 * 1024;
+
+/// What is read of a font.
+const OF_A_FONT: &[&[u8]] = &[b"Type", b"Subtype"];
+
+/// What only the look of a link needs, or nobody.
+const LOOK_OF_A_LINK: &[&[u8]] = &[
+    b"Border",
+    b"BS",
+    b"C",
+    b"H",
+    b"M",
+    b"NM",
+    b"P",
+    b"StructParent",
+];
+
+/// For the loader. It takes the answer itself for members of object streams, which are never streams, and only whether
+/// there is one for everything else; that it changes in place.
+pub(super) fn keep_what_is_read(id: ObjectId, object: &mut Object) -> Option<(ObjectId, Object)> {
+    match &mut *object {
+        Object::Stream(stream) => return keep_stream(stream).then_some((id, Object::Null)),
+        Object::Dictionary(dictionary) => {
+            if is_part_of_a_font(dictionary) || is_tag(dictionary) {
+                return None;
+            }
+            if dictionary.has_type(b"Font") {
+                retain(dictionary, |key| OF_A_FONT.contains(&key));
+            } else if matches!(dictionary.get(b"Subtype"), Ok(Object::Name(kind)) if kind == b"Link")
+            {
+                retain(dictionary, |key| !LOOK_OF_A_LINK.contains(&key));
+            }
+        }
+        Object::Array(items) if is_table_of_numbers(items) => return None,
+        _ => {}
+    }
+    Some((id, object.clone()))
+}
+
+/// Drops the content of what stays for its dictionary.
+fn keep_stream(stream: &mut Stream) -> bool {
+    let is_of = |kind: &[u8]| stream.dict.has_type(kind);
+    if is_of(b"ObjStm") || is_of(b"XRef") || is_of(b"Metadata") {
+        return true;
+    }
+    let is_picture =
+        matches!(stream.dict.get(b"Subtype"), Ok(Object::Name(kind)) if kind == b"Image");
+    if is_picture {
+        // The loader fills a stream that is empty once more.
+        stream.content.truncate(1);
+        stream.content.shrink_to_fit();
+        return true;
+    }
+    // Programs of fonts, forms, patterns, shadings and functions.
+    let others = [
+        b"Subtype".as_slice(),
+        b"Length1",
+        b"PatternType",
+        b"ShadingType",
+        b"FunctionType",
+    ];
+    stream.content.len() <= MAX_KEPT_STREAM_BYTES && !others.iter().any(|key| stream.dict.has(key))
+}
+
+fn retain(dictionary: &mut Dictionary, is_kept: impl Fn(&[u8]) -> bool) {
+    let all = std::mem::take(dictionary);
+    let kept = all.into_iter().filter(|(key, _)| is_kept(key));
+    *dictionary = kept.collect();
+}
+
+fn is_part_of_a_font(dictionary: &Dictionary) -> bool {
+    dictionary.has_type(b"FontDescriptor") || dictionary.has_type(b"Encoding")
+}
+
+/// Whether a dictionary is an element of the tag tree. Its type is optional, but all of its keys are known (ISO 32000-2
+/// table 355), and no label of pages or action has what is asked for here.
+fn is_tag(dictionary: &Dictionary) -> bool {
+    let is_of_tag = |key: &[u8]| {
+        matches!(
+            key,
+            b"Type"
+                | b"S"
+                | b"P"
+                | b"ID"
+                | b"Pg"
+                | b"K"
+                | b"A"
+                | b"C"
+                | b"R"
+                | b"T"
+                | b"Lang"
+                | b"Alt"
+                | b"E"
+                | b"ActualText"
+        )
+    };
+    matches!(dictionary.get(b"P"), Ok(Object::Reference(_)))
+        && dictionary.has(b"S")
+        && (dictionary.has(b"K") || dictionary.has(b"Pg"))
+        && dictionary.iter().all(|(key, _)| is_of_tag(key))
+}
+
+/// Whether an array is a font's table of widths or the like. A destination has six items at most.
+fn is_table_of_numbers(items: &[Object]) -> bool {
+    let is_number = |item: &Object| matches!(item, Object::Integer(_) | Object::Real(_));
+    items.len() > 16 && items.iter().all(is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use lopdf::{Stream, dictionary};
+
+    use super::*;
+
+    fn kept(object: impl Into<Object>) -> Option<Object> {
+        let mut object = object.into();
+        let answer = keep_what_is_read((7, 0), &mut object)?;
+        let is_stream = matches!(object, Object::Stream(_));
+        assert!(is_stream || answer.1 == object, "both answers are the same");
+        Some(object)
+    }
+
+    #[test]
+    fn fonts_shrink_and_their_parts_go() {
+        let font = dictionary! {
+            "Type" => "Font", "Subtype" => "Type3", "FirstChar" => 0, "Widths" => vec![500.into(); 300],
+        };
+        let expected = dictionary! { "Type" => "Font", "Subtype" => "Type3" };
+        assert_eq!(kept(font), Some(expected.into()));
+        assert_eq!(kept(dictionary! { "Type" => "FontDescriptor" }), None);
+        assert_eq!(kept(vec![500.into(); 300]), None);
+        let program = Stream::new(dictionary! { "Length1" => 10 }, vec![1; 10]);
+        assert_eq!(kept(program), None);
+    }
+
+    #[test]
+    fn tags_go_and_what_looks_like_them_stays() {
+        let tag = dictionary! { "S" => "P", "P" => (1, 0), "K" => 3 };
+        assert_eq!(kept(tag), None);
+        for other in [
+            dictionary! { "S" => "D", "P" => Object::string_literal("A-") },
+            dictionary! { "S" => "D", "P" => (1, 0) },
+            dictionary! { "S" => "JavaScript", "P" => (1, 0), "K" => 3, "JS" => Object::string_literal("x") },
+        ] {
+            assert_eq!(kept(other.clone()), Some(other.into()));
+        }
+    }
+
+    #[test]
+    fn a_link_keeps_where_it_is_and_where_it_leads() {
+        let link = dictionary! {
+            "Subtype" => "Link", "Rect" => vec![0.into(), 0.into(), 9.into(), 9.into()], "A" => (4, 0), "C" => vec![1.into()],
+        };
+        let expected = dictionary! {
+            "Subtype" => "Link", "Rect" => vec![0.into(), 0.into(), 9.into(), 9.into()], "A" => (4, 0),
+        };
+        assert_eq!(kept(link), Some(expected.into()));
+    }
+
+    #[test]
+    fn a_picture_stays_without_its_bytes_and_short_contents_stay_whole() {
+        let picture = Stream::new(dictionary! { "Subtype" => "Image" }, vec![1; 100_000]);
+        let Some(Object::Stream(picture)) = kept(picture) else {
+            panic!("a picture stays");
+        };
+        assert_eq!(picture.content.len(), 1);
+        let short = Stream::new(dictionary! {}, vec![1; 100]);
+        assert_eq!(kept(short.clone()), Some(short.into()));
+        assert_eq!(kept(Stream::new(dictionary! {}, vec![1; 100_000])), None);
+    }
+}

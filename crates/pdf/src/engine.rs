@@ -65,8 +65,8 @@ pub struct Limits {
     pub open_timeout_seconds: u32,
     /// Longest time for all pages of a document in seconds. Pages that were not begun by then fail as `out_of_time`.
     pub document_timeout_seconds: u32,
-    /// So many pages of a document may end their renderers (crashed, timed out, out of memory, each in two tries); the
-    /// pages that were not begun by then fail as `not_tried`.
+    /// So many pages of a document may end their renderers for good (crashed, timed out, out of memory); the pages that
+    /// were not begun by then fail as `not_tried`.
     pub max_page_deaths: u32,
     /// Finished pages of a document that wait to be written, in MiB. Renderers wait when there is no room for more; one
     /// page always passes.

@@ -254,6 +254,7 @@ impl Pool {
             .saturating_mul(1 << 20)
             / IDLE_SHARE;
         let memory = renderer.memory();
+        renderer.own_bytes = memory.own;
         let worn_out = renderer.pages >= PAGES_PER_CHILD
             || (renderer.pages >= PAGES_PER_GROWN_CHILD && memory.own > GROWN_BYTES)
             || memory.resident > most;

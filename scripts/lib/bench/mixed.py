@@ -31,6 +31,7 @@ def run(place: Place, documents: list[Document], hostile: list[pathlib.Path], im
             among.append(bad[number // GOOD_PER_HOSTILE])
     pages = pages_of(good)
     rates: dict[str, list[float]] = {"alone": [], "mixed": []}
+    costs: dict[str, list[float]] = {"alone": [], "mixed": []}
     ends: dict[str, str] = {}
     for number in range(1, place.rounds + 1):
         for kind, given in (("alone", good), ("mixed", among)):
@@ -39,13 +40,19 @@ def run(place: Place, documents: list[Document], hostile: list[pathlib.Path], im
             records = {int(name.partition("-")[0]): record for name, record in outcome.records.items()}
             ended = account(given, bad, records, ends)
             rates[kind].append(pages / (ended - outcome.usage.began_at))
+            costs[kind].append(1000 * outcome.usage.cpu / pages)
             print(f"{rates[kind][-1]:.1f} good pages a second", file=sys.stderr, flush=True)
     alone, mixed = statistics.median(rates["alone"]), statistics.median(rates["mixed"])
     lost = statistics.median(1 - one / other for one, other in zip(rates["mixed"], rates["alone"], strict=True))
     print(f"\n{len(good)} good documents, {pages} pages; {len(bad)} hostile; {image_format}, medians of {place.rounds} rounds\n")
-    head = ["", "good pages a second"]
-    print(table.render(head, [["the good ones alone", f"{alone:.1f}"], ["with the hostile ones", f"{mixed:.1f}"]]))
-    print(f"\nthroughput lost: {100 * lost:.1f} %; every good document is done, every hostile one has its result:")
+    dear = statistics.median(one / other - 1 for one, other in zip(costs["mixed"], costs["alone"], strict=True))
+    head = ["", "good pages a second", "CPU ms a good page"]
+    lines = [
+        ["the good ones alone", f"{alone:.1f}", f"{statistics.median(costs['alone']):.2f}"],
+        ["with the hostile ones", f"{mixed:.1f}", f"{statistics.median(costs['mixed']):.2f}"],
+    ]
+    print(table.render(head, lines))
+    print(f"\nthroughput lost: {100 * lost:.1f} %, CPU time more: {100 * dear:.1f} %; every good document is done, every hostile one has its result:")
     print("\n".join(f"  {name}: {end}" for name, end in sorted(ends.items())))
     print("\n".join(["", *facts.lines(place)]))
     return 0

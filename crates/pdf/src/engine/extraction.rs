@@ -1,9 +1,10 @@
 //! All pages of a document, in order, whatever happens to the children.
 //!
 //! Pages are handed out in short turns. A turn waits for a place in the pool, which sees to it that documents side by
-//! side all get on. When a child dies, the page that it was at is tried once more, alone in a fresh child;
-//! the pages before it are done, and those after it go on in another child. A page whose child was killed from outside
-//! has done nothing wrong that is known, so it gets a few tries more.
+//! side all get on. When a child dies, the page that it was at is tried once more, alone in a fresh child; the pages
+//! before it are done, and those after it go on in another child. A page whose child was killed from outside has done
+//! nothing wrong that is known, so it gets a few tries more; a page that filled all the memory of a child which held
+//! nothing else would do so again, and gets none.
 //!
 //! Two things end this: finished pages wait for [`Room`] when the reader is slow, and the document has an
 //! [`Allowance`] of time and of deaths.

@@ -17,6 +17,9 @@ use crate::error::PdfError;
 use crate::inspect::Inspection;
 use crate::protocol::{self, Answer, FrameCaps, FrameLengths, PREFIX_BYTES, Request};
 
+/// The part of its memory that a child may hold and still has room for anything that a fresh one has room for.
+const NEXT_TO_NOTHING: u64 = 8;
+
 /// A child in use. Dropped in the middle of an answer, it is killed; at rest, it goes back to the pool.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -125,6 +128,13 @@ impl Lease {
         if renderer.is_some_and(|renderer| renderer.memory().own > GROWN_BYTES) {
             self.at_rest = false;
         }
+    }
+
+    /// Whether the child held next to nothing when it was taken into use, of the memory it may have.
+    pub(crate) fn has_room(&self) -> bool {
+        let most = self.pool.settings.limits.child_memory_mib << 20;
+        let renderer = self.renderer.as_ref();
+        renderer.is_some_and(|renderer| renderer.own_bytes <= most / NEXT_TO_NOTHING)
     }
 
     /// Counts an answered page.

@@ -28,6 +28,8 @@ pub(super) struct Renderer {
     pub(super) document: Option<u64>,
     /// Pages that it has answered.
     pub(super) pages: u32,
+    /// What it held of its own when it was last at rest, in bytes; nothing before that.
+    pub(super) own_bytes: u64,
 }
 
 /// What a child holds, in bytes.
@@ -56,6 +58,7 @@ impl Renderer {
             stderr,
             document: None,
             pages: 0,
+            own_bytes: 0,
         }
     }
 

@@ -1,5 +1,7 @@
 //! The characters of one page, read from PDFium once.
 
+use std::cell::OnceCell;
+
 use pdfium_render::prelude::{
     PdfFontWeight, PdfPage, PdfPageRenderRotation, PdfPageTextChar, PdfRect,
 };
@@ -7,7 +9,7 @@ use pdfium_render::prelude::{
 use crate::engine::Limits;
 use crate::page::{PageNumber, Rect};
 use crate::text::PageText;
-use crate::text::layout::{self, Direction, Glyph};
+use crate::text::layout::{self, Direction, Glyph, Middles};
 
 /// More glyphs of one page are not read: 64 MiB of them, twenty times a dense newspaper page.
 const MAX_GLYPHS: usize = 1 << 20;
@@ -78,6 +80,8 @@ pub(crate) struct PageGlyphs {
     unmapped: usize,
     /// Whether the page has more glyphs than are read.
     cut: bool,
+    /// Where they are, from the first link on that asks.
+    middles: OnceCell<Middles>,
 }
 
 impl PageGlyphs {
@@ -164,7 +168,8 @@ impl PageGlyphs {
 
     /// The text under a rectangle (page as seen, points from top left) on one line, trimmed.
     pub(crate) fn anchor(&self, rect: Rect) -> Option<String> {
-        layout::text_within(&self.glyphs, rect)
+        let middles = self.middles.get_or_init(|| Middles::of(&self.glyphs));
+        layout::text_within(&self.glyphs, middles, rect)
     }
 }
 

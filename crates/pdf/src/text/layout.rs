@@ -72,24 +72,64 @@ pub(super) fn page_text(
     assemble::page_text(laid_out, number, max_bytes)
 }
 
+/// Where the glyphs of a page have their middles on the page as seen, from top to bottom, so that those in a rectangle
+/// are found without a look at all: some pages have thousands of links.
+#[derive(Debug, Clone)]
+pub(super) struct Middles(Vec<Middle>);
+
+#[derive(Debug, Clone, Copy)]
+struct Middle {
+    x: f32,
+    y: f32,
+    /// Of the glyph.
+    index: usize,
+}
+
+impl Middles {
+    /// The middles of all glyphs of a page.
+    pub(super) fn of(glyphs: &[Glyph]) -> Self {
+        let middle = |(index, glyph): (usize, &Glyph)| {
+            let seen = glyph.direction.rect_to_seen(Rect {
+                x0: glyph.x0,
+                y0: glyph.top,
+                x1: glyph.x1,
+                y1: glyph.bottom,
+            });
+            Middle {
+                x: (seen.x0 + seen.x1) / 2.0,
+                y: (seen.y0 + seen.y1) / 2.0,
+                index,
+            }
+        };
+        let mut middles: Vec<Middle> = glyphs
+            .iter()
+            .enumerate()
+            .map(middle)
+            .filter(|middle| middle.y.is_finite())
+            .collect();
+        middles.sort_by(|a, b| a.y.total_cmp(&b.y));
+        Self(middles)
+    }
+
+    /// The glyphs with their middle in a rectangle of the page as seen, in the order of the page's.
+    fn within(&self, rect: Rect) -> Vec<usize> {
+        let first = self.0.partition_point(|middle| middle.y < rect.y0);
+        let mut found: Vec<usize> = self.0[first..]
+            .iter()
+            .take_while(|middle| middle.y <= rect.y1)
+            .filter(|middle| rect.x0 <= middle.x && middle.x <= rect.x1)
+            .map(|middle| middle.index)
+            .collect();
+        found.sort_unstable();
+        found
+    }
+}
+
 /// The text whose glyphs have their middle in a rectangle of the page as seen, on one line.
-pub(super) fn text_within(glyphs: &[Glyph], rect: Rect) -> Option<String> {
-    let is_within = |glyph: &Glyph| {
-        let seen = glyph.direction.rect_to_seen(Rect {
-            x0: glyph.x0,
-            y0: glyph.top,
-            x1: glyph.x1,
-            y1: glyph.bottom,
-        });
-        let (x, y) = ((seen.x0 + seen.x1) / 2.0, (seen.y0 + seen.y1) / 2.0);
-        rect.x0 <= x && x <= rect.x1 && rect.y0 <= y && y <= rect.y1
-    };
+pub(super) fn text_within(glyphs: &[Glyph], middles: &Middles, rect: Rect) -> Option<String> {
     // A link takes few glyphs of a page: they are copied, and laid out like a page of their own.
-    let inside: Vec<Glyph> = glyphs
-        .iter()
-        .filter(|glyph| is_within(glyph))
-        .copied()
-        .collect();
+    let inside = middles.within(rect);
+    let inside: Vec<Glyph> = inside.into_iter().map(|index| glyphs[index]).collect();
     if inside.is_empty() {
         return None;
     }

@@ -89,10 +89,10 @@ impl Turn {
     /// Tries the next page again, alone in a fresh child, and sends its end, good or bad.
     async fn try_alone(&mut self, first: Setback) {
         let number = self.pages.start;
-        tracing::debug!(page = number, failure = %first.failure, "a page is tried again, alone");
         let mut patience = Patience::default();
         let mut setback = first;
-        while patience.survives(setback.kind) {
+        while !setback.is_final() && patience.survives(setback.kind) {
+            tracing::debug!(page = number, failure = %setback.failure, "a page is tried again, alone");
             let fresh = self.lease(true).await;
             match self.attempt(fresh, number + 1).await {
                 Ok(()) => return,
@@ -163,8 +163,13 @@ impl Turn {
             let death = lease.bury(wound).await;
             return Err(self.setback(first, &death));
         }
+        let had_room = lease.has_room();
         for page in pages.map(PageNumber) {
-            let outcome = self.receive(&mut lease, page).await?;
+            let outcome = self.receive(&mut lease, page).await;
+            let outcome = outcome.map_err(|setback| Setback {
+                had_all_memory: had_room && page == first,
+                ..setback
+            })?;
             lease.count_page();
             self.push(outcome).await;
         }
@@ -222,6 +227,7 @@ impl Turn {
         Setback {
             failure,
             kind: death.kind,
+            had_all_memory: false,
         }
     }
 }
@@ -232,6 +238,15 @@ struct Setback {
     failure: PageFailure,
     /// How the child died; a child that could not be had died a death of the page's own.
     kind: DeathKind,
+    /// Whether the page had almost all the memory that a fresh child would give it.
+    had_all_memory: bool,
+}
+
+impl Setback {
+    /// Whether another try would only fill the memory once more.
+    fn is_final(&self) -> bool {
+        self.had_all_memory && matches!(self.failure, PageFailure::OutOfMemory { .. })
+    }
 }
 
 impl From<PageFailure> for Setback {
@@ -239,6 +254,7 @@ impl From<PageFailure> for Setback {
         Self {
             failure,
             kind: DeathKind::Crashed,
+            had_all_memory: false,
         }
     }
 }

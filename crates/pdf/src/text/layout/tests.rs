@@ -316,19 +316,17 @@ fn the_anchor_is_the_text_under_the_rectangle_on_one_line() {
     let mut sheet = Sheet::default();
     sheet.print(72.0, 100.0, "see the manual");
     sheet.print(72.0, 112.0, "page for more");
-    let rect = |x0, y0, x1, y1| Rect { x0, y0, x1, y1 };
+    let middles = Middles::of(&sheet.glyphs);
+    let text_in = |x0, y0, x1, y1| text_within(&sheet.glyphs, &middles, Rect { x0, y0, x1, y1 });
     assert_eq!(
-        text_within(&sheet.glyphs, rect(110.0, 90.0, 150.0, 103.0)).as_deref(),
+        text_in(110.0, 90.0, 150.0, 103.0).as_deref(),
         Some("manual")
     );
     assert_eq!(
-        text_within(&sheet.glyphs, rect(70.0, 90.0, 95.0, 116.0)).as_deref(),
+        text_in(70.0, 90.0, 95.0, 116.0).as_deref(),
         Some("see t page")
     );
-    assert_eq!(
-        text_within(&sheet.glyphs, rect(300.0, 90.0, 350.0, 103.0)),
-        None
-    );
+    assert_eq!(text_in(300.0, 90.0, 350.0, 103.0), None);
 }
 
 #[test]

@@ -43,7 +43,9 @@ pub(super) fn keep_what_is_read(id: ObjectId, object: &mut Object) -> Option<(Ob
         Object::Array(items) if is_table_of_numbers(items) => return None,
         _ => {}
     }
-    Some((id, object.clone()))
+    // A copy has no room to spare: of a dictionary as it was read, that is half.
+    let copy = object.clone();
+    Some((id, std::mem::replace(object, copy)))
 }
 
 /// Drops the content of what stays for its dictionary.
@@ -68,7 +70,12 @@ fn keep_stream(stream: &mut Stream) -> bool {
         b"ShadingType",
         b"FunctionType",
     ];
-    stream.content.len() <= MAX_KEPT_STREAM_BYTES && !others.iter().any(|key| stream.dict.has(key))
+    let is_kept = stream.content.len() <= MAX_KEPT_STREAM_BYTES
+        && !others.iter().any(|key| stream.dict.has(key));
+    if is_kept {
+        stream.dict = stream.dict.clone();
+    }
+    is_kept
 }
 
 fn retain(dictionary: &mut Dictionary, is_kept: impl Fn(&[u8]) -> bool) {

@@ -35,7 +35,6 @@ pub(crate) struct Parsed {
     /// The named destinations, read when the first is asked for.
     destinations: OnceCell<Destinations>,
     inspection: Inspection,
-    password: Option<String>,
 }
 
 impl Parsed {
@@ -53,7 +52,6 @@ impl Parsed {
     ) -> Result<Self, PdfError> {
         let Opened {
             document,
-            password,
             encryption,
         } = guarded(|| open_document(bytes, passwords))?;
         let objects = Objects(&document);
@@ -100,19 +98,12 @@ impl Parsed {
             page_numbers,
             destinations: OnceCell::new(),
             inspection,
-            password,
         })
     }
 
     /// What was learnt of the file as a whole.
     pub(crate) fn inspection(&self) -> &Inspection {
         &self.inspection
-    }
-
-    /// The password that opened it, for PDFium; absent when it needs none.
-    #[allow(dead_code)] // the child gives PDFium every password in turn instead
-    pub(crate) fn password(&self) -> Option<&str> {
-        self.password.as_deref()
     }
 
     /// The links of a page in the order of its annotations, at most `max`, and how many were left out over that.
@@ -187,7 +178,6 @@ impl Parsed {
 /// What opening gave.
 struct Opened {
     document: Document,
-    password: Option<String>,
     encryption: Encryption,
 }
 
@@ -218,7 +208,6 @@ fn open_document(bytes: &[u8], passwords: &[String]) -> Result<Opened, PdfError>
         };
         return Ok(Opened {
             document,
-            password: None,
             encryption,
         });
     }
@@ -242,7 +231,6 @@ fn open_document(bytes: &[u8], passwords: &[String]) -> Result<Opened, PdfError>
     }
     Ok(Opened {
         document,
-        password: Some(password.clone()),
         encryption: Encryption::Password,
     })
 }

@@ -1,9 +1,8 @@
 //! Who works next: the places of the children, and who waits for one.
 //!
-//! To open a document in a child costs as much as some of its pages, so a child that becomes free stays with its
-//! document while that has work. It goes on to another document when that has no child at all: at once when its own
-//! document has a second child, after [`TURNS_IN_A_ROW`] when it has not. Otherwise those who came first are served
-//! first.
+//! A child that goes over to another document opens it and reads its fonts anew, so one that becomes free stays with its
+//! document while that has work. It goes over when another document has no child at all: at once when its own has a
+//! second child, after [`TURNS_IN_A_ROW`] when it has not. Otherwise those who came first are served first.
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZero;

@@ -2,7 +2,8 @@
 
 Looks at an image and runs it. IMAGE is where its files are, INSPECTED what buildah says about it, PUSHED the image as a
 registry would hold it (an OCI layout), CANARY a word that must not be in it, SAMPLES a folder of PDFs. With - for
-SAMPLES nothing is run. PROFILE is cargo's, of the programs: the size is judged for dist only. AWS_ENDPOINT_URL names an emulator. The last line is "N passed, N failed, N skipped".
+SAMPLES nothing is run. PROFILE is cargo's, of the programs: the size is judged for dist only. AWS_ENDPOINT_URL names
+an emulator. The last line is "N passed, N failed, N skipped".
 """
 
 import contextlib

@@ -255,8 +255,11 @@ impl Pool {
             / IDLE_SHARE;
         let memory = renderer.memory();
         renderer.own_bytes = memory.own;
+        // What the objects took stays with a child to its end, so one that has read them need not have paid for itself.
+        let has_read_objects = std::mem::take(&mut renderer.has_read_objects);
+        let may_be_replaced = has_read_objects || renderer.pages >= PAGES_PER_GROWN_CHILD;
         let worn_out = renderer.pages >= PAGES_PER_CHILD
-            || (renderer.pages >= PAGES_PER_GROWN_CHILD && memory.own > GROWN_BYTES)
+            || (may_be_replaced && memory.own > GROWN_BYTES)
             || memory.resident > most;
         if worn_out || self.is_closed() {
             self.spawner.end(renderer);

@@ -112,12 +112,7 @@ impl Canvas {
         if bytes < KEPT_BYTES && self.buffer.len() > KEPT_BYTES {
             self.buffer = Vec::new();
         }
-        if self.buffer.len() < bytes {
-            self.buffer
-                .try_reserve_exact(bytes - self.buffer.len())
-                .map_err(|_| DrawError::OutOfMemory)?;
-            self.buffer.resize(bytes, 0);
-        }
+        make_room(&mut self.buffer, bytes)?;
         let width = i32::try_from(size.width).map_err(|_| DrawError::Refused)?;
         let height = i32::try_from(size.height).map_err(|_| DrawError::Refused)?;
         let config = PdfRenderConfig::new()
@@ -157,6 +152,17 @@ impl Canvas {
         };
         Ok(self.draw(page, size)?.all_white())
     }
+}
+
+/// Lets a buffer grow to so many bytes.
+fn make_room(buffer: &mut Vec<u8>, bytes: usize) -> Result<(), DrawError> {
+    if buffer.len() < bytes {
+        buffer
+            .try_reserve_exact(bytes - buffer.len())
+            .map_err(|_| DrawError::OutOfMemory)?;
+        buffer.resize(bytes, 0);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -148,8 +148,7 @@ impl FolderStore {
         };
         let below_root = path.ancestors().take_while(|path| *path != self.root);
         match below_root.filter(|path| is_link(path)).last() {
-            None if self.root.is_dir() => Ok(()),
-            None => Err(self.no_store()),
+            None => Ok(()),
             Some(link) => Err(StorageError::BadKey {
                 key: key.to_owned(),
                 reason: format!(

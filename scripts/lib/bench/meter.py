@@ -4,8 +4,8 @@
 
 CPU time is that of every process of the tree, also of those that were killed or outlived their parent: this process
 adopts orphans (PR_SET_CHILD_SUBREAPER), waits for all of them, and the kernel adds up what they used. Memory is sampled
-twenty times a second (PSS, which costs more to ask for, five times), and ten times as often in the first second. After the limit, or when the command has ended and
-left processes behind, these are killed. SIGTERM goes on to the command.
+twenty times a second (PSS, which costs more to ask for, five times), and ten times as often in the first second. After
+the limit, or when the command has ended and left processes behind, these are killed. SIGTERM goes on to the command.
 """
 
 from __future__ import annotations

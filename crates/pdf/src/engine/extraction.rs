@@ -45,13 +45,12 @@ pub(super) fn extract(
     let limits = &pool.settings().limits;
     let room = Room::new(limits.page_buffer_mib.saturating_mul(1 << 20));
     let allowance = Allowance::new(limits);
-    let children = match request.pace {
-        Pace::Full => pool.settings().children.max(1),
-        Pace::Cautious => 1,
-    };
-    let (turns_at_once, pages_per_turn) = match request.pace {
-        Pace::Full => (children + 1, PAGES_PER_TURN),
-        Pace::Cautious => (1, 1),
+    let (children, turns_at_once, pages_per_turn) = match request.pace {
+        Pace::Full => {
+            let children = pool.settings().children.max(1);
+            (children, children + 1, PAGES_PER_TURN)
+        }
+        Pace::Cautious => (1, 1, 1),
     };
     let extraction = Arc::new(Extraction {
         pool,

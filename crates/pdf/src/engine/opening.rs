@@ -291,7 +291,7 @@ async fn try_second(
         let wound = match outcome {
             Ok((Answer::FoundEnd, _)) => {
                 lease.rest();
-                lease.retire_if_grown();
+                lease.has_read_objects();
                 reading.links = Some(collector.found);
                 reading.scans = collector.scans;
                 return Ok(reading);

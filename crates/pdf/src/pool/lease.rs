@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::places::Place;
 use super::process::{End, Renderer};
-use super::{GROWN_BYTES, Pool, Source};
+use super::{Pool, Source};
 use crate::error::PdfError;
 use crate::inspect::Inspection;
 use crate::protocol::{self, Answer, FrameCaps, FrameLengths, PREFIX_BYTES, Request};
@@ -122,11 +122,10 @@ impl Lease {
         self.place.take()
     }
 
-    /// Ends the child after its work when it has grown: what its libraries freed stays with it.
-    pub(crate) fn retire_if_grown(&mut self) {
-        let renderer = self.renderer.as_ref();
-        if renderer.is_some_and(|renderer| renderer.memory().own > GROWN_BYTES) {
-            self.at_rest = false;
+    /// Says that the child has read all objects of a file.
+    pub(crate) fn has_read_objects(&mut self) {
+        if let Some(renderer) = &mut self.renderer {
+            renderer.has_read_objects = true;
         }
     }
 

@@ -16,12 +16,12 @@ const TURNS_IN_A_ROW: u32 = 4;
 /// The places of a pool.
 #[derive(Debug)]
 pub(super) struct Places {
-    total: usize,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    total: usize,
     free: usize,
     /// How many places each document has. One without any is not there.
     at_work: HashMap<u64, usize>,
@@ -67,8 +67,8 @@ impl Places {
     pub(super) fn new(total: NonZero<usize>) -> Arc<Self> {
         let total = total.get();
         Arc::new(Self {
-            total,
             state: Mutex::new(State {
+                total,
                 free: total,
                 at_work: HashMap::new(),
                 waiting: VecDeque::new(),
@@ -99,11 +99,10 @@ impl Places {
     }
 
     /// Gives free places to those who wait. `left` is what the place that has become free was at work for.
-    fn serve(self: &Arc<Self>, left: Option<Turn>) {
-        let mut left = left;
+    fn serve(self: &Arc<Self>, mut left: Option<Turn>) {
         loop {
             let mut state = self.lock();
-            let Some((sender, held)) = state.next(self.total, left.take()) else {
+            let Some((sender, held)) = state.next(left.take()) else {
                 return;
             };
             drop(state);
@@ -123,10 +122,10 @@ impl Places {
 
 impl State {
     /// Takes the next who is served out of the queue.
-    fn next(&mut self, total: usize, left: Option<Turn>) -> Option<(oneshot::Sender<Place>, Held)> {
+    fn next(&mut self, left: Option<Turn>) -> Option<(oneshot::Sender<Place>, Held)> {
         self.waiting.retain(|waiting| !waiting.sender.is_closed());
         if self.waiting.front()?.wants == Wants::All {
-            if self.free < total {
+            if self.free < self.total {
                 return None;
             }
             self.free = 0;
@@ -176,9 +175,9 @@ impl State {
     }
 
     /// Takes back what was held.
-    fn give_back(&mut self, total: usize, held: Held) {
+    fn give_back(&mut self, held: Held) {
         match held {
-            Held::All => self.free = total,
+            Held::All => self.free = self.total,
             Held::One(turn) => {
                 self.free += 1;
                 if let Some(count) = self.at_work.get_mut(&turn.document) {
@@ -194,7 +193,7 @@ impl State {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.lock().give_back(self.places.total, self.held);
+        self.places.lock().give_back(self.held);
         let left = match self.held {
             Held::One(turn) => Some(turn),
             Held::All => None,

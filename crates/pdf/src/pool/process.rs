@@ -28,6 +28,8 @@ pub(super) struct Renderer {
     pub(super) document: Option<u64>,
     /// Pages that it has answered.
     pub(super) pages: u32,
+    /// Whether it has read all objects of a file since it was last at rest.
+    pub(super) has_read_objects: bool,
     /// What it held of its own when it was last at rest, in bytes; nothing before that.
     pub(super) own_bytes: u64,
 }
@@ -58,6 +60,7 @@ impl Renderer {
             stderr,
             document: None,
             pages: 0,
+            has_read_objects: false,
             own_bytes: 0,
         }
     }

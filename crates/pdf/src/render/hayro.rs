@@ -10,7 +10,7 @@ use hayro::vello_cpu::color::palette::css::WHITE;
 use hayro::vello_cpu::{PixmapMut, RasterizerSettings, RenderContext, Resources, TargetInit};
 use hayro::{RenderCache, RenderSettings, render_into};
 
-use super::{DrawError, ImageSize};
+use super::{DrawError, ImageSize, make_room};
 use crate::encode::{BYTES_PER_PIXEL, Pixels};
 
 /// Draws pages of one document, one after the other, into one buffer.
@@ -70,12 +70,7 @@ impl<'a> HayroCanvas<'a> {
         let width = u16::try_from(size.width).map_err(|_| refused)?;
         let height = u16::try_from(size.height).map_err(|_| refused)?;
         let bytes = size.width as usize * size.height as usize * BYTES_PER_PIXEL;
-        if self.buffer.len() < bytes {
-            self.buffer
-                .try_reserve_exact(bytes - self.buffer.len())
-                .map_err(|_| HayroError::Draw(DrawError::OutOfMemory))?;
-            self.buffer.resize(bytes, 0);
-        }
+        make_room(&mut self.buffer, bytes).map_err(HayroError::Draw)?;
         let (document, drawing) = (self.document, &mut self.drawing);
         let target = PixmapMut::new(width, height, &mut self.buffer[..bytes]).ok_or(refused)?;
         let attempt = AssertUnwindSafe(|| draw_into(document, index, drawing, target));

@@ -225,9 +225,8 @@ impl Turn {
             },
         };
         Setback {
-            failure,
             kind: death.kind,
-            had_all_memory: false,
+            ..failure.into()
         }
     }
 }

@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::page::{ImageFormat, ImageSettings};
 
 mod samples;
+mod strips;
 mod thumbnail;
 mod turbojpeg;
+
+pub(crate) use strips::ROWS_STAND_ALONE;
 
 use thumbnail::shrink;
 use turbojpeg::TurboJpeg;
@@ -153,9 +156,13 @@ impl Encoder {
         if settings.format == ImageFormat::Jpeg
             && let Some(turbo) = &mut self.turbo
         {
-            let grey = pixels.all_grey();
-            turbo.encode(pixels, grey, settings.jpeg_quality, file)?;
-            return Ok(grey);
+            return strips::encode(
+                turbo,
+                pixels,
+                settings.jpeg_quality,
+                &mut self.samples,
+                file,
+            );
         }
         let grey = pixels.grey_into(&mut self.samples);
         if !grey && settings.format != ImageFormat::Jpeg {

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use pagemill_pdf::{
     Document, Encryption, Engine, EngineSettings, ExtractRequest, ImageFormat, ImageSettings,
-    LayerName, Limits, PageFailure, PageNumber, PageOutput, PageState, PdfError, SealedFile,
+    JpegEncoder, LayerName, Limits, PageFailure, PageNumber, PageOutput, PageState, PdfError,
+    SealedFile,
 };
 
 #[path = "support/sample.rs"]
@@ -160,8 +161,18 @@ async fn every_format_and_a_thumbnail() {
         assert!(image.data.starts_with(signature));
         let thumbnail = image.thumbnail.as_ref().expect("a thumbnail");
         assert!(thumbnail.starts_with(signature));
-        if format == ImageFormat::Png {
-            assert_eq!(png_samples(thumbnail).1.len(), 20 * 10 * 3);
+        match format {
+            ImageFormat::Png => assert_eq!(png_samples(thumbnail).1.len(), 20 * 10 * 3),
+            ImageFormat::Jpeg => {
+                // Said in the children's environment: rows of blocks stand for themselves (DRI, ITU-T T.81 B.2.4.4).
+                let restarts = image.data.windows(2).any(|pair| pair == [0xff, 0xdd]);
+                let turbo = matches!(
+                    engine.report().jpeg_encoder,
+                    JpegEncoder::LibjpegTurbo { .. }
+                );
+                assert_eq!(restarts, turbo);
+            }
+            ImageFormat::Webp => {}
         }
     }
 }

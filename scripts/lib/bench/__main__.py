@@ -11,7 +11,7 @@ import tempfile
 
 from bench import documents, emulated, hostile, latency, main_table, memory, mixed, ours, rows, scaling
 from bench.measured import Failed
-from bench.place import Place
+from bench.place import Place, scratch_folder
 
 # Pages of the generated documents, when none are given.
 GENERATED_PAGES = 200
@@ -27,8 +27,9 @@ def main() -> int:
     ministack = os.environ.get("BENCH_EMULATOR")
     home = pathlib.Path(os.environ["BENCH_HOME"])
     runtime = pathlib.Path(os.environ["PAGEMILL_RUNTIME"]).resolve()
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="run-", dir=home) as scratch:
+    folder = scratch_folder(arguments.scratch, home)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="pagemill-bench-", dir=folder) as scratch:
         place = Place(
             worker=ours.Worker(program / "worker", runtime),
             raw_limit=program / "examples" / "raw_limit",
@@ -81,6 +82,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("documents", nargs="?", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--scratch", type=pathlib.Path)
     if section == "table":
         parser.add_argument("--pages", type=int, default=120)
         parser.add_argument("--only", type=rows.keys, default=[])

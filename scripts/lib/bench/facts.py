@@ -50,7 +50,7 @@ def lines(place: Place) -> list[str]:
     peers = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PEERS)
     return [
         f"machine: {cores()} processors ({processor()}), {memory:.0f} GiB, Linux {platform.release()}; "
-        f"load now {load()}",
+        f"load now {load()}; files in {place.scratch.parent}",
         f"ours: {version.stdout.strip()}, profile {place.profile}; libpdfium {hashed(runtime / 'libpdfium.so')}, "
         f"libturbojpeg {hashed(turbo) if turbo.is_file() else 'of the system'}",
         f"peers: Python {platform.python_version()}, {peers}, poppler {poppler() or 'not there'}",

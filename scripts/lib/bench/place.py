@@ -36,6 +36,26 @@ class Place:
         return folder
 
 
+# Where Linux keeps files in memory, and what must be free there: the outputs of 5,000 pages are 2 GiB.
+MEMORY = pathlib.Path("/dev/shm")
+MEMORY_BYTES = 4 << 30
+
+
+def scratch_folder(asked: pathlib.Path | None, home: pathlib.Path) -> pathlib.Path:
+    """Where documents and outputs are put.
+
+    In memory, if there is room: on ext4 a file costs the more to create, the more others were deleted in the last
+    minutes, and every run deletes what it wrote.
+    """
+    if asked is not None:
+        return asked.resolve()
+    try:
+        has_room = shutil.disk_usage(MEMORY).free >= MEMORY_BYTES and os.access(MEMORY, os.W_OK)
+    except OSError:
+        has_room = False
+    return MEMORY if has_room else home
+
+
 def cores() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0))

@@ -4,20 +4,31 @@
 use super::{BYTES_PER_PIXEL, Pixels};
 
 /// Pixels looked at before deciding whether to look further.
-const PIXELS_PER_LOOK: usize = 1024;
+const PIXELS_PER_RUN: usize = 1024;
 
 impl Pixels<'_> {
     /// Whether nothing but white is to be seen.
     pub(crate) fn all_white(&self) -> bool {
-        self.runs().all(|run| {
-            let in_all = pixels_of(run).fold(u32::MAX, |so_far, pixel| so_far & pixel);
-            in_all & 0x00ff_ffff == 0x00ff_ffff
-        })
+        runs(self.bgrx).all(is_white)
     }
 
-    /// Whether no pixel has a colour.
-    pub(crate) fn all_grey(&self) -> bool {
-        self.runs().all(is_grey)
+    /// What a JPEG encoder can spare itself, found out in one pass.
+    pub(super) fn look(&self) -> Look {
+        let bytes = ROWS_PER_LOOK * self.width as usize * BYTES_PER_PIXEL;
+        let mut grey = true;
+        let white = self.bgrx.chunks(bytes.max(1)).map(|rows| {
+            let mut white = true;
+            for run in runs(rows) {
+                white = white && is_white(run);
+                grey = grey && is_grey(run);
+                if !white && !grey {
+                    break;
+                }
+            }
+            white
+        });
+        let white = white.collect();
+        Look { white, grey }
     }
 
     /// Fills `samples` with one sample a pixel, if no pixel has a colour; otherwise says no, and what is in `samples`
@@ -25,7 +36,7 @@ impl Pixels<'_> {
     pub(super) fn grey_into(&self, samples: &mut Vec<u8>) -> bool {
         samples.clear();
         samples.reserve(self.bgrx.len() / BYTES_PER_PIXEL);
-        for run in self.runs() {
+        for run in runs(self.bgrx) {
             if !is_grey(run) {
                 return false;
             }
@@ -57,18 +68,35 @@ impl Pixels<'_> {
             *to = [(pixel >> 16) as u8, (pixel >> 8) as u8, pixel as u8];
         }
     }
+}
 
-    /// The pixels in runs: a run is long enough for the compiler to take many pixels at a time, and short enough to
-    /// stop soon.
-    fn runs(&self) -> impl Iterator<Item = &[u8]> {
-        self.bgrx.chunks(PIXELS_PER_LOOK * BYTES_PER_PIXEL)
-    }
+/// Rows of pixels that [`Look`] tells about at once: as many as the smallest block of a JPEG has.
+pub(super) const ROWS_PER_LOOK: usize = 8;
+
+/// What was seen of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Whether there is nothing but white, for each [`ROWS_PER_LOOK`] rows of pixels.
+    pub(super) white: Vec<bool>,
+    /// Whether no pixel has a colour.
+    pub(super) grey: bool,
+}
+
+/// Pixels in runs: a run is long enough for the compiler to take many pixels at a time, and short enough to stop soon.
+fn runs(bgrx: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bgrx.chunks(PIXELS_PER_RUN * BYTES_PER_PIXEL)
 }
 
 /// Pixels as numbers: blue in the lowest byte, then green, red, and what has no meaning.
 fn pixels_of(bgrx: &[u8]) -> impl Iterator<Item = u32> {
     bgrx.chunks_exact(BYTES_PER_PIXEL)
         .map(|bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+}
+
+/// Whether nothing but white is in a run.
+fn is_white(run: &[u8]) -> bool {
+    let in_all = pixels_of(run).fold(u32::MAX, |so_far, pixel| so_far & pixel);
+    in_all & 0x00ff_ffff == 0x00ff_ffff
 }
 
 /// Whether red, green and blue are the same in each pixel of a run. What tells is masked once, after the loop: inside it,
@@ -96,7 +124,7 @@ mod tests {
         assert!(row(&page).all_white());
         page[4 * 4999] = 254;
         assert!(!row(&page).all_white());
-        assert!(!row(&page).all_grey());
+        assert!(!row(&page).look().grey);
     }
 
     #[test]
@@ -104,11 +132,38 @@ mod tests {
         let page: Vec<u8> = (0..8000_u32)
             .flat_map(|index| [index as u8, index as u8, index as u8, (index >> 3) as u8])
             .collect();
-        assert!(row(&page).all_grey());
+        assert!(row(&page).look().grey);
         let mut samples = vec![9];
         assert!(row(&page).grey_into(&mut samples));
         assert_eq!(samples.len(), 8000);
         assert!((0..8000_u32).all(|index| samples[index as usize] == index as u8));
+    }
+
+    #[test]
+    fn rows_are_looked_at_eight_by_eight_whatever_was_seen_before() {
+        let (width, height) = (1500, 43);
+        let mut bgrx = vec![255_u8; width * height * BYTES_PER_PIXEL];
+        let mut expected = Look {
+            white: vec![true; 6],
+            grey: true,
+        };
+        // The last pixel of a row, and one near its beginning; a grey one, and then colours.
+        for (row, column, value) in [(17, 1499, 8), (2, 3, 254), (42, 700, 0), (33, 1499, 7)] {
+            let at = (row * width + column) * BYTES_PER_PIXEL;
+            bgrx[at] = value;
+            expected.white[row / ROWS_PER_LOOK] = false;
+            if row == 17 {
+                bgrx[at + 1..at + 3].fill(value);
+            } else {
+                expected.grey = false;
+            }
+            let pixels = Pixels {
+                bgrx: &bgrx,
+                width: width as u32,
+                height: height as u32,
+            };
+            assert_eq!(pixels.look(), expected);
+        }
     }
 
     #[test]

@@ -46,6 +46,33 @@ type Compress = unsafe extern "C" fn(
     c_int,
 ) -> c_int;
 
+/// What kind of JPEG is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind {
+    /// One channel, of pixels that have no colour.
+    pub(super) grey: bool,
+    /// From 1 to 100.
+    pub(super) quality: u8,
+}
+
+impl Kind {
+    fn sampling(self) -> c_int {
+        match (self.grey, self.quality) {
+            (true, _) => NO_COLOUR,
+            (false, FULL_COLOUR_QUALITY..) => FULL_COLOUR,
+            (false, _) => HALF_COLOUR,
+        }
+    }
+
+    /// Rows of pixels in a row of blocks that are encoded together (ITU-T T.81 A.2.3).
+    pub(super) fn rows_of_pixels(self) -> usize {
+        match self.sampling() {
+            HALF_COLOUR => 16,
+            _ => 8,
+        }
+    }
+}
+
 /// A loaded library and one compressor of it.
 pub(crate) struct TurboJpeg {
     handle: *mut c_void,
@@ -124,21 +151,16 @@ impl TurboJpeg {
     pub(super) fn encode(
         &mut self,
         pixels: Pixels<'_>,
-        grey: bool,
-        quality: u8,
+        kind: Kind,
         file: &mut Vec<u8>,
     ) -> io::Result<()> {
+        let sampling = kind.sampling();
         let width = c_int::try_from(pixels.width).map_err(io::Error::other)?;
         let height = c_int::try_from(pixels.height).map_err(io::Error::other)?;
         let pitch = pixels.width as usize * BYTES_PER_PIXEL;
         if pixels.bgrx.len() != pitch * pixels.height as usize || pixels.bgrx.is_empty() {
             return Err(io::Error::other("not as many pixels as the size says"));
         }
-        let sampling = match (grey, quality) {
-            (true, _) => NO_COLOUR,
-            (false, FULL_COLOUR_QUALITY..) => FULL_COLOUR,
-            (false, _) => HALF_COLOUR,
-        };
         // SAFETY: takes three numbers; gives all ones when they are refused.
         let most = unsafe { (self.buffer_size)(width, height, sampling) };
         let most = usize::try_from(most)
@@ -163,7 +185,7 @@ impl TurboJpeg {
                 &mut buffer,
                 &mut bytes,
                 sampling,
-                c_int::from(quality.clamp(1, 100)),
+                c_int::from(kind.quality.clamp(1, 100)),
                 FLAG_NO_REALLOC,
             )
         };

@@ -16,6 +16,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tokio::sync::oneshot;
 
 use super::process::{End, Renderer};
+use crate::encode::ROWS_STAND_ALONE;
 use crate::error::PdfError;
 
 enum Order {
@@ -164,6 +165,7 @@ fn spawn(program: &str, arguments: &[String]) -> io::Result<Renderer> {
         .env_clear()
         // One heap: a second arena reserves 64 MiB of the address space that the child is limited to.
         .env("MALLOC_ARENA_MAX", "1")
+        .env(ROWS_STAND_ALONE.0, ROWS_STAND_ALONE.1)
         // A terminal's Ctrl-C is for the parent, which ends its children in order.
         .process_group(0)
         .current_dir("/")

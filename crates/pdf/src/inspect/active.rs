@@ -15,7 +15,7 @@ const MAX_ANNOTATIONS: usize = 200_000;
 
 /// Whether any object holds JavaScript, or opening the file runs more than a jump to a page.
 pub(super) fn has_script(objects: Objects<'_>) -> bool {
-    opens_with_action(objects) || objects.0.objects.values().any(holds_script)
+    opens_with_action(objects) || objects.document.objects.values().any(holds_script)
 }
 
 fn opens_with_action(objects: Objects<'_>) -> bool {
@@ -117,7 +117,7 @@ pub(super) fn attachments(objects: Objects<'_>) -> Vec<String> {
         }
     }
     let annotations = objects
-        .0
+        .document
         .objects
         .values()
         .filter_map(|object| object.as_dict().ok())

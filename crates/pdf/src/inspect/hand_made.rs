@@ -48,7 +48,7 @@ pub(crate) fn one_page(catalog: &str, page: &str, annotations: &[&str], more: &[
     pdf(&objects)
 }
 
-/// Opens without passwords, with the default limits.
-pub(crate) fn open(bytes: &[u8]) -> Result<Parsed, PdfError> {
-    Parsed::open(bytes, &[], &Limits::default())
+/// Opens without passwords, with the default limits. The file stays until the test's process ends.
+pub(crate) fn open(bytes: &[u8]) -> Result<Parsed<'static>, PdfError> {
+    Parsed::open(bytes.to_vec().leak(), &[], &Limits::default())
 }

@@ -18,7 +18,7 @@ const MAX_VALUE: usize = 16 * 1024;
 /// The entries that are text, names, numbers or truth values, by lower-case name. Dates are ISO 8601 where they
 /// can be read. Empty values are left out.
 pub(super) fn read(objects: Objects<'_>) -> BTreeMap<String, String> {
-    let Some(dictionary) = objects.dictionary(&objects.0.trailer, b"Info") else {
+    let Some(dictionary) = objects.dictionary(&objects.document.trailer, b"Info") else {
         return BTreeMap::new();
     };
     let mut info = BTreeMap::new();

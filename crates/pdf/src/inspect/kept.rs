@@ -3,11 +3,12 @@
 //! The loader would keep every object, at some kilobytes each. Most of them belong to fonts, pictures, tags and the look
 //! of annotations, which nothing here reads: without them a document of thousands of pages fits into a child.
 
+use std::borrow::Cow;
+
 use lopdf::{Dictionary, Object, ObjectId, Stream};
 
-/// Streams larger than this are dropped, unless they hold what is read here: page contents are PDFium's business, and only
-/// those of scanned pages are looked at, which are short.
-const MAX_KEPT_STREAM_BYTES: usize = 16 * 1024;
+/// Streams longer than this are left in the file: what the loader keeps of one takes as much.
+const MAX_COPIED_BYTES: usize = 1024;
 
 /// What is read of a font.
 const OF_A_FONT: &[&[u8]] = &[b"Type", b"Subtype"];
@@ -30,11 +31,10 @@ pub(super) fn keep_what_is_read(id: ObjectId, object: &mut Object) -> Option<(Ob
     match &mut *object {
         Object::Stream(stream) => return keep_stream(stream).then_some((id, Object::Null)),
         Object::Dictionary(dictionary) => {
-            if is_part_of_a_font(dictionary) || is_tag(dictionary) {
-                return None;
-            }
             if dictionary.has_type(b"Font") {
                 retain(dictionary, |key| OF_A_FONT.contains(&key));
+            } else if is_look(dictionary) || is_tag(dictionary) {
+                return None;
             } else if matches!(dictionary.get(b"Subtype"), Ok(Object::Name(kind)) if kind == b"Link")
             {
                 retain(dictionary, |key| !LOOK_OF_A_LINK.contains(&key));
@@ -48,18 +48,14 @@ pub(super) fn keep_what_is_read(id: ObjectId, object: &mut Object) -> Option<(Ob
     Some((id, std::mem::replace(object, copy)))
 }
 
-/// Drops the content of what stays for its dictionary.
+/// Leaves in the file what may never be asked for.
 fn keep_stream(stream: &mut Stream) -> bool {
     let is_of = |kind: &[u8]| stream.dict.has_type(kind);
-    if is_of(b"ObjStm") || is_of(b"XRef") || is_of(b"Metadata") {
-        return true;
-    }
-    let is_picture =
-        matches!(stream.dict.get(b"Subtype"), Ok(Object::Name(kind)) if kind == b"Image");
-    if is_picture {
-        // The loader fills a stream that is empty once more.
-        stream.content.truncate(1);
-        stream.content.shrink_to_fit();
+    let subtype = match stream.dict.get(b"Subtype") {
+        Ok(Object::Name(subtype)) => Some(subtype.as_slice()),
+        _ => None,
+    };
+    if is_of(b"ObjStm") || is_of(b"XRef") || is_of(b"Metadata") || subtype == Some(b"XML") {
         return true;
     }
     // Programs of fonts, forms, patterns, shadings and functions.
@@ -70,12 +66,43 @@ fn keep_stream(stream: &mut Stream) -> bool {
         b"ShadingType",
         b"FunctionType",
     ];
-    let is_kept = stream.content.len() <= MAX_KEPT_STREAM_BYTES
-        && !others.iter().any(|key| stream.dict.has(key));
-    if is_kept {
-        stream.dict = stream.dict.clone();
+    if subtype != Some(b"Image") && others.iter().any(|key| stream.dict.has(key)) {
+        return false;
     }
-    is_kept
+    stream.dict = stream.dict.clone();
+    let bytes = stream.content.len();
+    if bytes > MAX_COPIED_BYTES {
+        // What the file says may be wrong; the loader has found the end.
+        stream
+            .dict
+            .set("Length", i64::try_from(bytes).unwrap_or(i64::MAX));
+        // The loader fills a stream that is empty once more.
+        stream.content.truncate(1);
+        stream.content.shrink_to_fit();
+    }
+    true
+}
+
+/// The stream with its content, which may have been left in `file`. None when it is not to be found there.
+pub(crate) fn whole<'a>(stream: &'a Stream, file: &[u8]) -> Option<Cow<'a, Stream>> {
+    let bytes = match stream.dict.get(b"Length") {
+        Ok(Object::Integer(bytes)) => usize::try_from(*bytes).ok()?,
+        _ => return Some(Cow::Borrowed(stream)),
+    };
+    if stream.content.len() != 1 || bytes <= MAX_COPIED_BYTES {
+        return Some(Cow::Borrowed(stream));
+    }
+    // The loader counts from where the file's header begins.
+    let header = memchr::memmem::find(file, b"%PDF-").unwrap_or(0);
+    let (before, rest) = file
+        .get(header..)?
+        .split_at_checked(stream.start_position?)?;
+    let is_there = before.ends_with(b"stream\n") || before.ends_with(b"stream\r\n");
+    let content = rest.get(..bytes).filter(|_| is_there)?;
+    Some(Cow::Owned(Stream {
+        content: content.to_vec(),
+        ..stream.clone()
+    }))
 }
 
 fn retain(dictionary: &mut Dictionary, is_kept: impl Fn(&[u8]) -> bool) {
@@ -84,8 +111,12 @@ fn retain(dictionary: &mut Dictionary, is_kept: impl Fn(&[u8]) -> bool) {
     *dictionary = kept.collect();
 }
 
-fn is_part_of_a_font(dictionary: &Dictionary) -> bool {
-    dictionary.has_type(b"FontDescriptor") || dictionary.has_type(b"Encoding")
+/// Whether a dictionary says how something looks: a part of a font, a pattern, a shading.
+fn is_look(dictionary: &Dictionary) -> bool {
+    dictionary.has_type(b"Encoding")
+        || [b"FontBBox".as_slice(), b"PatternType", b"ShadingType"]
+            .iter()
+            .any(|key| dictionary.has(key))
 }
 
 /// Whether a dictionary is an element of the tag tree. Its type is optional, but all of its keys are known (ISO 32000-2
@@ -143,7 +174,14 @@ mod tests {
         };
         let expected = dictionary! { "Type" => "Font", "Subtype" => "Type3" };
         assert_eq!(kept(font), Some(expected.into()));
-        assert_eq!(kept(dictionary! { "Type" => "FontDescriptor" }), None);
+        assert_eq!(
+            kept(dictionary! { "Flags" => 4, "FontBBox" => vec![0.into(); 4] }),
+            None
+        );
+        assert_eq!(
+            kept(dictionary! { "Type" => "Pattern", "PatternType" => 2 }),
+            None
+        );
         assert_eq!(kept(vec![500.into(); 300]), None);
         let program = Stream::new(dictionary! { "Length1" => 10 }, vec![1; 10]);
         assert_eq!(kept(program), None);
@@ -174,14 +212,33 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_stays_without_its_bytes_and_short_contents_stay_whole() {
-        let picture = Stream::new(dictionary! { "Subtype" => "Image" }, vec![1; 100_000]);
-        let Some(Object::Stream(picture)) = kept(picture) else {
-            panic!("a picture stays");
-        };
-        assert_eq!(picture.content.len(), 1);
+    fn long_streams_stay_in_the_file_and_are_found_there() {
+        let bytes: Vec<u8> = (0..3000_u32).map(|index| (index % 251) as u8).collect();
+        let beginning = b"garbage%PDF-1.7 5 0 obj << >> stream\r\n";
+        let file = [&beginning[..], &bytes, b"endstream"].concat();
+        for dictionary in [dictionary! {}, dictionary! { "Subtype" => "Image" }] {
+            let mut stream = Stream::new(dictionary, bytes.clone());
+            stream.start_position = Some(beginning.len() - b"garbage".len());
+            let Some(Object::Stream(left)) = kept(stream) else {
+                panic!("the stream stays");
+            };
+            assert_eq!(left.content.len(), 1);
+            let found = whole(&left, &file).expect("is in the file");
+            assert_eq!(found.content, bytes);
+            for elsewhere in [&file[8..], &file[..2000], b""] {
+                assert!(whole(&left, elsewhere).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn short_streams_and_metadata_stay_whole_and_the_look_of_pages_goes() {
         let short = Stream::new(dictionary! {}, vec![1; 100]);
-        assert_eq!(kept(short.clone()), Some(short.into()));
-        assert_eq!(kept(Stream::new(dictionary! {}, vec![1; 100_000])), None);
+        assert_eq!(kept(short.clone()), Some(short.clone().into()));
+        assert_eq!(whole(&short, b"").as_deref(), Some(&short));
+        let metadata = Stream::new(dictionary! { "Subtype" => "XML" }, vec![1; 100_000]);
+        assert_eq!(kept(metadata.clone()), Some(metadata.into()));
+        let form = Stream::new(dictionary! { "Subtype" => "Form" }, vec![1; 10]);
+        assert_eq!(kept(form), None);
     }
 }

@@ -1,6 +1,8 @@
 //! Looking things up among objects that may be missing, of the wrong kind, or in a circle.
 
-use lopdf::{Dictionary, Document, Object, ObjectId};
+use lopdf::{Dictionary, Document, Object, ObjectId, Stream};
+
+use super::kept;
 
 /// Largest magnitude of a coordinate that is believed, in points; beyond it lies no page.
 const LARGEST_COORDINATE: f32 = 1e7;
@@ -8,12 +10,16 @@ const LARGEST_COORDINATE: f32 = 1e7;
 /// A document's objects. Every look-up follows references (bounded) and answers `None` for what is not there or
 /// not of that kind.
 #[derive(Clone, Copy)]
-pub(crate) struct Objects<'a>(pub(crate) &'a Document);
+pub(crate) struct Objects<'a> {
+    pub(crate) document: &'a Document,
+    /// The file, for streams that were left in it; empty when they can't be read there.
+    pub(crate) file: &'a [u8],
+}
 
 impl<'a> Objects<'a> {
     /// The object behind references, with the id of the last one; `None` for null and dangling references.
     pub(crate) fn resolve(self, object: &'a Object) -> Option<(Option<ObjectId>, &'a Object)> {
-        let (id, resolved) = self.0.dereference(object).ok()?;
+        let (id, resolved) = self.document.dereference(object).ok()?;
         (!resolved.is_null()).then_some((id, resolved))
     }
 
@@ -79,9 +85,15 @@ impl<'a> Objects<'a> {
         Some([x0.min(x1), y0.min(y1), x0.max(x1), y0.max(y1)])
     }
 
+    /// What a stream holds, its filters undone, at most so many bytes.
+    pub(crate) fn content(self, stream: &Stream, most: usize) -> Option<Vec<u8>> {
+        let whole = kept::whole(stream, self.file)?;
+        whole.get_plain_content_with_limit(most).ok()
+    }
+
     /// The catalog.
     pub(crate) fn catalog(self) -> Option<&'a Dictionary> {
-        self.dictionary(&self.0.trailer, b"Root")
+        self.dictionary(&self.document.trailer, b"Root")
     }
 }
 

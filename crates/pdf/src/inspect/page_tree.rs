@@ -142,7 +142,7 @@ impl PageTree {
         tree.enter(objects, root, Inherited::default(), &mut path, &mut frames);
         let mut visits = 0_usize;
         let max_visits = objects
-            .0
+            .document
             .objects
             .len()
             .saturating_mul(VISITS_PER_OBJECT)

@@ -28,8 +28,10 @@ use crate::structure::{OutlineItem, PageLabel, labels, outline};
 const MAX_INFLATED_BYTES: usize = 16 << 20;
 
 /// A document whose objects are read. Made in a child process: the bytes are hostile.
-pub(crate) struct Parsed {
+pub(crate) struct Parsed<'a> {
     document: Document,
+    /// The file, when its streams can be read there: not an encrypted one.
+    file: &'a [u8],
     pages: Vec<PageNode>,
     page_numbers: HashMap<ObjectId, PageNumber>,
     /// The named destinations, read when the first is asked for.
@@ -37,7 +39,7 @@ pub(crate) struct Parsed {
     inspection: Inspection,
 }
 
-impl Parsed {
+impl<'a> Parsed<'a> {
     /// Reads the objects of a file. The empty user password is tried first, then `passwords` in their order.
     ///
     /// # Errors
@@ -46,7 +48,7 @@ impl Parsed {
     /// [`PdfError::Corrupt`] when this parser can't read it, which includes security handlers that it does not
     /// know (public keys, for one). PDFium may still be able to, so the caller goes on with PDFium alone.
     pub(crate) fn open(
-        bytes: &[u8],
+        bytes: &'a [u8],
         passwords: &[String],
         limits: &Limits,
     ) -> Result<Self, PdfError> {
@@ -54,7 +56,14 @@ impl Parsed {
             document,
             encryption,
         } = guarded(|| open_document(bytes, passwords))?;
-        let objects = Objects(&document);
+        let file = match encryption {
+            Encryption::None => bytes,
+            Encryption::EmptyPassword | Encryption::Password => &[],
+        };
+        let objects = Objects {
+            document: &document,
+            file,
+        };
         let tree = PageTree::walk(objects);
         if tree.pages.is_empty() {
             return Err(corrupt("it has no pages that can be found"));
@@ -94,6 +103,7 @@ impl Parsed {
         }
         Ok(Self {
             document,
+            file,
             pages: tree.pages,
             page_numbers,
             destinations: OnceCell::new(),
@@ -156,7 +166,10 @@ impl Parsed {
     }
 
     fn objects(&self) -> Objects<'_> {
-        Objects(&self.document)
+        Objects {
+            document: &self.document,
+            file: self.file,
+        }
     }
 
     fn node(&self, page: PageNumber) -> Option<&PageNode> {
@@ -270,7 +283,11 @@ fn load(bytes: &[u8], password: Option<&String>) -> Result<Document, PdfError> {
         force_reconstruct,
     };
     let has_pages = |document: &Document| {
-        document.trailer.has(b"Encrypt") || !PageTree::walk(Objects(document)).pages.is_empty()
+        let objects = Objects {
+            document,
+            file: bytes,
+        };
+        document.trailer.has(b"Encrypt") || !PageTree::walk(objects).pages.is_empty()
     };
     let read = Document::load_mem_with_options(bytes, options(false));
     match read {
@@ -307,7 +324,7 @@ fn recovery_warning(recovery: Option<XrefRecovery>) -> Option<String> {
 
 /// The later of the header's and the catalog's version (ISO 32000-2 section 7.7.2).
 fn version(objects: Objects<'_>) -> String {
-    let header = text_string::clean(&objects.0.version, 16);
+    let header = text_string::clean(&objects.document.version, 16);
     let in_catalog = objects
         .catalog()
         .and_then(|catalog| objects.name(catalog, b"Version"))

@@ -89,12 +89,13 @@ fn passwords(corpus: &Path) -> HashMap<String, String> {
         .collect()
 }
 
-fn open(corpus: &Path, file: &str, passwords: &[String]) -> Result<Parsed, PdfError> {
+/// The file stays until the test's process ends.
+fn open(corpus: &Path, file: &str, passwords: &[String]) -> Result<Parsed<'static>, PdfError> {
     let bytes = std::fs::read(corpus.join("documents").join(file)).unwrap();
-    Parsed::open(&bytes, passwords, &Limits::default())
+    Parsed::open(bytes.leak(), passwords, &Limits::default())
 }
 
-fn all_links(parsed: &Parsed) -> Vec<Vec<Link>> {
+fn all_links(parsed: &Parsed<'_>) -> Vec<Vec<Link>> {
     let pages = 1..=parsed.inspection().pages;
     pages
         .map(|page| parsed.links(PageNumber(page), u32::MAX).0)

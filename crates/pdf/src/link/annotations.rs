@@ -154,7 +154,12 @@ fn target<'a>(
         b"Launch" => LinkTarget::Launch {
             file: launched(objects, action).or_else(file).unwrap_or_default(),
         },
-        b"JavaScript" => other(kind, objects.get(action, b"JS").and_then(script)),
+        b"JavaScript" => other(
+            kind,
+            objects
+                .get(action, b"JS")
+                .and_then(|object| script(objects, object)),
+        ),
         b"Named" => {
             let name = objects
                 .name(action, b"N")
@@ -193,11 +198,11 @@ fn launched<'a>(objects: Objects<'a>, action: &'a Dictionary) -> Option<String> 
 }
 
 /// A script's beginning; it may be a string or a stream.
-fn script(object: &Object) -> Option<String> {
+fn script(objects: Objects<'_>, object: &Object) -> Option<String> {
     match object {
         Object::String(bytes, _) => Some(text_string::decode_clean(bytes, MAX_DETAIL)),
         Object::Stream(stream) => {
-            let bytes = stream.get_plain_content_with_limit(MAX_TARGET_BYTES).ok()?;
+            let bytes = objects.content(stream, MAX_TARGET_BYTES)?;
             Some(text_string::decode_clean(&bytes, MAX_DETAIL))
         }
         _ => None,

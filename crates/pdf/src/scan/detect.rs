@@ -87,7 +87,7 @@ fn draws_annotations(objects: Objects<'_>, page: &Dictionary) -> bool {
 fn content(objects: Objects<'_>, page: &Dictionary) -> Option<Vec<u8>> {
     let plain = |object: &Object| {
         let stream = objects.resolve(object)?.1.as_stream().ok()?;
-        stream.get_plain_content_with_limit(MAX_CONTENT_BYTES).ok()
+        objects.content(stream, MAX_CONTENT_BYTES)
     };
     let contents = page.get(b"Contents").ok()?;
     if let Some(parts) = objects.array(page, b"Contents") {
@@ -299,9 +299,7 @@ impl Reader<'_> {
             Object::Array(parts) if parts.len() == 2 => {
                 let kind = self.objects.resolve(parts.first()?)?.1.as_name().ok()?;
                 let profile = self.objects.resolve(parts.get(1)?)?.1.as_stream().ok()?;
-                let bytes = profile
-                    .get_plain_content_with_limit(MAX_CONTENT_BYTES)
-                    .ok()?;
+                let bytes = self.objects.content(profile, MAX_CONTENT_BYTES)?;
                 let is_srgb = kind == b"ICCBased"
                     && self.objects.integer(&profile.dict, b"N") == Some(3)
                     && bytes.len() == SRGB_PROFILE_BYTES

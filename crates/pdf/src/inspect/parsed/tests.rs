@@ -352,7 +352,7 @@ fn encrypted(user_password: &str) -> Vec<u8> {
 
 #[test]
 fn passwords_are_tried_in_turn() {
-    let uri = |parsed: &Parsed| format!("{:?}", parsed.links(PageNumber(1), 10).0[0].target);
+    let uri = |parsed: &Parsed<'_>| format!("{:?}", parsed.links(PageNumber(1), 10).0[0].target);
     let empty = open(&encrypted("")).unwrap();
     assert_eq!(empty.inspection().encryption, Encryption::EmptyPassword);
     assert!(uri(&empty).contains("http://a.example/secret"));

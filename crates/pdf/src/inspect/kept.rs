@@ -3,8 +3,6 @@
 //! The loader would keep every object, at some kilobytes each. Most of them belong to fonts, pictures, tags and the look
 //! of annotations, which nothing here reads: without them a document of thousands of pages fits into a child.
 
-use std::borrow::Cow;
-
 use lopdf::{Dictionary, Object, ObjectId, Stream};
 
 /// Streams longer than this are left in the file: what the loader keeps of one takes as much.
@@ -83,26 +81,13 @@ fn keep_stream(stream: &mut Stream) -> bool {
     true
 }
 
-/// The stream with its content, which may have been left in `file`. None when it is not to be found there.
-pub(crate) fn whole<'a>(stream: &'a Stream, file: &[u8]) -> Option<Cow<'a, Stream>> {
-    let bytes = match stream.dict.get(b"Length") {
-        Ok(Object::Integer(bytes)) => usize::try_from(*bytes).ok()?,
-        _ => return Some(Cow::Borrowed(stream)),
+/// The length of a stream that was left in the file.
+pub(crate) fn bytes_left_in_file(stream: &Stream) -> Option<usize> {
+    let Ok(Object::Integer(bytes)) = stream.dict.get(b"Length") else {
+        return None;
     };
-    if stream.content.len() != 1 || bytes <= MAX_COPIED_BYTES {
-        return Some(Cow::Borrowed(stream));
-    }
-    // The loader counts from where the file's header begins.
-    let header = memchr::memmem::find(file, b"%PDF-").unwrap_or(0);
-    let (before, rest) = file
-        .get(header..)?
-        .split_at_checked(stream.start_position?)?;
-    let is_there = before.ends_with(b"stream\n") || before.ends_with(b"stream\r\n");
-    let content = rest.get(..bytes).filter(|_| is_there)?;
-    Some(Cow::Owned(Stream {
-        content: content.to_vec(),
-        ..stream.clone()
-    }))
+    let bytes = usize::try_from(*bytes).ok()?;
+    (stream.content.len() == 1 && bytes > MAX_COPIED_BYTES).then_some(bytes)
 }
 
 fn retain(dictionary: &mut Dictionary, is_kept: impl Fn(&[u8]) -> bool) {
@@ -212,22 +197,15 @@ mod tests {
     }
 
     #[test]
-    fn long_streams_stay_in_the_file_and_are_found_there() {
-        let bytes: Vec<u8> = (0..3000_u32).map(|index| (index % 251) as u8).collect();
-        let beginning = b"garbage%PDF-1.7 5 0 obj << >> stream\r\n";
-        let file = [&beginning[..], &bytes, b"endstream"].concat();
+    fn of_long_streams_the_length_stays() {
         for dictionary in [dictionary! {}, dictionary! { "Subtype" => "Image" }] {
-            let mut stream = Stream::new(dictionary, bytes.clone());
-            stream.start_position = Some(beginning.len() - b"garbage".len());
+            let stream = Stream::new(dictionary, vec![1; 3000]);
+            assert_eq!(bytes_left_in_file(&stream), None);
             let Some(Object::Stream(left)) = kept(stream) else {
                 panic!("the stream stays");
             };
             assert_eq!(left.content.len(), 1);
-            let found = whole(&left, &file).expect("is in the file");
-            assert_eq!(found.content, bytes);
-            for elsewhere in [&file[8..], &file[..2000], b""] {
-                assert!(whole(&left, elsewhere).is_none());
-            }
+            assert_eq!(bytes_left_in_file(&left), Some(3000));
         }
     }
 
@@ -235,7 +213,7 @@ mod tests {
     fn short_streams_and_metadata_stay_whole_and_the_look_of_pages_goes() {
         let short = Stream::new(dictionary! {}, vec![1; 100]);
         assert_eq!(kept(short.clone()), Some(short.clone().into()));
-        assert_eq!(whole(&short, b"").as_deref(), Some(&short));
+        assert_eq!(bytes_left_in_file(&short), None);
         let metadata = Stream::new(dictionary! { "Subtype" => "XML" }, vec![1; 100_000]);
         assert_eq!(kept(metadata.clone()), Some(metadata.into()));
         let form = Stream::new(dictionary! { "Subtype" => "Form" }, vec![1; 10]);

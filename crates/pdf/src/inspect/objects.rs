@@ -1,11 +1,16 @@
 //! Looking things up among objects that may be missing, of the wrong kind, or in a circle.
 
+use lopdf::xref::XrefEntry;
 use lopdf::{Dictionary, Document, Object, ObjectId, Stream};
+use memchr::memmem;
 
 use super::kept;
 
 /// Largest magnitude of a coordinate that is believed, in points; beyond it lies no page.
 const LARGEST_COORDINATE: f32 = 1e7;
+
+/// How far behind an object's beginning the content of a stream may begin.
+const MAX_STREAM_DICTIONARY_BYTES: usize = 16 << 10;
 
 /// A document's objects. Every look-up follows references (bounded) and answers `None` for what is not there or
 /// not of that kind.
@@ -85,10 +90,46 @@ impl<'a> Objects<'a> {
         Some([x0.min(x1), y0.min(y1), x0.max(x1), y0.max(y1)])
     }
 
-    /// What a stream holds, its filters undone, at most so many bytes.
-    pub(crate) fn content(self, stream: &Stream, most: usize) -> Option<Vec<u8>> {
-        let whole = kept::whole(stream, self.file)?;
+    /// What the stream behind a reference holds, its filters undone, at most so many bytes.
+    pub(crate) fn content(self, reference: &'a Object, most: usize) -> Option<Vec<u8>> {
+        let (id, object) = self.resolve(reference)?;
+        let stream = object.as_stream().ok()?;
+        let Some(bytes) = kept::bytes_left_in_file(stream) else {
+            return stream.get_plain_content_with_limit(most).ok();
+        };
+        let whole = Stream {
+            content: self.in_file(id?, bytes)?.to_vec(),
+            ..stream.clone()
+        };
         whole.get_plain_content_with_limit(most).ok()
+    }
+
+    /// So many bytes of a stream where the file has them; `None` when they are not there, between the words that begin
+    /// and end a stream.
+    fn in_file(self, id: ObjectId, bytes: usize) -> Option<&'a [u8]> {
+        let Some(&XrefEntry::Normal { offset, .. }) = self.document.reference_table.get(id.0)
+        else {
+            return None;
+        };
+        // The table counts from where the file's header begins.
+        let header = memmem::find(self.file, b"%PDF-").unwrap_or(0);
+        let object = self
+            .file
+            .get(header.checked_add(usize::try_from(offset).ok()?)?..)?;
+        let begins = format!("{} {} obj", id.0, id.1);
+        if !object.trim_ascii_start().starts_with(begins.as_bytes()) {
+            return None;
+        }
+        let before = &object[..object.len().min(MAX_STREAM_DICTIONARY_BYTES)];
+        memmem::find_iter(before, b"stream").find_map(|at| {
+            let (dictionary, rest) = object.split_at(at);
+            let rest = rest.strip_prefix(b"stream")?;
+            let rest = rest.strip_prefix(b"\r\n").or(rest.strip_prefix(b"\n"))?;
+            let (content, end) = rest.split_at_checked(bytes)?;
+            let is_whole = dictionary.trim_ascii_end().ends_with(b">>")
+                && end.trim_ascii_start().starts_with(b"endstream");
+            is_whole.then_some(content)
+        })
     }
 
     /// The catalog.

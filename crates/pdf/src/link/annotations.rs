@@ -156,8 +156,9 @@ fn target<'a>(
         },
         b"JavaScript" => other(
             kind,
-            objects
-                .get(action, b"JS")
+            action
+                .get(b"JS")
+                .ok()
                 .and_then(|object| script(objects, object)),
         ),
         b"Named" => {
@@ -199,10 +200,10 @@ fn launched<'a>(objects: Objects<'a>, action: &'a Dictionary) -> Option<String> 
 
 /// A script's beginning; it may be a string or a stream.
 fn script(objects: Objects<'_>, object: &Object) -> Option<String> {
-    match object {
+    match objects.resolve(object)?.1 {
         Object::String(bytes, _) => Some(text_string::decode_clean(bytes, MAX_DETAIL)),
-        Object::Stream(stream) => {
-            let bytes = objects.content(stream, MAX_TARGET_BYTES)?;
+        Object::Stream(_) => {
+            let bytes = objects.content(object, MAX_TARGET_BYTES)?;
             Some(text_string::decode_clean(&bytes, MAX_DETAIL))
         }
         _ => None,

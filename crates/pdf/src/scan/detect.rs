@@ -85,15 +85,11 @@ fn draws_annotations(objects: Objects<'_>, page: &Dictionary) -> bool {
 
 /// The page's content; its parts are joined as if they were one (ISO 32000-2 table 31). None when a part is missing.
 fn content(objects: Objects<'_>, page: &Dictionary) -> Option<Vec<u8>> {
-    let plain = |object: &Object| {
-        let stream = objects.resolve(object)?.1.as_stream().ok()?;
-        objects.content(stream, MAX_CONTENT_BYTES)
-    };
     let contents = page.get(b"Contents").ok()?;
     if let Some(parts) = objects.array(page, b"Contents") {
         let mut joined = Vec::new();
         for part in parts {
-            joined.extend(plain(part)?);
+            joined.extend(objects.content(part, MAX_CONTENT_BYTES)?);
             joined.push(b'\n');
             if joined.len() > MAX_CONTENT_BYTES {
                 return None;
@@ -101,7 +97,7 @@ fn content(objects: Objects<'_>, page: &Dictionary) -> Option<Vec<u8>> {
         }
         return Some(joined);
     }
-    plain(contents)
+    objects.content(contents, MAX_CONTENT_BYTES)
 }
 
 /// What `q` saves.
@@ -299,7 +295,7 @@ impl Reader<'_> {
             Object::Array(parts) if parts.len() == 2 => {
                 let kind = self.objects.resolve(parts.first()?)?.1.as_name().ok()?;
                 let profile = self.objects.resolve(parts.get(1)?)?.1.as_stream().ok()?;
-                let bytes = self.objects.content(profile, MAX_CONTENT_BYTES)?;
+                let bytes = self.objects.content(parts.get(1)?, MAX_CONTENT_BYTES)?;
                 let is_srgb = kind == b"ICCBased"
                     && self.objects.integer(&profile.dict, b"N") == Some(3)
                     && bytes.len() == SRGB_PROFILE_BYTES

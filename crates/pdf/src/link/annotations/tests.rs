@@ -153,6 +153,21 @@ fn every_action_has_its_kind_and_class() {
 }
 
 #[test]
+fn a_script_may_be_a_stream_of_any_length() {
+    for padding in [0, 5_000] {
+        let script = format!("app.alert(2){}", " ".repeat(padding));
+        let stream = format!("<</Length {}>>\nstream\n{script}\nendstream", script.len());
+        let annotation = link("/A<</S/JavaScript/JS 4 0 R>>");
+        let found = links_of(&one_page("", "", &[&annotation], &[&stream]));
+        let LinkTarget::Other { detail, .. } = &found[0].target else {
+            panic!("{found:?}");
+        };
+        let detail = detail.as_deref().map(str::trim);
+        assert_eq!(detail, Some("app.alert(2)"), "{padding}");
+    }
+}
+
+#[test]
 fn chained_actions_are_links_too_and_circles_end() {
     let found = targets(
         &["/A 4 0 R"],

@@ -64,6 +64,9 @@ fn a_page_that_is_one_picture_is_found() {
     let harmless = "/ExtGState<</G<</Type/ExtGState/CA 1/ca 1.0/BM/Normal/SMask/None>>>>";
     let content = format!("/G gs {DRAWN}");
     assert_eq!(found("", &content, PICTURE, harmless), Some(scan));
+    // Longer than what is copied from the file, with words that end streams.
+    let long = format!("% endstream\n%{}\n{DRAWN}", "stream\n% ".repeat(1000));
+    assert_eq!(on_page(&long), Some(scan));
     let cropped_to_it = "/CropBox[0 0 200 100]";
     assert_eq!(found(cropped_to_it, DRAWN, PICTURE, ""), Some(scan));
 }

@@ -6,6 +6,8 @@
 //! cells of a table looks the same, but its cells are short and share their baselines, so a table stays whole and is
 //! read by rows.
 
+use std::ops::Range;
+
 use crate::text::layout::Glyph;
 use crate::text::layout::bidi::{is_right_to_left, reads_from_right, strength};
 use crate::text::layout::fragments::Fragment;
@@ -16,6 +18,9 @@ const NARROWEST_GUTTER: f32 = 0.8;
 const DEEPEST: usize = 5;
 /// With more fragments than this a band is tried only where the last one ended, so that the time stays bounded.
 const MANY_FRAGMENTS: usize = 1_500;
+/// Where a band of many fragments has no columns, such as a long table, the next is tried some of them further down: about
+/// so many times in all.
+const TRIES_IN_A_BAND: usize = 64;
 /// With more fragments than this a page is read by rows.
 const TOO_MANY_FRAGMENTS: usize = 20_000;
 /// A gutter must show within this many fragments from the top of a band.
@@ -109,23 +114,28 @@ impl Page<'_> {
         }
         let mut pending = 0;
         let mut start = 0;
+        // Where none was tried yet, or is not going to be.
+        let mut untried = 0;
         while start < indices.len() {
-            let (tried_to, band) = self.band(&indices[start..]);
-            let Some(band) = band else {
-                start += if indices.len() > MANY_FRAGMENTS {
-                    tried_to.max(1)
+            let (tried_to, found) = self.band(&indices[start..]);
+            let Some(found) = found else {
+                (untried, start) = if indices.len() > MANY_FRAGMENTS {
+                    let next = start + tried_to.max(1);
+                    (next, next)
                 } else {
-                    1
+                    (start + 1, start + 1 + tried_to / TRIES_IN_A_BAND)
                 };
                 continue;
             };
-            let end = start + band.end;
-            if pending < start {
-                regions.push(indices[pending..start].to_vec());
+            let earlier = (untried..start)
+                .find_map(|earlier| Some((earlier, self.band(&indices[earlier..]).1?)));
+            let (begin, band) = earlier.unwrap_or((start, found));
+            let end = begin + band.end;
+            if pending < begin {
+                regions.push(indices[pending..begin].to_vec());
             }
-            self.split_columns(&indices[start..end], &band.columns, depth, regions);
-            pending = end;
-            start = end;
+            self.split_columns(&indices[begin..end], &band.columns, depth, regions);
+            (pending, start, untried) = (end, end, end);
         }
         if pending < indices.len() {
             regions.push(indices[pending..].to_vec());
@@ -159,22 +169,21 @@ impl Page<'_> {
         let narrowest = NARROWEST_GUTTER * self.size;
         let mut covered: Vec<(f32, f32)> = Vec::new();
         let mut end = 0;
-        let mut with_gutter: Option<Vec<(f32, f32)>> = None;
         for &index in indices {
             let fragment = &self.fragments[index];
             let too_wide = fragment.x1 - fragment.x0 > 0.62 * self.width;
-            let widened = cover(&covered, fragment.x0, fragment.x1, narrowest);
-            let has_gutter = widened.len() > 1;
-            if !has_gutter && (with_gutter.is_some() || too_wide || end >= GUTTER_SHOWS_WITHIN) {
+            let joined = Joined::of(&covered, fragment.x0, fragment.x1, narrowest);
+            let (had_gutter, has_gutter) = (covered.len() > 1, joined.ranges(&covered) > 1);
+            if !has_gutter && (had_gutter || too_wide || end >= GUTTER_SHOWS_WITHIN) {
                 break;
             }
-            if has_gutter {
-                with_gutter = Some(widened.clone());
-            }
-            covered = widened;
+            joined.put_into(&mut covered);
             end += 1;
         }
-        let columns = with_gutter.and_then(|parts| self.columns(&indices[..end], &parts));
+        let columns = match covered.len() {
+            0 | 1 => None,
+            _ => self.columns(&indices[..end], &covered),
+        };
         (end, columns.map(|columns| Band { end, columns }))
     }
 
@@ -265,16 +274,46 @@ impl Side {
     }
 }
 
-/// The union of the covered ranges and one more; ranges nearer than `narrowest` become one. Sorted.
-fn cover(covered: &[(f32, f32)], x0: f32, x1: f32, narrowest: f32) -> Vec<(f32, f32)> {
-    let mut union: Vec<(f32, f32)> = Vec::with_capacity(covered.len() + 1);
-    let mut add = |range: (f32, f32)| match union.last_mut() {
-        Some(last) if range.0 - last.1 < narrowest => last.1 = last.1.max(range.1),
-        _ => union.push(range),
-    };
-    let at = covered.partition_point(|range| range.0 < x0);
-    covered[..at].iter().for_each(|&range| add(range));
-    add((x0, x1));
-    covered[at..].iter().for_each(|&range| add(range));
-    union
+/// One more range among the covered ones, which are sorted, and apart by `narrowest` at least.
+struct Joined {
+    /// Those that become one with it.
+    with: Range<usize>,
+    range: (f32, f32),
+}
+
+impl Joined {
+    fn of(covered: &[(f32, f32)], x0: f32, x1: f32, narrowest: f32) -> Self {
+        let at = covered.partition_point(|range| range.0 < x0);
+        let (mut with, mut range) = (at..at, (x0, x1));
+        if let Some(before) = covered[..at]
+            .last()
+            .filter(|before| x0 - before.1 < narrowest)
+        {
+            with.start -= 1;
+            range = (before.0, before.1.max(x1));
+        }
+        for after in &covered[at..] {
+            if after.0 - range.1 >= narrowest {
+                break;
+            }
+            with.end += 1;
+            range.1 = range.1.max(after.1);
+        }
+        Self { with, range }
+    }
+
+    /// How many ranges there are with it.
+    fn ranges(&self, covered: &[(f32, f32)]) -> usize {
+        covered.len() + 1 - self.with.len()
+    }
+
+    fn put_into(self, covered: &mut Vec<(f32, f32)>) {
+        match covered.get_mut(self.with.start) {
+            Some(first) if !self.with.is_empty() => {
+                *first = self.range;
+                covered.drain(self.with.start + 1..self.with.end);
+            }
+            _ => covered.insert(self.with.start, self.range),
+        }
+    }
 }

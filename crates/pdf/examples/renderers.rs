@@ -1,14 +1,7 @@
 //! How hayro, a renderer in Rust alone, compares with PDFium: CPU time a page, and how alike the images are.
 //!
-//! ```text
-//! PAGEMILL_RUNTIME=FOLDER cargo run --release -p pagemill-pdf --features hayro --example renderers -- [OPTION ...] FILE ...
-//!
-//!   --dpi N         [default: 150]
-//!   --rounds N      rounds over each file, each with the file opened anew; who begins a page alternates [default: 3]
-//!   --seconds N     most seconds for a page before its process is ended [default: 20]
-//!   --worst N       list the worst page of each of so many files [default: 20]
-//!   --save FOLDER   keep both images of these pages, and their difference, as PNG
-//! ```
+//! `PAGEMILL_RUNTIME=FOLDER cargo run --release -p pagemill-pdf --features hayro --example renderers -- --help` tells the
+//! options. Each round opens the files anew, and who begins a page alternates.
 //!
 //! A FILE that ends in `.tsv` or `.txt` is a list: the first column of each line names a file beside it. Each file is
 //! drawn in a process of its own without a sandbox, so that a panic, an endless page or a crash costs one page.
@@ -21,6 +14,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use clap::{Args, Parser};
 use pagemill_pdf::ImageSettings;
 use pagemill_pdf::renderers::{BothDrawn, Difference, SQUARE_BOUND, Second, draw_both};
 
@@ -33,10 +27,11 @@ const EQUAL: u8 = 2;
 const TOOK_TOO_LONG: i32 = 3;
 
 fn main() -> ExitCode {
-    let outcome = Options::read().and_then(|options| match &options.part {
+    let options = Options::parse();
+    let outcome = match &options.part {
         Some(part) => draw_part(&options, part),
         None => compare(&options),
-    });
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
@@ -46,70 +41,62 @@ fn main() -> ExitCode {
     }
 }
 
+/// Compares hayro with PDFium, page by page.
+#[derive(Parser)]
 struct Options {
+    /// Resolution of the images.
+    #[arg(long, default_value_t = 150)]
     dpi: u32,
+    /// Rounds over each file.
+    #[arg(long, default_value_t = 3)]
     rounds: u32,
+    /// Most seconds for a page before its process is ended.
+    #[arg(long, default_value_t = 20)]
     seconds: u64,
+    /// Lists the worst page of each of so many files.
+    #[arg(long, default_value_t = 20)]
     worst: usize,
+    /// Keeps both images of these pages, and their difference, as PNG in a folder.
+    #[arg(long)]
     save: Option<PathBuf>,
-    /// Set in a process that draws.
+    #[command(flatten)]
     part: Option<Part>,
+    /// PDFs, and lists of them.
+    #[arg(required = true)]
     files: Vec<PathBuf>,
 }
 
 /// What one process draws.
+#[derive(Args)]
 struct Part {
+    #[arg(long, hide = true)]
     round: u32,
+    #[arg(long, hide = true)]
     first: u32,
     /// Only this page, and keep its images.
+    #[arg(long, hide = true)]
     keep: bool,
 }
 
-impl Options {
-    fn read() -> Result<Self, Fault> {
-        let mut options = Self {
-            dpi: 150,
-            rounds: 3,
-            seconds: 20,
-            worst: 20,
-            save: None,
-            part: None,
-            files: Vec::new(),
-        };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or(format!("{argument} needs a value after it"))
-            };
-            match argument.as_str() {
-                "--dpi" => options.dpi = value()?.parse()?,
-                "--rounds" => options.rounds = value()?.parse()?,
-                "--seconds" => options.seconds = value()?.parse()?,
-                "--worst" => options.worst = value()?.parse()?,
-                "--save" => options.save = Some(value()?.into()),
-                "--part" => {
-                    options.part = Some(Part {
-                        round: value()?.parse()?,
-                        first: value()?.parse()?,
-                        keep: value()?.parse()?,
-                    });
-                }
-                file if file.ends_with(".tsv") || file.ends_with(".txt") => {
-                    let folder = Path::new(file).parent().unwrap_or(Path::new(""));
-                    for line in std::fs::read_to_string(file)?.lines() {
-                        let name = line.split('\t').next().unwrap_or_default();
-                        if name.ends_with(".pdf") {
-                            options.files.push(folder.join(name));
-                        }
-                    }
-                }
-                file => options.files.push(file.into()),
+/// The files, with lists replaced by what they name.
+fn listed(files: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
+    let mut all = Vec::new();
+    for file in files {
+        if !file
+            .extension()
+            .is_some_and(|end| end == "tsv" || end == "txt")
+        {
+            all.push(file.clone());
+            continue;
+        }
+        for line in std::fs::read_to_string(file)?.lines() {
+            let name = line.split('\t').next().unwrap_or_default();
+            if name.ends_with(".pdf") {
+                all.push(file.with_file_name(name));
             }
         }
-        Ok(options)
     }
+    Ok(all)
 }
 
 /// What is known of a page.
@@ -223,16 +210,14 @@ fn keep(options: &Options, file: &Path, page: &BothDrawn<'_>) -> Result<(), Faul
 
 /// Runs the processes and reports.
 fn compare(options: &Options) -> Result<(), Fault> {
-    if options.files.is_empty() {
-        return Err("no pages: name some files".into());
-    }
+    let files = listed(&options.files)?;
     runtime()?;
     if let Some(folder) = &options.save {
         std::fs::create_dir_all(folder)?;
     }
     let mut pages = BTreeMap::new();
     let mut unopened = Vec::new();
-    for file in &options.files {
+    for file in &files {
         let mut skipped = BTreeSet::new();
         for round in 0..options.rounds.max(1) {
             round_over(options, file, round, &mut pages, &mut skipped)?;
@@ -307,8 +292,9 @@ fn part(
     command
         .args(["--dpi", &options.dpi.to_string()])
         .args(["--seconds", &options.seconds.to_string()])
-        .args(["--part", &round.to_string(), &first.to_string()])
-        .arg(keep.to_string())
+        .args(["--round", &round.to_string()])
+        .args(["--first", &first.to_string()])
+        .args(keep.then_some("--keep"))
         .stderr(Stdio::null());
     if let Some(folder) = &options.save {
         command.arg("--save").arg(folder);

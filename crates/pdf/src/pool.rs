@@ -22,6 +22,7 @@ mod spawner;
 pub(crate) use lease::{Death, DeathKind, Lease, Trouble, Wound};
 use places::{Place, Places};
 use process::Renderer;
+pub(crate) use spawner::GIVEN_VARIABLES;
 use spawner::Spawner;
 
 /// Pages after which a child is replaced, whatever its size: libraries leak.

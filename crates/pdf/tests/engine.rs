@@ -443,6 +443,20 @@ async fn ho_1_a_child_is_guarded() {
     for layer in LayerName::ALL {
         assert!(names.contains(&layer), "{layer} is reported, up or missing");
     }
+    // The kernel always has these: only the engine's own start could lack them.
+    let own = [
+        LayerName::NoNewPrivileges,
+        LayerName::Environment,
+        LayerName::Descriptors,
+        LayerName::Undumpable,
+    ];
+    for layer in report
+        .layers
+        .iter()
+        .filter(|layer| own.contains(&layer.name))
+    {
+        assert_eq!(layer.missing(), None, "{layer}");
+    }
 }
 
 #[tokio::test]

@@ -149,6 +149,13 @@ fn carry_out(order: Order, program: &str, arguments: &[String]) {
 /// Bytes of answers that wait in the channel. The system gives as much of it as it gives anybody.
 const ANSWER_BUFFER_BYTES: usize = 1 << 20;
 
+/// All variables that a child is given.
+pub(crate) const GIVEN_VARIABLES: [(&str, &str); 2] = [
+    // One heap: a second arena reserves 64 MiB of the address space that the child is limited to.
+    ("MALLOC_ARENA_MAX", "1"),
+    ROWS_STAND_ALONE,
+];
+
 fn spawn(program: &str, arguments: &[String]) -> io::Result<Renderer> {
     let (parent_end, child_end) = UnixStream::pair()?;
     // A page's image fits in more often, and the child goes on without waiting for the parent.
@@ -163,9 +170,7 @@ fn spawn(program: &str, arguments: &[String]) -> io::Result<Renderer> {
     let process = Command::new(program)
         .args(arguments)
         .env_clear()
-        // One heap: a second arena reserves 64 MiB of the address space that the child is limited to.
-        .env("MALLOC_ARENA_MAX", "1")
-        .env(ROWS_STAND_ALONE.0, ROWS_STAND_ALONE.1)
+        .envs(GIVEN_VARIABLES)
         // A terminal's Ctrl-C is for the parent, which ends its children in order.
         .process_group(0)
         .current_dir("/")

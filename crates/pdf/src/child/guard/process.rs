@@ -1,22 +1,22 @@
 //! What a child gives away of what it was born with: variables, descriptors, capabilities, its readable memory.
 
-use std::ffi::{c_int, c_long};
+use std::ffi::{OsStr, c_int, c_long};
 use std::fs;
 use std::io;
 
 use nix::libc;
 use nix::sys::prctl;
 
+use crate::pool::GIVEN_VARIABLES;
+
 /// First descriptor that is no standard stream.
 const FIRST_OTHER: c_int = 3;
-
-/// The one variable that the parent gives (`pool/spawner.rs`).
-const GIVEN_VARIABLE: &str = "MALLOC_ARENA_MAX";
 
 /// Whether the parent gave no variables but its own. They are in the process's memory from its start, so clearing them
 /// now would come too late.
 pub(super) fn environment_is_clear() -> Result<String, String> {
-    let foreign = std::env::vars_os().filter(|(name, _)| name != GIVEN_VARIABLE);
+    let is_given = |name: &OsStr| GIVEN_VARIABLES.iter().any(|(given, _)| name == *given);
+    let foreign = std::env::vars_os().filter(|(name, _)| !is_given(name));
     match foreign.count() {
         0 => Ok("cleared".to_owned()),
         count => Err(format!("{count} variables came with the start")),

@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use clap::{Args, Parser};
+use clap::Parser;
 use pagemill_pdf::ImageSettings;
 use pagemill_pdf::renderers::{BothDrawn, Difference, SQUARE_BOUND, Second, draw_both};
 
@@ -28,8 +28,8 @@ const TOOK_TOO_LONG: i32 = 3;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let outcome = match &options.part {
-        Some(part) => draw_part(&options, part),
+    let outcome = match options.first {
+        Some(first) => draw_part(&options, first),
         None => compare(&options),
     };
     match outcome {
@@ -59,23 +59,18 @@ struct Options {
     /// Keeps both images of these pages, and their difference, as PNG in a folder.
     #[arg(long)]
     save: Option<PathBuf>,
-    #[command(flatten)]
-    part: Option<Part>,
+    /// Given to a process that draws: the first page it takes.
+    #[arg(long, hide = true)]
+    first: Option<u32>,
+    /// And the round.
+    #[arg(long, hide = true, default_value_t = 0)]
+    round: u32,
+    /// And whether it takes only this page, and keeps its images.
+    #[arg(long, hide = true)]
+    keep: bool,
     /// PDFs, and lists of them.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-}
-
-/// What one process draws.
-#[derive(Args)]
-struct Part {
-    #[arg(long, hide = true)]
-    round: u32,
-    #[arg(long, hide = true)]
-    first: u32,
-    /// Only this page, and keep its images.
-    #[arg(long, hide = true)]
-    keep: bool,
 }
 
 /// The files, with lists replaced by what they name.
@@ -120,7 +115,7 @@ fn runtime() -> Result<PathBuf, Fault> {
 }
 
 /// Draws the pages of one file and prints a line for each: in a process of its own.
-fn draw_part(options: &Options, part: &Part) -> Result<(), Fault> {
+fn draw_part(options: &Options, first: u32) -> Result<(), Fault> {
     std::panic::set_hook(Box::new(|_| {}));
     let start = Instant::now();
     let micros = move || u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -144,15 +139,15 @@ fn draw_part(options: &Options, part: &Part) -> Result<(), Fault> {
         &library,
         &bytes,
         &settings,
-        part.first,
-        part.round % 2 == 1,
+        first,
+        options.round % 2 == 1,
         &mut |page| {
-            println!("{}", line(&page, part.round == 0));
+            println!("{}", line(&page, options.round == 0));
             DEADLINE.store(micros() + allowed, Ordering::Relaxed);
-            if part.keep {
+            if options.keep {
                 kept = keep(options, file, &page);
             }
-            !part.keep
+            !options.keep
         },
     )?;
     kept

@@ -1,5 +1,7 @@
 //! Looking things up among objects that may be missing, of the wrong kind, or in a circle.
 
+use std::borrow::Cow;
+
 use lopdf::xref::XrefEntry;
 use lopdf::{Dictionary, Document, Object, ObjectId, Stream};
 use memchr::memmem;
@@ -92,16 +94,21 @@ impl<'a> Objects<'a> {
 
     /// What the stream behind a reference holds, its filters undone, at most so many bytes.
     pub(crate) fn content(self, reference: &'a Object, most: usize) -> Option<Vec<u8>> {
+        let whole = self.whole_stream(reference)?;
+        whole.get_plain_content_with_limit(most).ok()
+    }
+
+    /// The stream behind a reference, with what was left in the file.
+    pub(crate) fn whole_stream(self, reference: &'a Object) -> Option<Cow<'a, Stream>> {
         let (id, object) = self.resolve(reference)?;
         let stream = object.as_stream().ok()?;
         let Some(bytes) = kept::bytes_left_in_file(stream) else {
-            return stream.get_plain_content_with_limit(most).ok();
+            return Some(Cow::Borrowed(stream));
         };
-        let whole = Stream {
+        Some(Cow::Owned(Stream {
             content: self.in_file(id?, bytes)?.to_vec(),
             ..stream.clone()
-        };
-        whole.get_plain_content_with_limit(most).ok()
+        }))
     }
 
     /// So many bytes of a stream where the file has them; `None` when they are not there, between the words that begin

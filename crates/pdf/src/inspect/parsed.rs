@@ -339,12 +339,12 @@ fn version(objects: Objects<'_>) -> String {
 fn read_xmp(objects: Objects<'_>) -> (std::collections::BTreeMap<String, String>, Option<String>) {
     let packet = objects
         .catalog()
-        .and_then(|catalog| objects.get(catalog, b"Metadata"))
-        .and_then(|object| object.as_stream().ok());
+        .and_then(|catalog| catalog.get(b"Metadata").ok())
+        .and_then(|reference| objects.whole_stream(reference));
     let Some(stream) = packet else {
         return Default::default();
     };
-    match without_crypt_filter(stream).get_plain_content_with_limit(xmp::MAX_PACKET_BYTES) {
+    match without_crypt_filter(&stream).get_plain_content_with_limit(xmp::MAX_PACKET_BYTES) {
         Ok(bytes) => (xmp::read(&bytes), None),
         Err(error) => {
             let warning = format!("its XMP metadata could not be read: {}", describe(&error));

@@ -197,6 +197,11 @@ fn xmp_is_read_and_a_bomb_in_it_is_a_warning() {
     let parsed = open(&one_page("/Metadata 4 0 R", "", &[], &[&stream])).unwrap();
     assert_eq!(parsed.inspection().info.xmp["pdf:Producer"], "Us");
 
+    let long = format!("{packet}{}", " ".repeat(5_000));
+    let untyped = format!("<</Length {}>>stream\n{long}\nendstream", long.len());
+    let parsed = open(&one_page("/Metadata 4 0 R", "", &[], &[&untyped])).unwrap();
+    assert_eq!(parsed.inspection().info.xmp["pdf:Producer"], "Us");
+
     let mut document =
         Document::load_mem(&one_page("/Metadata 4 0 R", "", &[], &[&stream])).unwrap();
     let bomb = document

@@ -114,7 +114,7 @@ impl Page<'_> {
         }
         let mut pending = 0;
         let mut start = 0;
-        // Where none was tried yet, or is not going to be.
+        // The first that may still be tried.
         let mut untried = 0;
         while start < indices.len() {
             let (tried_to, found) = self.band(&indices[start..]);

@@ -53,6 +53,8 @@ fn page(number: u32, blocks: &[(BlockKind, Option<u8>, &str)]) -> PageText {
         state: PageState::Text,
         text,
         blocks: made,
+        annotations: Vec::new(),
+        characters: Default::default(),
         truncated: false,
     }
 }

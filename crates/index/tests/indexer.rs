@@ -24,6 +24,8 @@ fn page(number: u32, text: &str) -> PageText {
         },
         text: text.to_owned(),
         blocks: Vec::new(),
+        annotations: Vec::new(),
+        characters: Default::default(),
         truncated: false,
     }
 }

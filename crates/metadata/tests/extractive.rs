@@ -40,6 +40,8 @@ fn page(number: u32, blocks: &[(f32, &str)]) -> PageText {
         state: PageState::Text,
         text,
         blocks: placed,
+        annotations: Vec::new(),
+        characters: Default::default(),
         truncated: false,
     }
 }

@@ -22,6 +22,8 @@ fn page(number: u32, text: &str) -> PageText {
         state: PageState::Text,
         text: text.to_owned(),
         blocks: Vec::new(),
+        annotations: Vec::new(),
+        characters: Default::default(),
         truncated: false,
     }
 }

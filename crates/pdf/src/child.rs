@@ -159,14 +159,27 @@ impl OpenFile<'_> {
             let (mut links, dropped) = parsed.links(page, self.limits.max_links_per_page.min(left));
             let annotations = parsed.annotations(page);
             let scan = parsed.scan(page);
-            if links.is_empty() && dropped == 0 && annotations == 0 && scan.is_none() {
+            let mut texts = parsed.annotation_texts(page);
+            if links.is_empty()
+                && dropped == 0
+                && annotations == 0
+                && texts.is_empty()
+                && scan.is_none()
+            {
                 continue;
             }
             for link in &mut links {
                 make_finite(&mut link.bbox);
             }
             left = left.saturating_sub(u32::try_from(links.len()).unwrap_or(u32::MAX));
-            let links = PageLinks { links, dropped };
+            for text in &mut texts {
+                make_finite(&mut text.bbox);
+            }
+            let links = PageLinks {
+                links,
+                dropped,
+                texts,
+            };
             self.channel.answer(&Answer::Found {
                 page,
                 annotations,

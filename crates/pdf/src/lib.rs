@@ -7,6 +7,7 @@
 //! What comes out: an [`Inspection`] of the file; for each page a [`PageOutput`] with its image, its
 //! [`PageText`] in reading order, and its [`Link`]s; for the whole a [`Structure`].
 
+mod annotation_text;
 pub mod child;
 mod encode;
 pub mod engine;
@@ -29,6 +30,7 @@ pub mod spill;
 pub mod structure;
 pub mod text;
 
+pub use annotation_text::AnnotationSource;
 pub use child::child_main;
 pub use encode::JpegEncoder;
 pub use engine::{
@@ -43,4 +45,4 @@ pub use page::{ImageFormat, ImageSettings, PageImage, PageNumber, PageState, Rec
 pub use sandbox::{Layer, LayerName, LayerState};
 pub use spill::Spill;
 pub use structure::{Heading, OutlineItem, PageLabel, Structure};
-pub use text::{Block, BlockKind, Line, PageText};
+pub use text::{AnnotationSpan, Block, BlockKind, CharacterAccount, Letters, Line, PageText};

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::annotation_text::AnnotationText;
 use crate::encode::JpegEncoder;
 use crate::engine::Limits;
 use crate::error::{PageFailure, PdfError};
@@ -89,13 +90,16 @@ pub(crate) enum LinkTask {
     AskPdfium,
 }
 
-/// The links of one page.
+/// The links of one page, and the text that its annotations show.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PageLinks {
     /// In the order of the annotations.
     pub(crate) links: Vec<Link>,
     /// How many more there are.
     pub(crate) dropped: u32,
+    /// Values of form fields and free text, which the page's content has not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) texts: Vec<AnnotationText>,
 }
 
 /// What the child says.
@@ -332,6 +336,7 @@ mod tests {
                 }),
             ],
             dropped: 4,
+            texts: Vec::new(),
         };
         let task = PageTask {
             page: PageNumber(3),

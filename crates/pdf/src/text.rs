@@ -3,14 +3,19 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::annotation_text::AnnotationSource;
 use crate::page::{PageNumber, PageState, Rect};
 
+mod account;
 mod classify;
 mod glyphs;
 mod layout;
+mod letters;
 
+pub use account::CharacterAccount;
 pub use classify::{Classifier, Observer, classify};
 pub(crate) use glyphs::PageGlyphs;
+pub use letters::Letters;
 
 /// What a block of text looks like it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +66,20 @@ pub struct Block {
     pub lines: Vec<Line>,
 }
 
+/// A part of a page's text that the page's own content has not: an annotation shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AnnotationSpan {
+    /// Where it begins in [`PageText::text`], in bytes of UTF-8.
+    pub start: u32,
+    /// Where it ends, exclusive.
+    pub end: u32,
+    /// What shows it.
+    pub source: AnnotationSource,
+    /// The full name of the form field, where it is one that has a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
 /// The text of one page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PageText {
@@ -80,6 +99,12 @@ pub struct PageText {
     pub text: String,
     /// Its blocks in reading order; their spans do not overlap.
     pub blocks: Vec<Block>,
+    /// The parts of the text that annotations show (values of form fields, free text), in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub annotations: Vec<AnnotationSpan>,
+    /// What the page shows and the text has not, and why.
+    #[serde(default)]
+    pub characters: CharacterAccount,
     /// Whether text was cut at the limit for one page.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,

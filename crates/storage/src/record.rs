@@ -164,7 +164,7 @@ pub struct PageLedger {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scaled_down: Vec<u32>,
     /// What is in the file and not in the outputs, or counted differently by the two readers of the file. Empty when
-    /// every image, link and annotation is accounted for.
+    /// every image, link, annotation and character is accounted for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unaccounted: Vec<Unaccounted>,
 }
@@ -201,6 +201,14 @@ pub enum Missing {
     Links,
     /// Annotations that one reader of the file sees on a page and the other one does not.
     Annotations,
+    /// Characters that are printed, and of which the file does not say what they are.
+    CharactersWithoutUnicode,
+    /// Pieces of text that are drawn, and that the renderer does not give as text.
+    TextNotRead,
+    /// Characters over the limit of text of a page.
+    CharactersOverLimit,
+    /// Letters that were read and are not in the text: a fault of this program.
+    LettersLost,
 }
 
 /// Why a document failed.

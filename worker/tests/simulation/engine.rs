@@ -132,6 +132,8 @@ fn output(page: PageNumber, text: String, with_image: bool) -> PageOutput {
             state: PageState::Text,
             text,
             blocks: Vec::new(),
+            annotations: Vec::new(),
+            characters: Default::default(),
             truncated: false,
         }),
         links: Some(Vec::new()),

@@ -50,10 +50,14 @@ impl PageReader {
         let needs_glyphs = text
             || matches!(&task.links, LinkTask::Found(found) if !found.links.is_empty())
             || task.links == LinkTask::AskPdfium;
-        let glyphs = needs_glyphs.then(|| PageGlyphs::read(&page));
+        let mut glyphs = needs_glyphs.then(|| PageGlyphs::read(&page));
+        let mut texts = Vec::new();
         let links = match task.links {
             LinkTask::Unwanted => None,
-            LinkTask::Found(links) => Some(links),
+            LinkTask::Found(mut links) => {
+                texts = std::mem::take(&mut links.texts);
+                Some(links)
+            }
             LinkTask::AskPdfium => Some(pdfium::links(&page, number, limits.max_links_per_page)),
         };
         let links = links.map(|mut links| {
@@ -63,6 +67,9 @@ impl PageReader {
             }
             links
         });
+        if let Some(glyphs) = &mut glyphs {
+            glyphs.add_annotations(&texts);
+        }
         let mut page_text = match &glyphs {
             Some(glyphs) if text => Some(finite(glyphs.text(number, limits))),
             _ => None,

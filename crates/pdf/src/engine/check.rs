@@ -6,7 +6,7 @@ use super::{ExtractRequest, Limits, PageOutput};
 use crate::error::PageFailure;
 use crate::page::{ImageFormat, ImageSettings, PageImage, PageNumber};
 use crate::protocol::{ImageHeader, PageAnswer, PageLinks};
-use crate::text::PageText;
+use crate::text::{AnnotationSpan, PageText};
 
 /// Bytes over the limit of text that joining blocks may add.
 const TEXT_SLACK_BYTES: u64 = 64 << 10;
@@ -128,6 +128,13 @@ fn page_text(expected: PageNumber, limits: &Limits, text: PageText) -> Result<Pa
         }
         end = span.end;
     }
+    let is_there = |span: &AnnotationSpan| {
+        let range = span.start as usize..span.end as usize;
+        text.text.get(range).is_some()
+    };
+    if !text.annotations.iter().all(is_there) {
+        return Err("a text of an annotation that is not there".to_owned());
+    }
     Ok(text)
 }
 
@@ -185,6 +192,8 @@ mod tests {
                 state: PageState::Text,
                 text: "é".to_owned(),
                 blocks: Vec::new(),
+                annotations: Vec::new(),
+                characters: Default::default(),
                 truncated: false,
             }),
             links: Some(PageLinks::default()),

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::patience::Patience;
 use super::{Counted, Limits};
+use crate::annotation_text;
 use crate::error::PdfError;
 use crate::inspect::Inspection;
 use crate::memory_file::SealedFile;
@@ -28,6 +29,9 @@ const MAX_LINK_BYTES: u64 = 256 << 20;
 
 /// What a link takes besides its text, about.
 const LINK_BYTES: usize = 240;
+
+/// What a text of an annotation takes besides its letters, about.
+const TEXT_BYTES: usize = 80;
 
 /// What is known of an open document.
 pub(super) struct OpenedDocument {
@@ -378,7 +382,14 @@ impl LinkCollector {
             .links
             .iter()
             .map(|link| LINK_BYTES + link.target.text_bytes());
-        let bytes: usize = bytes.sum();
+        if links.texts.len() > annotation_text::MAX_TEXTS {
+            return Err("more texts of annotations than a page may have".to_owned());
+        }
+        let texts = links.texts.iter().map(|text| {
+            let name = text.name.as_ref().map_or(0, String::len);
+            TEXT_BYTES + text.text.len() + name
+        });
+        let bytes: usize = bytes.chain(texts).sum();
         self.bytes += bytes as u64;
         if self.bytes > MAX_LINK_BYTES {
             return Err("more bytes of links than a document may have".to_owned());
@@ -388,7 +399,8 @@ impl LinkCollector {
             return Ok(());
         }
         self.scans.extend(scan.map(|scan| (page, scan)));
-        if annotations > 0 || !links.links.is_empty() || links.dropped > 0 {
+        let has_texts = !links.texts.is_empty();
+        if annotations > 0 || !links.links.is_empty() || links.dropped > 0 || has_texts {
             self.found
                 .push(page, annotations, links, bytes)
                 .map_err(|error| format!("links for which there is no room ({error})"))?;

@@ -13,6 +13,7 @@ use super::kept::keep_what_is_read;
 use super::objects::Objects;
 use super::page_tree::{PageNode, PageTree};
 use super::{DocumentInfo, Encryption, Inspection, active, info, text_string, xmp};
+use crate::annotation_text::{self, AnnotationText};
 use crate::engine::Limits;
 use crate::error::PdfError;
 use crate::link::Link;
@@ -134,6 +135,17 @@ impl<'a> Parsed<'a> {
             node.geometry,
             max,
         )
+    }
+
+    /// The text that the annotations of a page show.
+    pub(crate) fn annotation_texts(&self, page: PageNumber) -> Vec<AnnotationText> {
+        let Some(node) = self.node(page) else {
+            return Vec::new();
+        };
+        match node.id.and_then(|id| self.document.get_dictionary(id).ok()) {
+            Some(page) => annotation_text::read(self.objects(), page, node.geometry),
+            None => Vec::new(),
+        }
     }
 
     /// The annotations of a page, of any kind.

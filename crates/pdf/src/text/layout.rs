@@ -9,8 +9,8 @@
 //! 5. [`blocks`] parts lines by spacing, size and indent.
 //! 6. [`assemble`] writes the page's text, with hyphens at line ends taken out.
 
-use crate::page::{PageNumber, Rect};
-use crate::text::PageText;
+use crate::page::Rect;
+use crate::text::{Letters, PageText};
 
 mod assemble;
 mod bidi;
@@ -22,7 +22,7 @@ mod regions;
 #[cfg(test)]
 mod tests;
 
-pub(super) use direction::{Direction, find_vertical_writing};
+pub(super) use direction::{Direction, Directions, find_vertical_writing, is_ideographic};
 
 /// One character on the page. Coordinates are those of its [`Direction`]'s frame: points, text runs to the right, y
 /// downwards.
@@ -46,17 +46,30 @@ pub(super) struct Glyph {
     pub(super) bold: bool,
     /// Whether the file has a space between it and the glyph before it.
     pub(super) space_before: bool,
+    /// Whether it is printed as one glyph with the character before it: a ligature.
+    pub(super) piece: bool,
+    /// The annotation that shows it, by its number from 1; 0 for the page's own content.
+    pub(super) annotation: u16,
     /// Where its text runs.
     pub(super) direction: Direction,
 }
 
-/// The text of a page in reading order, cut after `max_bytes`. Width, height and rotation are left for the caller.
-pub(super) fn page_text(
-    glyphs: &[Glyph],
-    number: PageNumber,
-    width: f32,
-    max_bytes: usize,
-) -> PageText {
+/// A page's text, and the glyphs that are not in it because they are printed over others of their kind.
+#[derive(Debug)]
+pub(super) struct LaidOut {
+    /// Its text. Number, width, height and rotation are left for the caller, and so are names and sources of
+    /// annotations.
+    pub(super) text: PageText,
+    /// The number of each annotation span, in the order of the text's.
+    pub(super) annotations: Vec<u16>,
+    /// Glyphs that are printed over others.
+    pub(super) overprinted: u32,
+    /// Their letters.
+    pub(super) overprints: Letters,
+}
+
+/// The text of a page in reading order, cut after `max_bytes`.
+pub(super) fn page_text(glyphs: &[Glyph], width: f32, max_bytes: usize) -> LaidOut {
     let mut laid_out = Vec::new();
     for direction in direction::by_weight(glyphs) {
         let fragments = fragments::fragments(glyphs, direction);
@@ -69,7 +82,7 @@ pub(super) fn page_text(
             );
         }
     }
-    assemble::page_text(laid_out, number, max_bytes)
+    assemble::page_text(laid_out, max_bytes)
 }
 
 /// Where the glyphs of a page have their middles on the page as seen, from top to bottom, so that those in a rectangle
@@ -133,8 +146,9 @@ pub(super) fn text_within(glyphs: &[Glyph], middles: &Middles, rect: Rect) -> Op
     if inside.is_empty() {
         return None;
     }
-    let laid_out = page_text(&inside, PageNumber(1), rect.x1 - rect.x0, usize::MAX);
+    let laid_out = page_text(&inside, rect.x1 - rect.x0, usize::MAX);
     let text = laid_out
+        .text
         .text
         .split_whitespace()
         .collect::<Vec<_>>()

@@ -35,6 +35,17 @@ impl Accounts {
         let page = Some(output.page.0);
         self.note(Missing::Images, u32::from(is_without_image), page);
         self.note(Missing::LinksOverLimit, output.links_dropped, page);
+        if let Some(text) = &output.text {
+            let characters = &text.characters;
+            for (what, count) in [
+                (Missing::CharactersWithoutUnicode, characters.no_unicode),
+                (Missing::TextNotRead, characters.not_read),
+                (Missing::CharactersOverLimit, characters.over_limit),
+                (Missing::LettersLost, characters.lost),
+            ] {
+                self.note(what, count, page);
+            }
+        }
         let Some(counted) = counted else { return };
         let links = output.links.as_ref().map_or(0, Vec::len);
         let links = u32::try_from(links).unwrap_or(u32::MAX);

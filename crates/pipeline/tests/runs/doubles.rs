@@ -132,6 +132,8 @@ fn output(page: PageNumber) -> PageOutput {
             state: PageState::Text,
             text: format!("This is page {}.", page.0),
             blocks: Vec::new(),
+            annotations: Vec::new(),
+            characters: Default::default(),
             truncated: false,
         }),
         links: Some(Vec::new()),

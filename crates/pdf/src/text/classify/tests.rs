@@ -57,6 +57,8 @@ fn page(number: u32, samples: &[Sample<'_>]) -> PageText {
         state: PageState::Text,
         text,
         blocks,
+        annotations: Vec::new(),
+        characters: Default::default(),
         truncated: false,
     }
 }

@@ -1,22 +1,29 @@
 //! The page's text from its blocks.
 
+use std::ops::Range;
+
+use crate::annotation_text::AnnotationSource;
 use crate::page::{PageNumber, PageState, Rect};
-use crate::text::layout::Direction;
 use crate::text::layout::blocks::LaidBlock;
 use crate::text::layout::direction::is_ideographic;
-use crate::text::{Block, Line, PageText};
+use crate::text::layout::{Direction, LaidOut};
+use crate::text::{AnnotationSpan, Block, CharacterAccount, Letters, Line, PageText};
 
 /// Joins blocks by a blank line and the lines of a block as [`PageText::text`] says, up to `max_bytes`.
-pub(super) fn page_text(
-    laid_out: Vec<(LaidBlock, Direction)>,
-    number: PageNumber,
-    max_bytes: usize,
-) -> PageText {
+pub(super) fn page_text(laid_out: Vec<(LaidBlock, Direction)>, max_bytes: usize) -> LaidOut {
     // Spans are 32 bits wide.
     let max_bytes = max_bytes.min(u32::MAX as usize);
     let mut text = String::new();
     let mut blocks = Vec::with_capacity(laid_out.len());
     let mut truncated = false;
+    let (mut annotations, mut numbers) = (Vec::new(), Vec::new());
+    let (mut overprinted, mut overprints) = (0_u32, Letters::default());
+    for (block, _) in &laid_out {
+        for line in &block.lines {
+            overprinted = overprinted.saturating_add(line.overprinted);
+            overprints = overprints.with(line.overprints);
+        }
+    }
     for (block, direction) in laid_out {
         let separator = if text.is_empty() { "" } else { "\n\n" };
         if text.len() + separator.len() >= max_bytes {
@@ -29,7 +36,12 @@ pub(super) fn page_text(
             if index > 0 {
                 join(&mut text, start, &line.text);
             }
+            let line_start = text.len();
             text.push_str(&line.text);
+            for (span, number) in &line.annotations {
+                annotations.push(line_start + span.start..line_start + span.end);
+                numbers.push(*number);
+            }
         }
         if text.len() > max_bytes {
             truncated = true;
@@ -45,16 +57,48 @@ pub(super) fn page_text(
     } else {
         PageState::Text
     };
-    PageText {
-        page: number,
+    let (annotations, numbers) = within(annotations, numbers, text.len());
+    let text = PageText {
+        page: PageNumber(1),
         width: 0.0,
         height: 0.0,
         rotation: 0,
         state,
         text,
         blocks,
+        annotations,
+        characters: CharacterAccount::default(),
         truncated,
+    };
+    LaidOut {
+        text,
+        annotations: numbers,
+        overprinted,
+        overprints,
     }
+}
+
+/// The spans of annotations that lie in a text of so many bytes, with their numbers.
+fn within(
+    spans: Vec<Range<usize>>,
+    numbers: Vec<u16>,
+    bytes: usize,
+) -> (Vec<AnnotationSpan>, Vec<u16>) {
+    spans
+        .into_iter()
+        .zip(numbers)
+        .filter(|(span, _)| span.end <= bytes)
+        .map(|(span, number)| {
+            let span = AnnotationSpan {
+                // Texts are shorter than 4 GiB.
+                start: span.start as u32,
+                end: span.end as u32,
+                source: AnnotationSource::default(),
+                name: None,
+            };
+            (span, number)
+        })
+        .unzip()
 }
 
 /// Makes ready for the next line of a block that began at `start`.

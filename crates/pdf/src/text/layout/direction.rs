@@ -3,38 +3,87 @@
 use crate::page::Rect;
 use crate::text::layout::Glyph;
 
-/// Where text runs on the page as seen: degrees counter-clockwise from "to the right", 0 to 359. In the frame of a
-/// direction its text runs to the right and its lines follow each other downwards.
+/// Directions that are as near as this, in tenths of a degree, are one: matrices of one line differ by rounding.
+const SAME_DIRECTION: u16 = 2;
+
+/// Where a page has more oblique directions than this, as text on a curve has, further ones go in steps of five
+/// degrees.
+const MANY_DIRECTIONS: usize = 64;
+
+/// The directions that text of one page runs in.
+#[derive(Debug, Clone, Default)]
+pub(in crate::text) struct Directions(Vec<Direction>);
+
+impl Directions {
+    /// The direction of an angle, the same for angles that differ by rounding only.
+    pub(in crate::text) fn of_degrees(&mut self, degrees: f32) -> Direction {
+        let direction = Direction::from_degrees(degrees);
+        if !direction.is_oblique() {
+            return direction;
+        }
+        if let Some(known) = self.0.iter().find(|known| known.is_near(direction)) {
+            return *known;
+        }
+        if self.0.len() >= MANY_DIRECTIONS {
+            return direction.coarse();
+        }
+        self.0.push(direction);
+        direction
+    }
+}
+
+/// Where text runs on the page as seen: tenths of a degree counter-clockwise from "to the right", 0 to 3599. In the
+/// frame of a direction its text runs to the right and its lines follow each other downwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(in crate::text) struct Direction(u16);
 
 impl Direction {
     /// Text that runs down the page, its lines from right to left: vertical writing of East Asia.
-    pub(in crate::text) const DOWN: Self = Self(270);
+    pub(in crate::text) const DOWN: Self = Self(2700);
 
-    /// The direction of an angle, rounded: what is within two degrees of a right angle is taken for it, what is not
-    /// goes in steps of five degrees.
+    /// The direction of an angle. What is within two degrees of a right angle is taken for it; any other is exact to
+    /// a tenth, because a line that is long leaves a frame that is turned by a degree.
     pub(in crate::text) fn from_degrees(degrees: f32) -> Self {
         let turned = degrees.rem_euclid(360.0);
         let right_angle = (turned / 90.0).round() * 90.0;
         let rounded = if (turned - right_angle).abs() <= 2.0 {
             right_angle
         } else {
-            (turned / 5.0).round() * 5.0
+            turned
         };
-        // In 0..=360 by construction.
-        Self(rounded as u16 % 360)
+        // In 0..=3600 by construction; what is not a number becomes 0.
+        Self((rounded * 10.0).round() as u16 % 3600)
+    }
+
+    /// In steps of five degrees.
+    fn coarse(self) -> Self {
+        Self((self.0 + 25) / 50 * 50 % 3600)
+    }
+
+    fn is_near(self, other: Self) -> bool {
+        let apart = self.0.abs_diff(other.0);
+        apart.min(3600 - apart) <= SAME_DIRECTION
+    }
+
+    /// Whether it is at an angle to the page's edges.
+    pub(in crate::text) fn is_oblique(self) -> bool {
+        !self.0.is_multiple_of(900)
+    }
+
+    /// Sine and cosine of the angle.
+    pub(in crate::text) fn sin_cos(self) -> (f32, f32) {
+        match self.0 {
+            0 => (0.0, 1.0),
+            900 => (1.0, 0.0),
+            1800 => (0.0, -1.0),
+            2700 => (-1.0, 0.0),
+            tenths => (f32::from(tenths) / 10.0).to_radians().sin_cos(),
+        }
     }
 
     /// Unit vectors of the frame on the page as seen: along the text, and to the next line.
     fn axes(self) -> ((f32, f32), (f32, f32)) {
-        let (sin, cos) = match self.0 {
-            0 => (0.0, 1.0),
-            90 => (1.0, 0.0),
-            180 => (0.0, -1.0),
-            270 => (-1.0, 0.0),
-            degrees => f32::from(degrees).to_radians().sin_cos(),
-        };
+        let (sin, cos) = self.sin_cos();
         ((cos, -sin), (sin, cos))
     }
 
@@ -153,7 +202,7 @@ fn turn_down(glyph: &mut Glyph) {
 
 /// Whether a character is written without spaces between words: Han, kana, their punctuation and full width forms.
 /// Hangul is not: Korean has spaces.
-pub(super) fn is_ideographic(ch: char) -> bool {
+pub(in crate::text) fn is_ideographic(ch: char) -> bool {
     matches!(u32::from(ch),
         0x2E80..=0x30FF | 0x3100..=0x312F | 0x31A0..=0x31FF | 0x3200..=0x4DBF | 0x4E00..=0x9FFF
         | 0xF900..=0xFAFF | 0xFE30..=0xFE4F | 0xFF00..=0xFFEF | 0x20000..=0x3FFFF)

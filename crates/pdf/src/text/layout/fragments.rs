@@ -74,6 +74,9 @@ pub(super) fn fragments(glyphs: &[Glyph], direction: Direction) -> Vec<Fragment>
 }
 
 fn continues(before: &Glyph, glyph: &Glyph) -> bool {
+    if before.annotation != glyph.annotation {
+        return false;
+    }
     let size = before.size.max(glyph.size);
     let same_line = (before.baseline - glyph.baseline).abs() <= 0.15 * size;
     let same_size = before.size.min(glyph.size) > 0.6 * size;
@@ -81,7 +84,5 @@ fn continues(before: &Glyph, glyph: &Glyph) -> bool {
     let to_the_right = adjoins(glyph.x0 - before.x1);
     let to_the_left = (is_right_to_left(glyph.ch) || is_right_to_left(before.ch))
         && adjoins(before.x0 - glyph.x1);
-    // The pieces of a ligature stand where its first one does.
-    let in_place = (before.x0 - glyph.x0).abs() < 0.01;
-    same_line && same_size && (to_the_right || to_the_left || in_place)
+    glyph.piece || (same_line && same_size && (to_the_right || to_the_left))
 }

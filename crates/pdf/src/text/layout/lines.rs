@@ -1,8 +1,12 @@
 //! Lines: fragments on one baseline, and their text in logical order.
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use unicode_normalization::char::{compose, is_combining_mark};
 
 use crate::page::Rect;
+use crate::text::Letters;
 use crate::text::layout::Glyph;
 use crate::text::layout::bidi::{self, Strength};
 use crate::text::layout::direction::is_ideographic;
@@ -30,6 +34,12 @@ pub(super) struct LaidLine {
     pub(super) mixed_weight: bool,
     /// Whether it reads from the right.
     pub(super) from_right: bool,
+    /// The parts of its text that annotations show, as ranges of bytes, with the annotations' numbers.
+    pub(super) annotations: Vec<(Range<usize>, u16)>,
+    /// How many of its glyphs are left out, because they are printed over others of their kind.
+    pub(super) overprinted: u32,
+    /// Their letters.
+    pub(super) overprints: Letters,
 }
 
 /// The lines of a region, from the top. `region` is sorted by baseline.
@@ -107,10 +117,12 @@ impl OpenLine {
     fn lay_out(&self, fragments: &[Fragment], glyphs: &[Glyph]) -> Option<LaidLine> {
         let mut clusters = Vec::new();
         for &index in &self.members {
-            add_clusters(&fragments[index], glyphs, &mut clusters);
+            add_clusters(index, &fragments[index], glyphs, &mut clusters);
         }
         clusters.sort_by(|a, b| a.x0.total_cmp(&b.x0));
-        drop_overprint(&mut clusters, glyphs);
+        let printed_again = drop_overprint(&mut clusters, fragments, glyphs);
+        let overprinted = printed_again.clone().count();
+        let overprints = printed_again.map(|glyph| glyph.ch).collect();
         let clusters = with_accents(clusters, glyphs);
 
         let first = clusters.first()?;
@@ -145,10 +157,23 @@ impl OpenLine {
         }
 
         let mut text = String::with_capacity(items.len() + 8);
+        let mut annotations: Vec<(Range<usize>, u16)> = Vec::new();
         for item in items {
-            match item {
-                Item::White(white) => text.push(white),
-                Item::Cluster(cluster) => push_cluster(&mut text, cluster, glyphs),
+            let cluster = match item {
+                Item::White(white) => {
+                    text.push(white);
+                    continue;
+                }
+                Item::Cluster(cluster) => cluster,
+            };
+            let start = text.len();
+            push_cluster(&mut text, cluster, glyphs);
+            let number = glyphs[cluster.start].annotation;
+            match annotations.last_mut() {
+                _ if number == 0 => {}
+                // The white between its letters is part of it.
+                Some((span, open)) if *open == number => span.end = text.len(),
+                _ => annotations.push((start..text.len(), number)),
             }
         }
         Some(LaidLine {
@@ -159,6 +184,9 @@ impl OpenLine {
             bold: bold * 2 > total,
             mixed_weight: bold * 20 > total && bold * 20 < total * 19,
             from_right,
+            annotations,
+            overprinted: u32::try_from(overprinted).unwrap_or(u32::MAX),
+            overprints,
         })
     }
 }
@@ -166,6 +194,8 @@ impl OpenLine {
 /// Glyphs that keep their order whatever the direction: the pieces of a ligature, a letter and its marks.
 #[derive(Debug, Clone, Copy)]
 struct Cluster {
+    /// The fragment that it is of.
+    fragment: usize,
     start: usize,
     end: usize,
     x0: f32,
@@ -174,31 +204,23 @@ struct Cluster {
     accent: Option<char>,
 }
 
-fn add_clusters(fragment: &Fragment, glyphs: &[Glyph], clusters: &mut Vec<Cluster>) {
+fn add_clusters(number: usize, fragment: &Fragment, glyphs: &[Glyph], clusters: &mut Vec<Cluster>) {
     let first_new = clusters.len();
     for index in fragment.start..fragment.end {
         let glyph = &glyphs[index];
         if clusters.len() > first_new
             && let Some(open) = clusters.last_mut()
         {
-            let before = &glyphs[index - 1];
             let is_mark = u32::from(glyph.ch) >= 0x300 && is_combining_mark(glyph.ch);
-            // PDFium gives all pieces of a ligature one place; those after the first have no width, or that of the
-            // whole. A letter printed twice has the width of the letter; "ff" is the ligature that looks like it.
-            let same_start =
-                (glyph.x0 - before.x0).abs() < 0.01 && glyph.baseline == before.baseline;
-            let has_no_width = glyph.x1 - glyph.x0 < 0.01;
-            let is_piece = same_start
-                && (has_no_width
-                    || ((glyph.x1 - before.x1).abs() < 0.01
-                        && (glyph.ch != before.ch || glyph.ch == 'f')));
-            if is_mark || is_piece {
+            if glyph.piece || is_mark || is_joiner(glyph.ch) {
                 open.end = index + 1;
+                open.x0 = open.x0.min(glyph.x0);
                 open.x1 = open.x1.max(glyph.x1);
                 continue;
             }
         }
         clusters.push(Cluster {
+            fragment: number,
             start: index,
             end: index + 1,
             x0: glyph.x0,
@@ -208,23 +230,88 @@ fn add_clusters(fragment: &Fragment, glyphs: &[Glyph], clusters: &mut Vec<Cluste
     }
 }
 
-/// Keeps one of glyphs that are printed over each other to look bold or to cast a shadow.
-fn drop_overprint(clusters: &mut Vec<Cluster>, glyphs: &[Glyph]) {
-    let mut kept: Vec<Cluster> = Vec::with_capacity(clusters.len());
-    for cluster in clusters.drain(..) {
-        let glyph = &glyphs[cluster.start];
-        let printed_before = kept.iter().rev().take(4).any(|earlier| {
-            let other = &glyphs[earlier.start];
-            other.ch == glyph.ch
-                && (cluster.x0 - earlier.x0).abs() < 0.12 * glyph.size
-                && (other.baseline - glyph.baseline).abs() < 0.15 * glyph.size
-                && (other.size - glyph.size).abs() < 0.1 * glyph.size
-        });
-        if !printed_before {
-            kept.push(cluster);
-        }
+/// The characters that join letters or keep them apart; they have no shape, whatever width a font gives them.
+fn is_joiner(ch: char) -> bool {
+    matches!(ch, '\u{200C}' | '\u{200D}')
+}
+
+/// Letters that follow each other in the file are one printed twice only when they are as near as this, in font sizes.
+const NEAREST_NEIGHBOUR: f32 = 0.06;
+/// Letters of two runs are one printed twice when they are as near as this, in font sizes.
+const NEAREST_OF_RUNS: f32 = 0.12;
+
+/// Keeps one of glyphs that are printed over each other to look bold or to cast a shadow; gives the others back.
+///
+/// A letter and its double differ by where they stand: the double stands an advance further, the overprint a fraction
+/// of that. And an overprint is one of a whole run: two runs that share a letter by chance are two texts.
+fn drop_overprint<'a>(
+    clusters: &mut Vec<Cluster>,
+    fragments: &[Fragment],
+    glyphs: &'a [Glyph],
+) -> impl Iterator<Item = &'a Glyph> + Clone {
+    let mut pairs: Vec<(usize, usize)> = Vec::new();
+    for (at, cluster) in clusters.iter().enumerate() {
+        let over = (0..at)
+            .rev()
+            .take(4)
+            .find(|&earlier| lies_over(cluster, &clusters[earlier], glyphs));
+        pairs.extend(over.map(|earlier| (earlier, at)));
     }
-    *clusters = kept;
+    let runs = |&(earlier, later): &(usize, usize)| {
+        let (a, b) = (clusters[earlier].fragment, clusters[later].fragment);
+        (a.min(b), a.max(b))
+    };
+    let mut shared: HashMap<(usize, usize), usize> = HashMap::new();
+    for pair in &pairs {
+        *shared.entry(runs(pair)).or_default() += 1;
+    }
+    let is_of_runs = |pair: &(usize, usize)| {
+        let (a, b) = runs(pair);
+        let shorter = fragments[a].len().min(fragments[b].len());
+        a == b
+            || shared
+                .get(&(a, b))
+                .is_some_and(|pairs| pairs * 2 >= shorter)
+    };
+    let mut dropped: Vec<usize> = pairs
+        .iter()
+        .filter(|pair| is_of_runs(pair))
+        .map(|&(_, later)| later)
+        .collect();
+    dropped.dedup();
+    let mut printed_again = Vec::with_capacity(dropped.len());
+    let mut at = 0;
+    let mut next = dropped.into_iter().peekable();
+    clusters.retain(|cluster| {
+        let is_dropped = next.next_if_eq(&at).is_some();
+        at += 1;
+        if is_dropped {
+            printed_again.push(cluster.start..cluster.end);
+        }
+        !is_dropped
+    });
+    printed_again
+        .into_iter()
+        .flat_map(move |range| &glyphs[range])
+}
+
+/// Whether a cluster is printed over an earlier one of the same letter and size.
+fn lies_over(cluster: &Cluster, earlier: &Cluster, glyphs: &[Glyph]) -> bool {
+    let (glyph, other) = (&glyphs[cluster.start], &glyphs[earlier.start]);
+    let is_same = other.ch == glyph.ch
+        && cluster.end - cluster.start == earlier.end - earlier.start
+        && glyph.annotation == other.annotation
+        && (other.baseline - glyph.baseline).abs() < 0.15 * glyph.size
+        && (other.size - glyph.size).abs() < 0.1 * glyph.size;
+    let follows = cluster.fragment == earlier.fragment
+        && (cluster.start == earlier.end || earlier.start == cluster.end);
+    let (nearest, of_width) = match follows {
+        true => (NEAREST_NEIGHBOUR, 0.3),
+        false => (NEAREST_OF_RUNS, 0.5),
+    };
+    let width = (cluster.x1 - cluster.x0).min(earlier.x1 - earlier.x0);
+    let shift = (cluster.x0 - earlier.x0).abs();
+    is_same && shift < nearest * glyph.size && shift <= (of_width * width).max(0.01)
 }
 
 /// Puts accents that are glyphs of their own, as TeX prints them, on the letter that they stand over.
@@ -341,6 +428,9 @@ fn white_between(left: &Cluster, right: &Cluster, glyphs: &[Glyph], tracking: f3
     let (a, b) = (&glyphs[left.end - 1], &glyphs[right.start]);
     let size = a.size.max(b.size);
     let gap = (right.x0 - left.x1) / size.max(0.1);
+    if a.annotation != b.annotation && gap <= CELL_GAP + tracking {
+        return Some(' ');
+    }
     if gap > CELL_GAP + tracking {
         return Some('\t');
     }

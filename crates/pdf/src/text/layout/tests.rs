@@ -43,6 +43,8 @@ impl Sheet {
                 size,
                 bold: false,
                 space_before,
+                piece: false,
+                annotation: 0,
                 direction,
             });
             space_before = false;
@@ -56,7 +58,7 @@ impl Sheet {
     }
 
     fn lay_out(&self) -> PageText {
-        page_text(&self.glyphs, PageNumber(1), 612.0, usize::MAX)
+        page_text(&self.glyphs, 612.0, usize::MAX).text
     }
 
     fn text(&self) -> String {
@@ -147,6 +149,7 @@ fn the_pieces_of_a_ligature_in_one_place_all_stay() {
             ch,
             x0: 77.0,
             x1: 77.0 + width,
+            piece: width == 0.0,
             ..place
         });
     }
@@ -220,6 +223,66 @@ fn overprinted_text_is_there_once() {
     sheet.print(72.0, 100.0, "bold letters");
     sheet.print(72.3, 100.0, "bold letters");
     assert_eq!(sheet.text(), "bold letters");
+}
+
+#[test]
+fn a_doubled_letter_is_no_overprint() {
+    let mut sheet = Sheet::default();
+    sheet.print(72.0, 100.0, "Netto");
+    // Letters that are narrow and set close.
+    for (index, glyph) in sheet.glyphs.iter_mut().enumerate() {
+        glyph.x0 = 72.0 + 0.8 * index as f32;
+        glyph.x1 = glyph.x0 + 1.4;
+    }
+    assert_eq!(sheet.text(), "Netto");
+}
+
+#[test]
+fn a_ligature_of_two_equal_letters_keeps_both() {
+    let mut sheet = Sheet::default();
+    sheet.print(72.0, 100.0, "Net");
+    let first = sheet.glyphs[2];
+    sheet.glyphs.push(Glyph {
+        piece: true,
+        ..first
+    });
+    sheet.print(first.x1, 100.0, "o");
+    let laid_out = page_text(&sheet.glyphs, 612.0, usize::MAX);
+    assert_eq!(laid_out.text.text, "Netto");
+    assert_eq!(laid_out.overprinted, 0);
+}
+
+#[test]
+fn a_letter_printed_twice_to_look_bold_is_there_once_and_in_the_account() {
+    let mut sheet = Sheet::default();
+    for ch in "bold".chars() {
+        let x = 72.0 + 2.5 * sheet.glyphs.len() as f32;
+        sheet.print(x, 100.0, &ch.to_string());
+        sheet.print(x + 0.3, 100.0, &ch.to_string());
+    }
+    let laid_out = page_text(&sheet.glyphs, 612.0, usize::MAX);
+    assert_eq!(laid_out.text.text, "bold");
+    assert_eq!(laid_out.overprinted, 4);
+    assert_eq!(laid_out.overprints, Letters::of("bold"));
+}
+
+#[test]
+fn two_runs_that_share_a_letter_by_chance_are_two_texts() {
+    let mut sheet = Sheet::default();
+    sheet.print(72.0, 100.0, "carpet");
+    sheet.print(82.5, 100.5, "pony");
+    let laid_out = page_text(&sheet.glyphs, 612.0, usize::MAX);
+    assert_eq!(laid_out.overprinted, 0, "{}", laid_out.text.text);
+    assert_eq!(Letters::of(&laid_out.text.text), Letters::of("carpetpony"));
+}
+
+#[test]
+fn a_joiner_stays_between_its_letters_without_white() {
+    let mut sheet = Sheet::default();
+    // Painted as seen, from the left: the joiner has the width of a letter in its font.
+    sheet.print(72.0, 100.0, "\u{62E}\u{200C}\u{6CC}\u{645}");
+    sheet.glyphs.reverse();
+    assert_eq!(sheet.text(), "\u{645}\u{6CC}\u{200C}\u{62E}");
 }
 
 #[test]
@@ -298,7 +361,7 @@ fn paragraphs_and_list_items_are_blocks() {
 fn text_over_the_limit_is_cut_between_characters() {
     let mut sheet = Sheet::default();
     sheet.print(72.0, 100.0, "ééééé");
-    let page = page_text(&sheet.glyphs, PageNumber(1), 612.0, 5);
+    let page = page_text(&sheet.glyphs, 612.0, 5).text;
     assert_eq!(page.text, "éé");
     assert!(page.truncated);
     assert_eq!(page.blocks[0].end, 4);

@@ -56,7 +56,7 @@ pub(crate) const REASONS: &[Reason] = &[
     reason(
         Kind::Failed,
         "not_a_pdf",
-        "the file has no PDF header",
+        "the file has no PDF header, and nothing else of a PDF",
         "Look at what it is; upload the PDF, or delete it",
     ),
     reason(
@@ -64,6 +64,12 @@ pub(crate) const REASONS: &[Reason] = &[
         "encrypted",
         "the file needs a password that is not known",
         "Add its password to `passwords` in the tunables, then redrive",
+    ),
+    reason(
+        Kind::Failed,
+        "unsupported_encryption",
+        "the file is encrypted in a way that neither reader knows, for certificates for one",
+        "Upload it without encryption",
     ),
     reason(
         Kind::Failed,

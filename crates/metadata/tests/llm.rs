@@ -401,6 +401,7 @@ async fn a_long_document_is_read_in_parts_within_budget() {
             level: 1,
             title: "Second part".to_owned(),
             page: Some(PageNumber(6)),
+            link: None,
         }],
         ..Structure::default()
     };

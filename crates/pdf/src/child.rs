@@ -15,8 +15,9 @@ use crate::error::PageFailure;
 use crate::inspect::Parsed;
 use crate::page::{ImageSettings, PageNumber, Rect};
 use crate::pdfium;
-use crate::protocol::{Answer, PageLinks, PageTask, Request};
+use crate::protocol::{Answer, FoundPage, Look, PageLinks, PageTask, Request};
 use crate::render::DrawError;
+use crate::repair;
 use crate::sandbox::Layer;
 
 mod channel;
@@ -96,6 +97,17 @@ fn serve() -> io::Result<()> {
                 };
                 file.serve(&library)?
             }
+            Some(Request::Repair { bytes, passwords }) => {
+                let map = channel.take_file(bytes)?;
+                budget.begin(limits.open_timeout_seconds, bytes)?;
+                match repair::repaired(&map, &passwords, &limits) {
+                    Ok((repair, file)) => {
+                        channel.answer_with(&Answer::Repaired(repair), &[&file])?;
+                    }
+                    Err(error) => channel.answer(&Answer::Refused(error))?,
+                }
+                channel.receive()?
+            }
             Some(_) => return Err(io::Error::other("a request without an open file")),
         };
     }
@@ -158,18 +170,15 @@ impl OpenFile<'_> {
         for page in (1..=pages).map(PageNumber) {
             let (mut links, dropped) = parsed.links(page, self.limits.max_links_per_page.min(left));
             let annotations = parsed.annotations(page);
-            let scan = parsed.scan(page);
+            let (look, undrawn) = parsed.look(page);
             let mut texts = parsed.annotation_texts(page);
-            if links.is_empty()
-                && dropped == 0
-                && annotations == 0
-                && texts.is_empty()
-                && scan.is_none()
-            {
+            let has_nothing = links.is_empty() && dropped == 0 && annotations == 0;
+            if has_nothing && texts.is_empty() && look == Look::default() {
                 continue;
             }
             for link in &mut links {
                 make_finite(&mut link.bbox);
+                link.quads.iter_mut().for_each(make_finite);
             }
             left = left.saturating_sub(u32::try_from(links.len()).unwrap_or(u32::MAX));
             for text in &mut texts {
@@ -180,12 +189,13 @@ impl OpenFile<'_> {
                 dropped,
                 texts,
             };
-            self.channel.answer(&Answer::Found {
+            self.channel.answer(&Answer::Found(FoundPage {
                 page,
                 annotations,
+                undrawn,
                 links,
-                scan,
-            })?;
+                look,
+            }))?;
         }
         self.channel.answer(&Answer::FoundEnd)
     }

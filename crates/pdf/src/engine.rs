@@ -142,6 +142,8 @@ pub struct PageOutput {
 pub struct Counted {
     /// Annotations of any kind.
     pub annotations: u32,
+    /// Annotations that are to be seen and that the renderer draws nothing of.
+    pub undrawn: u32,
     /// Links, those beyond the limit left out.
     pub links: u32,
 }

@@ -11,7 +11,7 @@ pub enum PdfError {
     /// No bytes at all.
     #[error("the file is empty: upload it again")]
     Empty,
-    /// No PDF header (ISO 32000-2 section 7.5.2) in the first 1,024 bytes.
+    /// No PDF header (ISO 32000-2 section 7.5.2) in the first 1,024 bytes, nor anything else of a PDF.
     #[error("not a PDF: it begins like {looks_like}")]
     NotAPdf {
         /// What the first bytes look like: HTML, PNG, text ...
@@ -22,6 +22,12 @@ pub enum PdfError {
         "the file is encrypted and no known password opens it: add its password to `passwords`"
     )]
     Encrypted,
+    /// Its kind of encryption is known neither to PDFium nor to the object reader: no password can open it.
+    #[error("this kind of encryption is not supported ({reason}): upload it without encryption")]
+    UnsupportedEncryption {
+        /// What is not known.
+        reason: String,
+    },
     /// Beyond repair.
     #[error("the file is corrupt beyond repair: {reason}")]
     Corrupt {
@@ -59,6 +65,7 @@ impl PdfError {
             Self::Empty => "empty",
             Self::NotAPdf { .. } => "not_a_pdf",
             Self::Encrypted => "encrypted",
+            Self::UnsupportedEncryption { .. } => "unsupported_encryption",
             Self::Corrupt { .. } => "corrupt",
             Self::OverLimit { .. } => "over_limit",
             Self::Poison { .. } => "poison",

@@ -17,15 +17,16 @@ mod kept;
 pub(crate) mod objects;
 pub(crate) mod page_tree;
 mod parsed;
+pub(crate) mod passwords;
 pub(crate) mod text_string;
 pub(crate) mod tree;
 #[cfg(test)]
 mod truth_tests;
 mod xmp;
 
-pub(crate) use header::HEADER_BYTES;
 pub use header::check_header;
-pub(crate) use parsed::Parsed;
+pub(crate) use header::{HEADER_BYTES, TAIL_BYTES, has_header, is_headless, not_a_pdf};
+pub(crate) use parsed::{Parsed, decrypted};
 
 /// How the file is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

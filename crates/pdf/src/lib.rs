@@ -9,6 +9,7 @@
 
 mod annotation_text;
 pub mod child;
+mod drawing;
 mod encode;
 pub mod engine;
 pub mod error;
@@ -24,6 +25,7 @@ mod protocol;
 mod render;
 #[cfg(feature = "hayro")]
 pub mod renderers;
+mod repair;
 pub mod sandbox;
 mod scan;
 pub mod spill;
@@ -39,7 +41,7 @@ pub use engine::{
 };
 pub use error::{PageFailure, PdfError};
 pub use inspect::{DocumentInfo, Encryption, Inspection};
-pub use link::{Link, LinkSafety, LinkTarget};
+pub use link::{Link, LinkSafety, LinkTarget, OutlineTarget};
 pub use memory_file::{SealedFile, SpoolFile};
 pub use page::{ImageFormat, ImageSettings, PageImage, PageNumber, PageState, Rect};
 pub use sandbox::{Layer, LayerName, LayerState};

@@ -12,7 +12,7 @@ mod safety;
 pub use safety::classify;
 
 /// Where a link goes (ISO 32000-2 section 12.6.4).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LinkTarget {
     /// A URI action, verbatim; `mailto:` has its own kind.
@@ -109,9 +109,23 @@ pub struct Link {
     pub target: LinkTarget,
     /// What following it could do.
     pub safety: LinkSafety,
-    /// The text under its rectangle, where there is any.
+    /// The text under it, where there is any: under `quads`, or else under `bbox`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<String>,
     /// Where it stands.
     pub bbox: Rect,
+    /// The parts of `bbox` that can be clicked, in the order of the file, where it names them (ISO 32000-2 table 176,
+    /// `QuadPoints`): a link that runs over two lines has a box on each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quads: Vec<Rect>,
+}
+
+/// Where a bookmark goes that leads to no page of its document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutlineTarget {
+    /// Where it goes.
+    #[serde(flatten)]
+    pub target: LinkTarget,
+    /// What following it could do.
+    pub safety: LinkSafety,
 }

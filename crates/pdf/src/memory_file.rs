@@ -15,7 +15,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use sha2::{Digest, Sha256};
 
 use crate::error::PdfError;
-use crate::inspect::{self, HEADER_BYTES};
+use crate::inspect::{self, HEADER_BYTES, TAIL_BYTES};
 
 /// The seals that a PDF carries before a child sees it.
 pub(crate) fn required_seals() -> SealFlag {
@@ -28,6 +28,8 @@ pub struct SpoolFile {
     file: File,
     hash: Sha256,
     header: Vec<u8>,
+    /// The last bytes so far, and up to as many before them.
+    tail: Vec<u8>,
     written: u64,
     max_bytes: u64,
 }
@@ -48,6 +50,7 @@ impl SpoolFile {
             file: File::from(descriptor),
             hash: Sha256::new(),
             header: Vec::with_capacity(HEADER_BYTES),
+            tail: Vec::with_capacity(2 * TAIL_BYTES),
             written: 0,
             max_bytes,
         })
@@ -77,8 +80,18 @@ impl SpoolFile {
         let missing = HEADER_BYTES - self.header.len();
         self.header
             .extend_from_slice(&chunk[..chunk.len().min(missing)]);
+        self.keep_tail(chunk);
         self.written = length;
         Ok(())
+    }
+
+    fn keep_tail(&mut self, chunk: &[u8]) {
+        let last = &chunk[chunk.len().saturating_sub(TAIL_BYTES)..];
+        if self.tail.len() + last.len() > 2 * TAIL_BYTES {
+            let too_old = self.tail.len().saturating_sub(TAIL_BYTES);
+            self.tail.drain(..too_old);
+        }
+        self.tail.extend_from_slice(last);
     }
 
     /// How many bytes have arrived.
@@ -89,13 +102,14 @@ impl SpoolFile {
     /// Closes the file for good.
     ///
     /// # Errors
-    /// [`PdfError::Empty`] without bytes, [`PdfError::NotAPdf`] without a PDF header near the beginning,
+    /// [`PdfError::Empty`] without bytes, [`PdfError::NotAPdf`] without a PDF header near the beginning or anything else
+    /// of a PDF,
     /// [`PdfError::Engine`] when the system can't seal it.
     pub fn seal(self) -> Result<SealedFile, PdfError> {
         if self.written == 0 {
             return Err(PdfError::Empty);
         }
-        inspect::check_header(&self.header)?;
+        inspect::check_header(&self.header, &self.tail)?;
         fcntl(&self.file, FcntlArg::F_ADD_SEALS(required_seals())).map_err(|errno| PdfError::Engine {
             reason: format!("a memory file could not be sealed ({errno}): a Linux kernel of 3.17 or later is needed"),
         })?;
@@ -104,6 +118,7 @@ impl SpoolFile {
                 file: self.file,
                 bytes: self.written,
                 sha256: hex::encode(self.hash.finalize()),
+                first: self.header,
             }),
         })
     }
@@ -119,6 +134,7 @@ struct SealedInner {
     file: File,
     bytes: u64,
     sha256: String,
+    first: Vec<u8>,
 }
 
 impl SealedFile {
@@ -140,6 +156,11 @@ impl SealedFile {
     /// SHA-256 of its bytes, in lower-case hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.inner.sha256
+    }
+
+    /// Its first bytes, as many as tell what the file is.
+    pub(crate) fn first_bytes(&self) -> &[u8] {
+        &self.inner.first
     }
 
     /// The descriptor that a child gets a copy of.
@@ -203,6 +224,24 @@ mod tests {
             matches!(refusal, Err(PdfError::NotAPdf { .. })),
             "{refusal:?}"
         );
+    }
+
+    #[test]
+    fn w14_a_file_without_a_header_is_told_by_its_end_however_it_arrives() {
+        let file = [
+            b"junk ".repeat(4_000).as_slice(),
+            b"\nstartxref\n1234\n%%EOF\n",
+        ]
+        .concat();
+        for piece in [1, 7, 1_000, 5_000, file.len()] {
+            let mut spool = SpoolFile::new(1 << 20).expect("a memory file");
+            for chunk in file.chunks(piece) {
+                spool.write(chunk).expect("within the limit");
+            }
+            assert!(spool.seal().is_ok(), "in pieces of {piece} bytes");
+        }
+        let cut = &file[..file.len() - 20];
+        assert!(SealedFile::from_bytes(cut, 1 << 20).is_err());
     }
 
     #[test]

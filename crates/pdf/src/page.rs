@@ -25,6 +25,18 @@ pub struct Rect {
     pub y1: f32,
 }
 
+impl Rect {
+    /// This rectangle in a unit of which `times` fit into the old one.
+    pub(crate) fn scaled(self, times: f32) -> Self {
+        Self {
+            x0: self.x0 * times,
+            y0: self.y0 * times,
+            x1: self.x1 * times,
+            y1: self.y1 * times,
+        }
+    }
+}
+
 /// File format of page images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

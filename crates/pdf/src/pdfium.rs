@@ -10,7 +10,7 @@ use pdfium_render::prelude::{
 
 use crate::engine::Limits;
 use crate::error::PdfError;
-use crate::inspect::{DocumentInfo, Encryption, Inspection};
+use crate::inspect::{DocumentInfo, Encryption, Inspection, passwords};
 use crate::link::{self, Link, LinkTarget};
 use crate::page::{PageNumber, Rect};
 use crate::protocol::PageLinks;
@@ -63,7 +63,8 @@ pub(crate) fn load(path: &Path) -> Result<Pdfium, PdfError> {
 /// Opens a file: with the empty password first, then with each of `passwords`.
 ///
 /// # Errors
-/// [`PdfError::Encrypted`], [`PdfError::Corrupt`], or [`PdfError::OverLimit`] for too many pages.
+/// [`PdfError::Encrypted`], [`PdfError::UnsupportedEncryption`], [`PdfError::Corrupt`], or [`PdfError::OverLimit`] for
+/// too many pages.
 pub(crate) fn open<'a>(
     pdfium: &'a Pdfium,
     bytes: &'a [u8],
@@ -108,8 +109,11 @@ fn unlock<'a>(
         Err(PdfiumError::PdfiumLibraryInternalError(PdfiumInternalError::PasswordError)) => {}
         Err(error) => return Err(refusal(&error)),
     }
-    for password in passwords {
-        match pdfium.load_pdf_from_byte_slice(bytes, Some(password)) {
+    let forms = passwords
+        .iter()
+        .flat_map(|password| passwords::for_pdfium(password));
+    for password in forms {
+        match pdfium.load_pdf_from_byte_slice(bytes, Some(&password)) {
             Ok(document) => return Ok((document, Encryption::Password)),
             Err(PdfiumError::PdfiumLibraryInternalError(PdfiumInternalError::PasswordError)) => {}
             Err(error) => return Err(refusal(&error)),
@@ -124,7 +128,9 @@ fn refusal(error: &PdfiumError) -> PdfError {
             "PDFium finds no document in it".to_owned()
         }
         PdfiumError::PdfiumLibraryInternalError(PdfiumInternalError::SecurityError) => {
-            "PDFium does not know its kind of encryption".to_owned()
+            return PdfError::UnsupportedEncryption {
+                reason: "PDFium does not know it".to_owned(),
+            };
         }
         other => format!("PDFium can't open it ({other:?})"),
     };
@@ -238,6 +244,7 @@ pub(crate) fn links(page: &PdfPage<'_>, number: PageNumber, max: u32) -> PageLin
                 x1: points(one.0.max(other.0)),
                 y1: points(one.1.max(other.1)),
             },
+            quads: Vec::new(),
         });
     }
     found

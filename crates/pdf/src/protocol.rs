@@ -2,7 +2,7 @@
 //!
 //! A frame is a prefix of twelve bytes (magic with version, length of the header, length of the body; little endian),
 //! a header and a body. The header is JSON: the types in it are the public ones, whose tags and flattened fields only a
-//! self-describing encoding can carry. The body is raw image bytes. Both lengths are checked against a cap before a
+//! self-describing encoding can carry. The body is raw image bytes, or a file. Both lengths are checked against a cap before a
 //! byte is allocated. The parent trusts nothing: an answer that does not fit its request ends the child.
 
 use std::io;
@@ -12,12 +12,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::annotation_text::AnnotationText;
+use crate::drawing::Shape;
 use crate::encode::JpegEncoder;
 use crate::engine::Limits;
 use crate::error::{PageFailure, PdfError};
 use crate::inspect::Inspection;
 use crate::link::Link;
 use crate::page::{ImageFormat, ImageSettings, PageNumber};
+use crate::repair::Repair;
 use crate::sandbox::Layer;
 use crate::scan::Scan;
 use crate::structure::{OutlineItem, PageLabel};
@@ -55,6 +57,13 @@ pub(crate) enum Request {
         /// Passwords to try after the empty one.
         passwords: Vec<String>,
     },
+    /// Rewrite the file whose descriptor comes with this frame, so that PDFium can open it. It need not be open.
+    Repair {
+        /// Its length in bytes.
+        bytes: u64,
+        /// Passwords to try after the empty one.
+        passwords: Vec<String>,
+    },
     /// Read the objects of the open file with the second parser.
     Inspect,
     /// Extract pages of the open file, each answered in turn.
@@ -75,8 +84,30 @@ pub(crate) struct PageTask {
     pub(crate) page: PageNumber,
     /// Its links.
     pub(crate) links: LinkTask,
-    /// The picture that it is, if the second parser found nothing else on it.
+    /// What PDFium does not tell of its look.
+    pub(crate) look: Look,
+}
+
+/// What the second parser knows of how a page looks, and PDFium does not tell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Look {
+    /// The picture that the page is, if nothing else was found on it.
     pub(crate) scan: Option<Scan>,
+    /// The size of its unit in points (ISO 32000-2 table 31, `UserUnit`).
+    pub(crate) user_unit: f32,
+    /// Lines and areas of its annotations that PDFium does not draw.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) shapes: Vec<Shape>,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self {
+            scan: None,
+            user_unit: 1.0,
+            shapes: Vec::new(),
+        }
+    }
 }
 
 /// Where a page's links come from.
@@ -116,6 +147,8 @@ pub(crate) enum Answer {
     },
     /// To `Open`: what PDFium knows of the file.
     Opened(Box<Inspection>),
+    /// To `Repair`: what was done. The body is the file.
+    Repaired(Repair),
     /// To any request but `Pages`: no, and why.
     Refused(PdfError),
     /// To `Inspect`, first: what the second parser knows of the file.
@@ -128,22 +161,28 @@ pub(crate) enum Answer {
         page_labels: Vec<PageLabel>,
     },
     /// To `Inspect`, then: what was found on one page, in ascending order of pages; pages with nothing are left out.
-    Found {
-        /// Which page.
-        page: PageNumber,
-        /// Its annotations of any kind.
-        annotations: u32,
-        /// Its links.
-        links: PageLinks,
-        /// The picture that it is, if it is nothing else.
-        scan: Option<Scan>,
-    },
+    Found(FoundPage),
     /// To `Inspect`, at last.
     FoundEnd,
     /// To `Pages`, for each: what it gave. The body is the image, then the thumbnail.
     Page(Box<PageAnswer>),
     /// To `Pages`, for each: why it gave nothing.
     PageFailed(PageFailure),
+}
+
+/// What the second parser found on one page.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FoundPage {
+    /// Which page.
+    pub(crate) page: PageNumber,
+    /// Its annotations of any kind.
+    pub(crate) annotations: u32,
+    /// Those of them that are to be seen and that nobody draws.
+    pub(crate) undrawn: u32,
+    /// Its links.
+    pub(crate) links: PageLinks,
+    /// Its look.
+    pub(crate) look: Look,
 }
 
 /// What one page gave.
@@ -198,6 +237,14 @@ impl FrameCaps {
         Self {
             header: text.saturating_add(BASE_HEADER_BYTES),
             body: 0,
+        }
+    }
+
+    /// Caps of an answer to `Repair`.
+    pub(crate) fn of_file(limits: &Limits) -> Self {
+        Self {
+            body: limits.max_file_bytes,
+            ..Self::without_body(limits)
         }
     }
 
@@ -307,6 +354,7 @@ mod tests {
             safety: LinkSafety::Ordinary,
             anchor: None,
             bbox,
+            quads: vec![bbox; 2],
         };
         let links = PageLinks {
             links: vec![
@@ -323,6 +371,7 @@ mod tests {
                         x1: f32::MAX,
                         y1: -7.25e-12,
                     },
+                    quads: Vec::new(),
                 },
                 // Their own `page` must not be taken for the page that the link stands on.
                 link(LinkTarget::GoTo {
@@ -341,11 +390,21 @@ mod tests {
         let task = PageTask {
             page: PageNumber(3),
             links: LinkTask::Found(links),
-            scan: Some(Scan {
-                width: 1275,
-                height: 1650,
-                grey: true,
-            }),
+            look: Look {
+                scan: Some(Scan {
+                    width: 1275,
+                    height: 1650,
+                    grey: true,
+                }),
+                user_unit: 2.5,
+                shapes: vec![Shape {
+                    points: vec![[1.0, 1.0 / 3.0]; 2],
+                    closed: true,
+                    stroke: Some([1, 2, 3, 255]),
+                    fill: None,
+                    width: 0.5,
+                }],
+            },
         };
         let frame = encode(&task, 7).expect("encodes");
         let lengths = FrameLengths::parse(prefix_of(&frame), caps()).expect("within caps");

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::link::OutlineTarget;
 use crate::page::PageNumber;
 
 mod headings;
@@ -20,6 +21,9 @@ pub struct OutlineItem {
     pub title: String,
     /// The page it goes to, when the destination resolves.
     pub page: Option<PageNumber>,
+    /// Where it goes when that is no page of this document: a web address, another file, a program ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<OutlineTarget>,
 }
 
 /// A heading found by size and weight.

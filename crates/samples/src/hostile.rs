@@ -113,7 +113,7 @@ fn encrypt(intact: &[u8], user_password: &str) -> Vec<u8> {
 }
 
 /// The second half of `/U` is arbitrary (ISO 32000-2, algorithm 5) and lopdf fills it at random: make it zeros.
-fn settle_padding(document: &mut Document) {
+pub(crate) fn settle_padding(document: &mut Document) {
     let dictionary = document
         .trailer
         .get(b"Encrypt")

@@ -10,7 +10,7 @@
 //! }
 //! ```
 //!
-//! [`hostile`] has the other kind: what a worker must survive.
+//! [`hostile`] has the other kind: what a worker must survive; and [`unusual`] what readers get wrong.
 
 pub mod hostile;
 mod invoice;
@@ -22,6 +22,7 @@ mod raw;
 mod report;
 mod slides;
 mod typeset;
+pub mod unusual;
 
 pub use invoice::invoice;
 pub use links::{LINK_COUNT, links_and_outline};

@@ -4,14 +4,16 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: make-samples OUT_DIR [--hostile]
+const USAGE: &str = "usage: make-samples OUT_DIR [--hostile] [--unusual]
 
 Writes the sample PDFs into OUT_DIR, which is created when it is missing. Files of the same name are replaced.
-With --hostile the files that a worker must survive are written too, into OUT_DIR/hostile.";
+With --hostile the files that a worker must survive are written too, into OUT_DIR/hostile; with --unusual those that
+readers get wrong, into OUT_DIR/unusual.";
 
 fn main() -> ExitCode {
     let mut out_dir = None;
     let mut with_hostile = false;
+    let mut with_unusual = false;
     for argument in std::env::args_os().skip(1) {
         match argument.to_str() {
             Some("-h" | "--help") => {
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             Some("--hostile") => with_hostile = true,
+            Some("--unusual") => with_unusual = true,
             Some(option) if option.starts_with('-') => return refuse(),
             _ if out_dir.is_some() => return refuse(),
             _ => out_dir = Some(PathBuf::from(argument)),
@@ -33,6 +36,11 @@ fn main() -> ExitCode {
     if with_hostile {
         written =
             written.and_then(|()| write_all(&hostile_folder, pagemill_samples::hostile::all()));
+    }
+    if with_unusual {
+        let unusual_folder = folder.join("unusual");
+        written =
+            written.and_then(|()| write_all(&unusual_folder, pagemill_samples::unusual::all()));
     }
     match written {
         Ok(()) => ExitCode::SUCCESS,

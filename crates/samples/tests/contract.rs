@@ -87,3 +87,11 @@ fn bombs_are_small_on_disk() {
         assert!(bytes.len() < limit, "{name} has {} bytes", bytes.len());
     }
 }
+
+#[test]
+fn unusual_samples_are_the_same_bytes_each_time() {
+    let twice = [(); 2].map(|()| pagemill_samples::unusual::all());
+    for ((name, first), (_, second)) in twice[0].iter().zip(&twice[1]) {
+        assert!(first == second, "{name} differs between two calls");
+    }
+}

@@ -3,11 +3,13 @@
 use pdfium_render::prelude::{PdfDocument, PdfPage, PdfPageObject, PdfPageObjectsCommon};
 
 use super::make_finite;
+use crate::drawing;
 use crate::encode::{Encoded, Encoder};
 use crate::engine::Limits;
-use crate::page::{ImageFormat, ImageSettings, PageState};
+use crate::link::Link;
+use crate::page::{ImageFormat, ImageSettings, PageState, Rect};
 use crate::pdfium;
-use crate::protocol::{ImageHeader, LinkTask, PageAnswer, PageTask};
+use crate::protocol::{ImageHeader, LinkTask, Look, PageAnswer, PageTask};
 use crate::render::{Canvas, DrawError, ImageSize, image_size};
 use crate::scan::{self, Scan};
 use crate::text::{PageGlyphs, PageText};
@@ -40,19 +42,24 @@ impl PageReader {
         images: Option<&ImageSettings>,
         text: bool,
     ) -> Result<(PageAnswer, Option<Encoded<'_>>), DrawError> {
-        let number = task.page;
+        let PageTask {
+            page: number,
+            links: link_task,
+            look,
+        } = task;
+        let user_unit = look.user_unit;
         let index = i32::try_from(number.0.saturating_sub(1)).map_err(|_| DrawError::Refused)?;
-        let page = document
+        let mut page = document
             .pages()
             .get(index)
             .map_err(|_| DrawError::Refused)?;
 
         let needs_glyphs = text
-            || matches!(&task.links, LinkTask::Found(found) if !found.links.is_empty())
-            || task.links == LinkTask::AskPdfium;
+            || matches!(&link_task, LinkTask::Found(found) if !found.links.is_empty())
+            || link_task == LinkTask::AskPdfium;
         let mut glyphs = needs_glyphs.then(|| PageGlyphs::read(&page));
         let mut texts = Vec::new();
-        let links = match task.links {
+        let links = match link_task {
             LinkTask::Unwanted => None,
             LinkTask::Found(mut links) => {
                 texts = std::mem::take(&mut links.texts);
@@ -63,18 +70,28 @@ impl PageReader {
         let links = links.map(|mut links| {
             for link in &mut links.links {
                 make_finite(&mut link.bbox);
-                link.anchor = glyphs.as_ref().and_then(|glyphs| glyphs.anchor(link.bbox));
+                link.quads.iter_mut().for_each(make_finite);
+                link.anchor = glyphs
+                    .as_ref()
+                    .and_then(|glyphs| anchor(glyphs, link, user_unit));
             }
             links
         });
+        for text in &mut texts {
+            // Glyphs are in the units of the page.
+            text.bbox = text.bbox.scaled(1.0 / user_unit);
+        }
         if let Some(glyphs) = &mut glyphs {
             glyphs.add_annotations(&texts);
         }
         let mut page_text = match &glyphs {
-            Some(glyphs) if text => Some(finite(glyphs.text(number, limits))),
+            Some(glyphs) if text => Some(finite(scaled(glyphs.text(number, limits), user_unit))),
             _ => None,
         };
 
+        if let Err(error) = drawing::add(&mut page, document, &look.shapes) {
+            tracing::debug!(?error, "an annotation can't be drawn");
+        }
         let has_no_text = page_text
             .as_ref()
             .is_some_and(|page_text| page_text.state != PageState::Text);
@@ -83,7 +100,7 @@ impl PageReader {
             _ => None,
         };
         let drawn = match images {
-            Some(settings) => Some(self.draw(&page, task.scan, settings, has_no_text)?),
+            Some(settings) => Some(self.draw(&page, &look, settings, has_no_text)?),
             None => None,
         };
         if let Some(page_text) = &mut page_text
@@ -111,12 +128,14 @@ impl PageReader {
     fn draw(
         &mut self,
         page: &PdfPage<'_>,
-        scan: Option<Scan>,
+        look: &Look,
         settings: &ImageSettings,
         may_be_blank: bool,
     ) -> Result<Drawn<'_>, DrawError> {
-        let (width, height) = (page.width().value, page.height().value);
-        let picture = scan
+        let width = page.width().value * look.user_unit;
+        let height = page.height().value * look.user_unit;
+        let picture = look
+            .scan
             .filter(|scan| scan.serves(settings, width, height))
             .and_then(|scan| Some((scan, only_picture(page, scan)?)));
         if let Some((scan, file)) = picture {
@@ -182,6 +201,54 @@ fn only_picture(page: &PdfPage<'_>, scan: Scan) -> Option<Vec<u8>> {
         }
     }
     scan::without_metadata(&file?, scan)
+}
+
+/// Part of a box's height by which the next one on its line may stand away from it and still go on in the same word.
+const TOUCHING: f32 = 0.1;
+
+/// The text under a link: under its parts in their order, where the file names them.
+fn anchor(glyphs: &PageGlyphs, link: &Link, user_unit: f32) -> Option<String> {
+    let mut parts: Vec<Rect> = Vec::new();
+    for quad in &link.quads {
+        let near = (quad.y1 - quad.y0) * TOUCHING;
+        match parts.last_mut() {
+            // A box a word, or a box a change of font: what touches is read in one piece.
+            Some(last)
+                if (last.y0 - quad.y0).abs() <= near
+                    && (last.y1 - quad.y1).abs() <= near
+                    && (last.x1 - quad.x0).abs() <= near =>
+            {
+                last.x1 = last.x1.max(quad.x1);
+            }
+            _ => parts.push(*quad),
+        }
+    }
+    if parts.is_empty() {
+        parts.push(link.bbox);
+    }
+    let texts = parts
+        .into_iter()
+        .filter_map(|part| glyphs.anchor(part.scaled(1.0 / user_unit)));
+    let text = texts.collect::<Vec<_>>().join(" ");
+    (!text.is_empty()).then_some(text)
+}
+
+/// A page's text in points, where PDFium measured it in units of so many points.
+fn scaled(mut text: PageText, user_unit: f32) -> PageText {
+    if user_unit == 1.0 {
+        return text;
+    }
+    text.width *= user_unit;
+    text.height *= user_unit;
+    for block in &mut text.blocks {
+        block.bbox = block.bbox.scaled(user_unit);
+        block.font_size *= user_unit;
+        for line in &mut block.lines {
+            line.bbox = line.bbox.scaled(user_unit);
+            line.font_size *= user_unit;
+        }
+    }
+    text
 }
 
 fn finite(mut text: PageText) -> PageText {

@@ -28,7 +28,7 @@ const REAL: &[&str] = &[
     r#"{"Page":{"page":2,"image":{"width":10,"height":9,"format":"png","grey":true,"scaled_down":false,"bytes":12,"thumbnail_bytes":null},"text":{"page":2,"text":"One\n\nTwo","state":"text","blocks":[{"kind":"heading","start":0,"end":3,"bbox":{"x0":0,"y0":0,"x1":9.5,"y1":1},"font_size":12,"bold":false,"lines":[]},{"kind":"paragraph","start":5,"end":8,"bbox":{"x0":0,"y0":0,"x1":9.5,"y1":1},"font_size":12,"bold":false,"lines":[]}],"width":612,"height":792,"rotation":0},"links":{"links":[{"page":2,"kind":"uri","uri":"https://example.com/","safety":"ordinary","anchor":null,"bbox":{"x0":0,"y0":0,"x1":9.5,"y1":1}}],"dropped":1},"annotations":3}}"#,
     r#"{"PageFailed":{"reason":"unreadable","page":2}}"#,
     r#"{"PageFailed":{"reason":"out_of_memory","page":2}}"#,
-    r#"{"Found":{"page":2,"annotations":1,"links":{"links":[{"page":2,"kind":"go_to","target_page":1,"name":null,"safety":"ordinary","anchor":"x","bbox":{"x0":0,"y0":0,"x1":9.5,"y1":1}}],"dropped":0},"scan":{"width":9,"height":9,"grey":true}}}"#,
+    r#"{"Found":{"page":2,"annotations":1,"undrawn":1,"links":{"links":[{"page":2,"kind":"go_to","target_page":1,"name":null,"safety":"ordinary","anchor":"x","bbox":{"x0":0,"y0":0,"x1":9.5,"y1":1}}],"dropped":0},"look":{"scan":{"width":9,"height":9,"grey":true},"user_unit":1.5}}}"#,
     r#"{"Ready":{"libpdfium":"/x","jpeg_encoder":{"name":"compiled_in","reason":"x"},"layers":[{"name":"seccomp","state":{"active":{"detail":"x"}}}]}}"#,
     r#"{"Refused":{"Corrupt":{"reason":"x"}}}"#,
     r#""FoundEnd""#,
@@ -125,14 +125,9 @@ fn ho_1_whatever_a_child_says_is_refused_or_within_the_limits() {
                 Answer::PageFailed(failure) if answers::is_answerable(PAGE, &failure) => {
                     assert!(["unreadable", "out_of_memory"].contains(&failure.code()));
                 }
-                Answer::Found {
-                    page,
-                    annotations,
-                    links,
-                    scan,
-                } => {
-                    let kept = links.links.len();
-                    if collector.take(page, annotations, links, scan).is_ok() {
+                Answer::Found(found) => {
+                    let kept = found.links.links.len();
+                    if collector.take(found).is_ok() {
                         assert!(kept <= limits.max_links_per_page as usize);
                     }
                 }

@@ -14,13 +14,15 @@ use tokio::time::Instant;
 use super::patience::Patience;
 use super::{Counted, Limits};
 use crate::annotation_text;
+use crate::drawing;
 use crate::error::PdfError;
-use crate::inspect::Inspection;
+use crate::inspect::page_tree::is_user_unit;
+use crate::inspect::{Inspection, has_header, not_a_pdf};
 use crate::memory_file::SealedFile;
 use crate::page::PageNumber;
 use crate::pool::{Death, Lease, Pool, Source, Trouble, Wound};
-use crate::protocol::{Answer, FrameCaps, LinkTask, PageLinks, Request};
-use crate::scan::Scan;
+use crate::protocol::{Answer, FoundPage, FrameCaps, LinkTask, Look, PageLinks, Request};
+use crate::repair::Repair;
 use crate::spill::Spill;
 use crate::structure::{OutlineItem, PageLabel};
 
@@ -33,6 +35,12 @@ const LINK_BYTES: usize = 240;
 /// What a text of an annotation takes besides its letters, about.
 const TEXT_BYTES: usize = 80;
 
+/// What a point of a shape takes.
+const POINT_BYTES: usize = 8;
+
+/// What each of its boxes takes, about.
+const QUAD_BYTES: usize = 60;
+
 /// What is known of an open document.
 pub(super) struct OpenedDocument {
     pub(super) source: Source,
@@ -42,7 +50,7 @@ pub(super) struct OpenedDocument {
     /// As the second parser counts them.
     pub(super) pages_in_tree: Option<u32>,
     links: LinkIndex,
-    scans: HashMap<PageNumber, Scan>,
+    looks: HashMap<PageNumber, Look>,
 }
 
 /// Where links come from.
@@ -77,9 +85,9 @@ impl OpenedDocument {
         }
     }
 
-    /// The picture that a page is, if the second parser found nothing else on it.
-    pub(super) fn scan(&self, page: PageNumber) -> Option<Scan> {
-        self.scans.get(&page).copied()
+    /// What PDFium does not tell of a page's look.
+    pub(super) fn look(&self, page: PageNumber) -> Look {
+        self.looks.get(&page).cloned().unwrap_or_default()
     }
 }
 
@@ -119,14 +127,10 @@ impl FoundLinks {
     fn push(
         &mut self,
         page: PageNumber,
-        annotations: u32,
+        counted: Counted,
         links: PageLinks,
         bytes: usize,
     ) -> io::Result<()> {
-        let counted = Counted {
-            annotations,
-            links: u32::try_from(links.links.len()).unwrap_or(u32::MAX),
-        };
         self.links.push(links, bytes)?;
         self.pages.push((page, counted));
         Ok(())
@@ -151,7 +155,7 @@ struct SecondReading {
     page_labels: Vec<PageLabel>,
     /// Nothing when it died between the document's own data and the last link.
     links: Option<FoundLinks>,
-    scans: HashMap<PageNumber, Scan>,
+    looks: HashMap<PageNumber, Look>,
 }
 
 pub(super) async fn open(
@@ -172,10 +176,86 @@ pub(super) async fn open(
             allowed: limits.max_file_bytes,
         });
     }
-    let source = Source::new(file, passwords);
-    let (lease, first) = read_with_pdfium(pool, &source).await?;
+    let original = file.clone();
+    let mut source = Source::new(file, passwords);
+    let mut repairs = Vec::new();
+    let (lease, first) = loop {
+        match read_with_pdfium(pool, &source).await {
+            Ok(read) => break read,
+            Err(refusal) => {
+                let repair;
+                (repair, source) = repaired(pool, &source, &repairs, refusal)
+                    .await
+                    .map_err(|error| without_header(&original, error))?;
+                repairs.push(repair);
+            }
+        }
+    };
     let second = read_again(pool, lease, &source, first.pages).await;
-    Ok(combine(source, first, second))
+    let mut opened = combine(source, first, second);
+    let inspection = &mut opened.inspection;
+    for repair in repairs {
+        tracing::info!(?repair, "the file was repaired before it was opened");
+        if let Repair::Decrypted(encryption) = repair {
+            inspection.encryption = encryption;
+        }
+        let version = std::mem::take(&mut inspection.pdf_version);
+        inspection.pdf_version = repair.version(version);
+        inspection.warnings.push(repair.in_words().to_owned());
+    }
+    Ok(opened)
+}
+
+/// A file without a header that can't be read was no PDF.
+fn without_header(file: &SealedFile, error: PdfError) -> PdfError {
+    match error {
+        PdfError::Corrupt { .. } if !has_header(file.first_bytes()) => {
+            not_a_pdf(file.first_bytes())
+        }
+        other => other,
+    }
+}
+
+/// Another file in place of one that PDFium refuses, unless it was repaired in that way before.
+///
+/// # Errors
+/// The refusal, where nothing helps; or a better one.
+async fn repaired(
+    pool: &Arc<Pool>,
+    source: &Source,
+    before: &[Repair],
+    refusal: PdfError,
+) -> Result<(Repair, Source), PdfError> {
+    let is_headless = !has_header(source.file.first_bytes());
+    let may_help = match &refusal {
+        PdfError::Encrypted | PdfError::UnsupportedEncryption { .. } => true,
+        PdfError::Corrupt { .. } => is_headless,
+        _ => false,
+    };
+    // One of each kind.
+    if !may_help || before.len() > 1 {
+        return Err(refusal);
+    }
+    let mut lease = pool.lease(source.id).await?;
+    let (repair, file) = match lease.repair(source).await {
+        Ok(repaired) => repaired,
+        Err(Trouble::Died(death)) => {
+            tracing::warn!(reason = %death.reason, "a renderer did not survive the repair of a file");
+            return Err(refusal);
+        }
+        // The object reader knows more of encryption than PDFium says.
+        Err(Trouble::Refused(
+            better @ (PdfError::Encrypted | PdfError::UnsupportedEncryption { .. }),
+        )) => return Err(better),
+        Err(Trouble::Refused(_)) => return Err(refusal),
+    };
+    drop(lease);
+    if before.contains(&repair) {
+        return Err(refusal);
+    }
+    let limits = &pool.settings().limits;
+    let file = SealedFile::from_bytes(&file, limits.max_file_bytes)?;
+    Ok((repair, Source::new(file, &source.passwords)))
 }
 
 async fn read_with_pdfium(
@@ -276,7 +356,7 @@ async fn try_second(
             outline,
             page_labels,
             links: None,
-            scans: HashMap::new(),
+            looks: HashMap::new(),
         },
         Ok((Answer::Refused(error), _)) => {
             lease.rest();
@@ -297,18 +377,10 @@ async fn try_second(
                 lease.rest();
                 lease.has_read_objects();
                 reading.links = Some(collector.found);
-                reading.scans = collector.scans;
+                reading.looks = collector.looks;
                 return Ok(reading);
             }
-            Ok((
-                Answer::Found {
-                    page,
-                    annotations,
-                    links,
-                    scan,
-                },
-                _,
-            )) => match collector.take(page, annotations, links, scan) {
+            Ok((Answer::Found(found), _)) => match collector.take(found) {
                 Ok(()) => continue,
                 Err(what) => Wound::Violation(what),
             },
@@ -331,7 +403,7 @@ async fn try_second(
 /// Takes links as they come, and holds them to the limits.
 pub(super) struct LinkCollector {
     found: FoundLinks,
-    scans: HashMap<PageNumber, Scan>,
+    looks: HashMap<PageNumber, Look>,
     bytes: u64,
     last: PageNumber,
     pages: u32,
@@ -343,7 +415,7 @@ impl LinkCollector {
     pub(super) fn new(pages: u32, limits: &Limits) -> Self {
         Self {
             found: FoundLinks::default(),
-            scans: HashMap::new(),
+            looks: HashMap::new(),
             bytes: 0,
             last: PageNumber(0),
             pages,
@@ -357,17 +429,18 @@ impl LinkCollector {
         &self.found
     }
 
-    /// Takes the links of a page.
+    /// Takes what was found on a page.
     ///
     /// # Errors
-    /// What is wrong with them, in words.
-    pub(super) fn take(
-        &mut self,
-        page: PageNumber,
-        annotations: u32,
-        links: PageLinks,
-        scan: Option<Scan>,
-    ) -> Result<(), String> {
+    /// What is wrong with it, in words.
+    pub(super) fn take(&mut self, found: FoundPage) -> Result<(), String> {
+        let FoundPage {
+            page,
+            annotations,
+            undrawn,
+            links,
+            look,
+        } = found;
         if page <= self.last {
             return Err("links out of order".to_owned());
         }
@@ -378,10 +451,13 @@ impl LinkCollector {
         if links.links.iter().any(|link| link.page != page) {
             return Err("a link of another page".to_owned());
         }
+        if !is_user_unit(look.user_unit) {
+            return Err("a unit that no page has".to_owned());
+        }
         let bytes = links
             .links
             .iter()
-            .map(|link| LINK_BYTES + link.target.text_bytes());
+            .map(|link| LINK_BYTES + link.target.text_bytes() + QUAD_BYTES * link.quads.len());
         if links.texts.len() > annotation_text::MAX_TEXTS {
             return Err("more texts of annotations than a page may have".to_owned());
         }
@@ -394,15 +470,28 @@ impl LinkCollector {
         if self.bytes > MAX_LINK_BYTES {
             return Err("more bytes of links than a document may have".to_owned());
         }
+        let points = look.shapes.iter().map(|shape| shape.points.len());
+        let points: usize = points.sum();
+        if points > drawing::MAX_POINTS {
+            return Err("more points of shapes than a page may have".to_owned());
+        }
+        self.bytes += (points * POINT_BYTES) as u64;
         // The second parser may see pages that PDFium does not.
         if page.0 > self.pages {
             return Ok(());
         }
-        self.scans.extend(scan.map(|scan| (page, scan)));
+        if look != Look::default() {
+            self.looks.insert(page, look);
+        }
         let has_texts = !links.texts.is_empty();
         if annotations > 0 || !links.links.is_empty() || links.dropped > 0 || has_texts {
+            let counted = Counted {
+                annotations,
+                undrawn,
+                links: u32::try_from(links.links.len()).unwrap_or(u32::MAX),
+            };
             self.found
-                .push(page, annotations, links, bytes)
+                .push(page, counted, links, bytes)
                 .map_err(|error| format!("links for which there is no room ({error})"))?;
         }
         Ok(())
@@ -428,7 +517,7 @@ fn combine(
                 page_labels: Vec::new(),
                 pages_in_tree: None,
                 links: LinkIndex::AskPdfium,
-                scans: HashMap::new(),
+                looks: HashMap::new(),
             };
         }
     };
@@ -456,6 +545,6 @@ fn combine(
         page_labels: labels.filter(|label| exists(label.page)).collect(),
         pages_in_tree,
         links: reading.links.map_or(LinkIndex::AskPdfium, LinkIndex::Found),
-        scans: reading.scans,
+        looks: reading.looks,
     }
 }

@@ -1,5 +1,7 @@
 //! The header check: is this a PDF at all, and if not, what is it?
 
+use memchr::memmem;
+
 use crate::error::PdfError;
 
 /// How many bytes may stand before `%PDF-` (the leniency that readers have had since Acrobat 3; PDFium allows 1,024).
@@ -7,6 +9,12 @@ const HEADER_WINDOW: usize = 1024;
 
 /// How many of a file's first bytes the check looks at.
 pub(crate) const HEADER_BYTES: usize = HEADER_WINDOW + 5;
+
+/// How many of a file's last bytes the check looks at: the end of a PDF stands there, and what a transfer added.
+pub(crate) const TAIL_BYTES: usize = 2048;
+
+/// Some PDFs begin like this, with their own version behind it (ISO 32000-1 appendix H, note 15).
+const POSTSCRIPT: &str = "PostScript";
 
 /// First bytes of what is uploaded in place of a PDF.
 const SIGNATURES: [(&[u8], &str); 15] = [
@@ -22,7 +30,7 @@ const SIGNATURES: [(&[u8], &str); 15] = [
         "an old Office document",
     ),
     (b"\x1F\x8B", "gzip data"),
-    (b"%!PS", "PostScript"),
+    (b"%!PS", POSTSCRIPT),
     (b"{\\rtf", "RTF"),
     (b"7z\xBC\xAF\x27\x1C", "a 7z archive"),
     (b"Rar!", "a RAR archive"),
@@ -30,33 +38,81 @@ const SIGNATURES: [(&[u8], &str); 15] = [
     (b"MZ", "a program"),
 ];
 
-/// Checks that `first`, the first bytes of a file, hold a PDF header after at most 1,024 others.
+/// Checks that a file may be a PDF, by its first bytes and its last ones: that a header stands after at most 1,024
+/// others, or else that it has the objects or the end of a PDF which lost its header.
 ///
 /// # Errors
 ///
-/// [`PdfError::Empty`] without any bytes, [`PdfError::NotAPdf`] when no `%PDF-` is there.
-pub fn check_header(first: &[u8]) -> Result<(), PdfError> {
+/// [`PdfError::Empty`] without any bytes, [`PdfError::NotAPdf`] when there is nothing of a PDF.
+pub fn check_header(first: &[u8], last: &[u8]) -> Result<(), PdfError> {
     if first.is_empty() {
         return Err(PdfError::Empty);
     }
-    let window = &first[..first.len().min(HEADER_BYTES)];
-    if window.windows(5).any(|five| five == b"%PDF-") {
+    if has_header(first) || is_headless(first, last) {
         return Ok(());
     }
-    Err(PdfError::NotAPdf {
-        looks_like: looks_like(&first[..first.len().min(HEADER_WINDOW)]).to_owned(),
+    Err(not_a_pdf(first))
+}
+
+/// Whether a PDF header stands among the first bytes, where PDFium looks for it.
+pub(crate) fn has_header(first: &[u8]) -> bool {
+    let window = &first[..first.len().min(HEADER_BYTES)];
+    memmem::find(window, b"%PDF-").is_some()
+}
+
+/// Whether a file without a header is a PDF by everything else: by an object near its beginning, or by the words that
+/// stand at its end. What is surely something else is not.
+pub(crate) fn is_headless(first: &[u8], last: &[u8]) -> bool {
+    let window = &first[..first.len().min(HEADER_WINDOW)];
+    let is_other = signature(window).is_some_and(|name| name != POSTSCRIPT);
+    if is_other {
+        return false;
+    }
+    let end = &last[last.len().saturating_sub(TAIL_BYTES)..];
+    let has_end = memmem::rfind(end, b"startxref")
+        .is_some_and(|at| memmem::find(&end[at..], b"%%EOF").is_some());
+    has_end || has_object(window)
+}
+
+/// Whether an object begins somewhere, at the beginning of a line: `12 0 obj`.
+fn has_object(window: &[u8]) -> bool {
+    memmem::find_iter(window, b" obj").any(|at| {
+        let before = &window[..at];
+        let line = before
+            .iter()
+            .rposition(|byte| matches!(byte, b'\n' | b'\r'))
+            .map_or(before, |end| &before[end + 1..]);
+        let mut numbers = line.split(|byte| *byte == b' ');
+        let is_number =
+            |word: &[u8]| !word.is_empty() && word.iter().all(|byte| byte.is_ascii_digit());
+        numbers.next().is_some_and(is_number)
+            && numbers.next().is_some_and(is_number)
+            && numbers.next().is_none()
     })
 }
 
-fn looks_like(first: &[u8]) -> &'static str {
-    if let Some((_, name)) = SIGNATURES
-        .iter()
-        .find(|(signature, _)| first.starts_with(signature))
-    {
-        return name;
+/// The refusal of a file that begins like this.
+pub(crate) fn not_a_pdf(first: &[u8]) -> PdfError {
+    PdfError::NotAPdf {
+        looks_like: looks_like(&first[..first.len().min(HEADER_WINDOW)]).to_owned(),
     }
-    if first.starts_with(b"RIFF") && first.get(8..12) == Some(b"WEBP".as_slice()) {
-        return "a WebP image";
+}
+
+/// What a file is that begins with the signature of another kind.
+fn signature(first: &[u8]) -> Option<&'static str> {
+    let known = SIGNATURES
+        .iter()
+        .find(|(signature, _)| first.starts_with(signature));
+    if let Some((_, name)) = known {
+        return Some(name);
+    }
+    let is_webp = first.starts_with(b"RIFF") && first.get(8..12) == Some(b"WEBP".as_slice());
+    is_webp.then_some("a WebP image")
+}
+
+fn looks_like(first: &[u8]) -> &'static str {
+    if let Some(name) = signature(first) {
+        return name;
     }
     if first.iter().all(|&byte| byte == 0) {
         return "zeros";
@@ -98,8 +154,11 @@ fn looks_like(first: &[u8]) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::check_header;
     use crate::error::PdfError;
+
+    fn check_header(whole: &[u8]) -> Result<(), PdfError> {
+        super::check_header(whole, whole)
+    }
 
     #[test]
     fn a_header_may_stand_after_1024_bytes_of_junk_and_no_more() {
@@ -141,6 +200,28 @@ mod tests {
         for (first, expected) in cases {
             let looks_like = expected.to_owned();
             assert_eq!(check_header(first), Err(PdfError::NotAPdf { looks_like }));
+        }
+    }
+
+    #[test]
+    fn w14_a_pdf_that_lost_its_header_is_told_from_what_is_none() {
+        for lost in [
+            b"1 0 obj\n<</Type/Catalog>>".as_slice(),
+            b"%\xE2\xE3\xCF\xD3\r12 0 obj\r<<>>",
+            b"%!PS-Adobe-3.0 PDF-1.4\n1 0 obj\n<<>>",
+            b"PHP Warning: x\n<br />\nstartxref\n1234\n%%EOF\n",
+        ] {
+            assert_eq!(check_header(lost), Ok(()), "{}", lost.escape_ascii());
+        }
+        for other in [
+            b"the first obj of the day".as_slice(),
+            b"10 obj",
+            b"%!PS-Adobe-3.0\n%%EOF",
+            b"\x89PNG\r\n\x1a\n\n1 0 obj",
+            b"PK\x03\x04 a stored file\nstartxref\n1\n%%EOF",
+            b"%%EOF startxref",
+        ] {
+            assert!(check_header(other).is_err(), "{}", other.escape_ascii());
         }
     }
 }

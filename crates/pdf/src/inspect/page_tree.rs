@@ -17,6 +17,12 @@ const VISITS_PER_OBJECT: usize = 4;
 /// Kids that are visited at least before the tree is called endless.
 const MIN_VISITS: usize = 10_000;
 
+/// Largest size of a unit that is believed, in points; Acrobat takes no larger one.
+const LARGEST_UNIT: f32 = 75_000.0;
+
+/// Smallest size of a unit that is believed, in points.
+const SMALLEST_UNIT: f32 = 0.01;
+
 /// US letter, which readers take for a page without a usable media box.
 const DEFAULT_MEDIA_BOX: [f32; 4] = [0.0, 0.0, 612.0, 792.0];
 
@@ -29,13 +35,13 @@ pub(super) struct PageNode {
     pub(super) geometry: Geometry,
 }
 
-/// How a page's user space is seen: the part of it that is shown and the turn.
-///
-/// `UserUnit` is left out on purpose: PDFium ignores it, and links have to lie in the same space as its text.
+/// How a page's user space is seen: the part of it that is shown, the turn, and the size of its unit (ISO 32000-2
+/// table 31, `UserUnit`), which PDFium knows nothing of.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Geometry {
     shown: [f32; 4],
     quarter_turns: u8,
+    user_unit: f32,
 }
 
 impl Geometry {
@@ -49,7 +55,12 @@ impl Geometry {
         self.quarter_turns != 0
     }
 
-    /// Turns a normalised rectangle in user space into the page as seen: from the top left, y downwards.
+    /// The size of a unit in points: 1 on almost every page.
+    pub(crate) fn user_unit(self) -> f32 {
+        self.user_unit
+    }
+
+    /// Turns a normalised rectangle in user space into the page as seen: in points from the top left, y downwards.
     pub(crate) fn as_seen(self, rectangle: [f32; 4]) -> Rect {
         let [left, bottom, right, top] = self.shown;
         let (width, height) = (right - left, top - bottom);
@@ -61,7 +72,7 @@ impl Geometry {
             3 => (height - y1, width - x1, height - y0, width - x0),
             _ => (x0, height - y1, x1, height - y0),
         };
-        Rect { x0, y0, x1, y1 }
+        Rect { x0, y0, x1, y1 }.scaled(self.user_unit)
     }
 }
 
@@ -83,7 +94,7 @@ impl Inherited {
     }
 
     /// As PDFium does it: an empty media box is US letter, the crop box only cuts from the media box.
-    fn geometry(self) -> Geometry {
+    fn geometry(self, user_unit: f32) -> Geometry {
         let not_empty =
             |rectangle: &[f32; 4]| rectangle[2] > rectangle[0] && rectangle[3] > rectangle[1];
         let media_box = self
@@ -107,8 +118,22 @@ impl Inherited {
         Geometry {
             shown,
             quarter_turns: u8::try_from(quarter_turns).unwrap_or(0),
+            user_unit,
         }
     }
+}
+
+/// The size of a page's unit, which is not inherited; 1 where there is none that can be believed.
+fn user_unit<'a>(objects: Objects<'a>, page: &'a Dictionary) -> f32 {
+    let unit = objects
+        .get(page, b"UserUnit")
+        .and_then(|unit| unit.as_float().ok());
+    unit.filter(|unit| is_user_unit(*unit)).unwrap_or(1.0)
+}
+
+/// Whether a unit of so many points can be believed.
+pub(crate) fn is_user_unit(points: f32) -> bool {
+    (SMALLEST_UNIT..=LARGEST_UNIT).contains(&points)
 }
 
 /// The pages found, in order.
@@ -180,7 +205,7 @@ impl PageTree {
         if !node.has(b"Kids") {
             self.pages.push(PageNode {
                 id,
-                geometry: inherited.geometry(),
+                geometry: inherited.geometry(user_unit(objects, node)),
             });
             return;
         }

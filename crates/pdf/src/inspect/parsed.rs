@@ -7,19 +7,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lopdf::encryption::DecryptionError;
 use lopdf::xref::XrefRecovery;
-use lopdf::{Dictionary, Document, IncrementalDocument, LoadOptions, Object, ObjectId, Stream};
+use lopdf::{Document, IncrementalDocument, LoadOptions, Object, ObjectId, Stream};
 
 use super::kept::keep_what_is_read;
 use super::objects::Objects;
 use super::page_tree::{PageNode, PageTree};
-use super::{DocumentInfo, Encryption, Inspection, active, info, text_string, xmp};
+use super::{DocumentInfo, Encryption, Inspection, active, info, passwords, text_string, xmp};
 use crate::annotation_text::{self, AnnotationText};
+use crate::drawing::{self, Undrawn};
 use crate::engine::Limits;
 use crate::error::PdfError;
 use crate::link::Link;
 use crate::link::annotations;
 use crate::link::destinations::Destinations;
 use crate::page::PageNumber;
+use crate::protocol::Look;
 use crate::scan::{self, Scan};
 use crate::structure::{OutlineItem, PageLabel, labels, outline};
 
@@ -157,6 +159,28 @@ impl<'a> Parsed<'a> {
         list.map_or(0, |list| u32::try_from(list.len()).unwrap_or(u32::MAX))
     }
 
+    /// What PDFium does not tell of a page's look, and how many of its annotations nobody draws.
+    pub(crate) fn look(&self, page: PageNumber) -> (Look, u32) {
+        let unit = self.node(page).map(|node| node.geometry.user_unit());
+        let undrawn = self.undrawn(page);
+        let look = Look {
+            scan: self.scan(page),
+            user_unit: unit.unwrap_or(1.0),
+            shapes: undrawn.shapes,
+        };
+        (look, undrawn.others)
+    }
+
+    /// The annotations of a page that PDFium draws nothing of.
+    pub(crate) fn undrawn(&self, page: PageNumber) -> Undrawn {
+        let dictionary = self
+            .node(page)
+            .and_then(|node| self.document.get_dictionary(node.id?).ok());
+        dictionary.map_or(Undrawn::default(), |page| {
+            drawing::read(self.objects(), page)
+        })
+    }
+
     /// The picture that a page is, if it is nothing else. Not for encrypted files.
     pub(crate) fn scan(&self, page: PageNumber) -> Option<Scan> {
         let node = self.node(page)?;
@@ -220,11 +244,17 @@ fn guarded<T>(parse: impl FnOnce() -> Result<T, PdfError>) -> Result<T, PdfError
 
 fn open_document(bytes: &[u8], passwords: &[String]) -> Result<Opened, PdfError> {
     let document = load(bytes, None)?;
-    if let Ok(Object::Dictionary(encryption)) = document.trailer.get(b"Encrypt") {
-        let encryption = encryption.clone();
-        let moved = with_indirect_encryption(bytes, document, encryption)?;
-        return open_document(&moved, passwords);
+    match mended_trailer(&document) {
+        None => unlock(bytes, document, passwords),
+        Some(mended) => {
+            let updated = with_trailer(bytes, document, mended)?;
+            let document = load(&updated, None)?;
+            unlock(&updated, document, passwords)
+        }
     }
+}
+
+fn unlock(bytes: &[u8], document: Document, passwords: &[String]) -> Result<Opened, PdfError> {
     if !document.is_encrypted() {
         let encryption = if document.encryption_state.is_some() {
             Encryption::EmptyPassword
@@ -240,17 +270,20 @@ fn open_document(bytes: &[u8], passwords: &[String]) -> Result<Opened, PdfError>
     if let Err(error) = document.authenticate_password("")
         && !is_wrong_password(&error)
     {
-        return Err(corrupt(format!(
-            "its encryption is not supported by the parser: {error}"
-        )));
+        let reason = describe(&error);
+        return Err(match is_supported(&document) {
+            true => corrupt(format!("its encryption dictionary is damaged: {reason}")),
+            false => PdfError::UnsupportedEncryption { reason },
+        });
     }
-    let fitting = passwords
+    let mut forms = passwords
         .iter()
-        .find(|password| document.authenticate_password(password).is_ok());
+        .flat_map(|password| passwords::for_parser(password));
+    let fitting = forms.find(|form| document.authenticate_password(form).is_ok());
     let Some(password) = fitting else {
         return Err(PdfError::Encrypted);
     };
-    let document = load(bytes, Some(password))?;
+    let document = load(bytes, Some(&password))?;
     if document.is_encrypted() {
         return Err(PdfError::Encrypted);
     }
@@ -260,21 +293,98 @@ fn open_document(bytes: &[u8], passwords: &[String]) -> Result<Opened, PdfError>
     })
 }
 
-/// lopdf decrypts only when `/Encrypt` is an object of its own, and some writers put it into the trailer. This
-/// appends an update that moves it.
-fn with_indirect_encryption(
+/// What an encrypted file's trailer must say otherwise for lopdf to decrypt it.
+struct MendedTrailer {
+    /// The encryption dictionary, or the reference to it. It has to be an object of its own; some writers put it into the
+    /// trailer.
+    encryption: Object,
+    /// Whether the file has no identifier. Readers take an empty one into the key then, lopdf gives up.
+    lacks_id: bool,
+}
+
+fn mended_trailer(document: &Document) -> Option<MendedTrailer> {
+    let encryption = document.trailer.get(b"Encrypt").ok()?;
+    let lacks_id = !document.trailer.has(b"ID");
+    let is_direct = matches!(encryption, Object::Dictionary(_));
+    (is_direct || lacks_id).then(|| MendedTrailer {
+        encryption: encryption.clone(),
+        lacks_id,
+    })
+}
+
+/// The file with an update that changes its trailer.
+fn with_trailer(
     bytes: &[u8],
-    document: Document,
-    encryption: Dictionary,
+    mut document: Document,
+    mended: MendedTrailer,
 ) -> Result<Vec<u8>, PdfError> {
+    // lopdf appends to no file that it takes for encrypted. What is appended here is not.
+    document.trailer.remove(b"Encrypt");
     let mut update = IncrementalDocument::create_from(bytes.to_vec(), document);
-    let id = update.new_document.add_object(encryption);
-    update.new_document.trailer.set("Encrypt", id);
+    let appended = &mut update.new_document;
+    let encryption = match mended.encryption {
+        Object::Reference(id) => {
+            // An update has an object.
+            appended.add_object(Object::Null);
+            id
+        }
+        direct => appended.add_object(direct),
+    };
+    appended.trailer.set("Encrypt", encryption);
+    if mended.lacks_id {
+        let empty = Object::string_literal("");
+        appended.trailer.set("ID", vec![empty.clone(), empty]);
+    }
     let mut moved = Vec::with_capacity(bytes.len() + 4096);
     update
         .save_to(&mut moved)
         .map_err(|error| corrupt(describe(&error)))?;
     Ok(moved)
+}
+
+/// A copy of an encrypted file without its encryption, and how that was. The empty user password is tried first, then
+/// `passwords` in their order.
+///
+/// # Errors
+/// [`PdfError::Encrypted`] when no password opens it, [`PdfError::UnsupportedEncryption`], and [`PdfError::Corrupt`] when
+/// the file can't be read or is not encrypted.
+pub(crate) fn decrypted(
+    bytes: &[u8],
+    passwords: &[String],
+) -> Result<(Encryption, Vec<u8>), PdfError> {
+    guarded(|| {
+        let Opened {
+            mut document,
+            encryption,
+        } = open_document(bytes, passwords)?;
+        if encryption == Encryption::None {
+            return Err(corrupt("it is not encrypted"));
+        }
+        // Otherwise it would be encrypted once more.
+        document.encryption_state = None;
+        for object in document.objects.values_mut() {
+            if let Object::Stream(stream) = object
+                && let Cow::Owned(clear) = without_crypt_filter(stream)
+            {
+                *stream = clear;
+            }
+        }
+        let mut plain = Vec::new();
+        document
+            .save_to(&mut plain)
+            .map_err(|error| corrupt(describe(&error)))?;
+        Ok((encryption, plain))
+    })
+}
+
+/// Whether an encrypted file names a security handler, and a version of it, that there is (ISO 32000-2 table 20).
+fn is_supported(document: &Document) -> bool {
+    let Ok(encryption) = document.get_encrypted() else {
+        return true;
+    };
+    let handler = encryption.get(b"Filter").and_then(Object::as_name);
+    let version = encryption.get(b"V").and_then(Object::as_i64).unwrap_or(0);
+    matches!(handler, Ok(b"Standard") | Err(_)) && matches!(version, 1 | 2 | 4 | 5)
 }
 
 fn is_wrong_password(error: &lopdf::Error) -> bool {

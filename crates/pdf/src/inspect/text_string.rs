@@ -34,7 +34,8 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     text
 }
 
-fn pdf_doc_character(byte: u8) -> char {
+/// The character of a byte in PDFDocEncoding.
+pub(crate) fn pdf_doc_character(byte: u8) -> char {
     match byte {
         0x18..=0x1F => FROM_0X18[usize::from(byte - 0x18)],
         0x80..=0xA0 => FROM_0X80[usize::from(byte - 0x80)],

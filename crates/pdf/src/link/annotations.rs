@@ -18,6 +18,13 @@ const MAX_CHAIN: usize = 8;
 /// Characters of a script, or another detail, that are kept at most.
 const MAX_DETAIL: usize = 1_024;
 
+/// Boxes of one link, and of all links of a page, that are kept at most.
+const MAX_QUADS: usize = 256;
+const MAX_QUADS_PER_PAGE: usize = 20_000;
+
+/// Points by which a box may stand out of its link's rectangle before it is not believed.
+const QUAD_SLACK: f32 = 2.0;
+
 /// Bytes of a URI or a file name that are kept at most.
 const MAX_TARGET_BYTES: usize = 64 * 1024;
 
@@ -35,6 +42,7 @@ pub(crate) fn links<'a>(
     let max = usize::try_from(max).unwrap_or(usize::MAX);
     let mut kept = Vec::new();
     let mut dropped = 0_u32;
+    let mut quads_left = MAX_QUADS_PER_PAGE;
     let annotations = objects
         .array(page_dictionary, b"Annots")
         .unwrap_or_default();
@@ -50,28 +58,76 @@ pub(crate) fn links<'a>(
             dropped = dropped.saturating_add(u32::from(leads_somewhere));
             continue;
         }
-        let bbox = objects
-            .rectangle(annotation, b"Rect")
-            .map_or(Rect::default(), |rectangle| geometry.as_seen(rectangle));
+        let rectangle = objects.rectangle(annotation, b"Rect");
+        let seen = |rectangle| geometry.as_seen(rectangle);
+        let bbox = rectangle.map_or(Rect::default(), seen);
+        let quads: Vec<Rect> = rectangle
+            .map(|rectangle| quads(objects, annotation, rectangle))
+            .filter(|quads| quads.len() <= quads_left)
+            .unwrap_or_default()
+            .into_iter()
+            .map(seen)
+            .collect();
         for target in targets(objects, destinations, annotation) {
             if kept.len() >= max {
                 dropped = dropped.saturating_add(1);
                 continue;
             }
+            quads_left = quads_left.saturating_sub(quads.len());
             kept.push(Link {
                 page,
                 safety: classify(&target),
                 target,
                 anchor: None,
                 bbox,
+                quads: quads.clone(),
             });
         }
     }
     (kept, dropped)
 }
 
-/// Where an annotation leads: its action and what is chained to it, or else its destination.
-fn targets<'a>(
+/// The boxes of a link's parts, as rectangles around their four corners. None when one of them lies outside the link's
+/// own rectangle: then readers ignore all (ISO 32000-2 table 176).
+fn quads<'a>(
+    objects: Objects<'a>,
+    annotation: &'a Dictionary,
+    rectangle: [f32; 4],
+) -> Vec<[f32; 4]> {
+    let Some(numbers) = objects.array(annotation, b"QuadPoints") else {
+        return Vec::new();
+    };
+    let number = |object| objects.resolve(object)?.1.as_float().ok();
+    let mut quads = Vec::new();
+    for corners in numbers.as_chunks::<8>().0.iter().take(MAX_QUADS) {
+        let Some(corners) = corners.iter().map(number).collect::<Option<Vec<f32>>>() else {
+            return Vec::new();
+        };
+        let mut quad = [f32::MAX, f32::MAX, f32::MIN, f32::MIN];
+        for [x, y] in corners.as_chunks::<2>().0 {
+            quad = [
+                quad[0].min(*x),
+                quad[1].min(*y),
+                quad[2].max(*x),
+                quad[3].max(*y),
+            ];
+        }
+        let is_inside = quad[0] >= rectangle[0] - QUAD_SLACK
+            && quad[1] >= rectangle[1] - QUAD_SLACK
+            && quad[2] <= rectangle[2] + QUAD_SLACK
+            && quad[3] <= rectangle[3] + QUAD_SLACK;
+        if !is_inside {
+            return Vec::new();
+        }
+        if quad[2] > quad[0] && quad[3] > quad[1] {
+            quads.push(quad);
+        }
+    }
+    quads
+}
+
+/// Where an annotation or a bookmark leads: its action and what is chained to it, or else its destination.
+pub(crate) fn targets<'a>(
     objects: Objects<'a>,
     destinations: &Destinations,
     annotation: &'a Dictionary,

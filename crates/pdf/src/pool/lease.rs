@@ -16,6 +16,7 @@ use super::{Pool, Source};
 use crate::error::PdfError;
 use crate::inspect::Inspection;
 use crate::protocol::{self, Answer, FrameCaps, FrameLengths, PREFIX_BYTES, Request};
+use crate::repair::Repair;
 
 /// The part of its memory that a child may hold and still has room for anything that a fresh one has room for.
 const NEXT_TO_NOTHING: u64 = 8;
@@ -184,6 +185,43 @@ impl Lease {
             }
             Ok(_) => {
                 let wound = Wound::Violation("another answer than to an opening".to_owned());
+                Err(Trouble::Died(self.bury(wound).await))
+            }
+            Err(wound) => Err(Trouble::Died(self.bury(wound).await)),
+        }
+    }
+
+    /// Has a document rewritten, so that PDFium can open it. The child has none open then.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub(crate) async fn repair(&mut self, source: &Source) -> Result<(Repair, Vec<u8>), Trouble> {
+        let limits = self.pool.settings.limits.clone();
+        let request = Request::Repair {
+            bytes: source.file.bytes(),
+            passwords: source.passwords.clone(),
+        };
+        if let Some(renderer) = &mut self.renderer {
+            renderer.document = None;
+        }
+        let deadline = Duration::from_secs(u64::from(limits.open_timeout_seconds));
+        let caps = FrameCaps::of_file(&limits);
+        let outcome = match self.send(&request, Some(source.file.descriptor())).await {
+            Ok(()) => self.receive(caps, deadline).await,
+            Err(wound) => Err(wound),
+        };
+        match outcome {
+            Ok((Answer::Repaired(repair), file)) => {
+                self.rest();
+                self.has_read_objects();
+                Ok((repair, file))
+            }
+            Ok((Answer::Refused(error), _)) => {
+                self.rest();
+                Err(Trouble::Refused(error))
+            }
+            Ok(_) => {
+                let wound = Wound::Violation("another answer than to a repair".to_owned());
                 Err(Trouble::Died(self.bury(wound).await))
             }
             Err(wound) => Err(Trouble::Died(self.bury(wound).await)),

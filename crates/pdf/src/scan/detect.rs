@@ -32,7 +32,7 @@ const SRGB_PROFILE_BYTES: usize = 3144;
 
 /// The picture that a page is, if it is nothing else.
 pub(crate) fn find(objects: Objects<'_>, page: &Dictionary, geometry: Geometry) -> Option<Scan> {
-    if geometry.is_turned() || draws_annotations(objects, page) {
+    if geometry.is_turned() || geometry.user_unit() != 1.0 || draws_annotations(objects, page) {
         return None;
     }
     let resources = inherited(objects, page, b"Resources")?;

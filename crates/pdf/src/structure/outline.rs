@@ -7,13 +7,18 @@ use lopdf::Dictionary;
 use super::OutlineItem;
 use crate::inspect::objects::{Objects, identity};
 use crate::inspect::text_string;
+use crate::link::annotations::targets;
 use crate::link::destinations::Destinations;
+use crate::link::{LinkTarget, OutlineTarget, classify};
 use crate::page::PageNumber;
 
 /// Items and depth that are read at most, and characters of a title.
 const MAX_ITEMS: usize = 50_000;
 const MAX_DEPTH: usize = 64;
 const MAX_TITLE: usize = 1_024;
+
+/// Bytes of where the bookmarks go that are kept at most, pages of the document aside.
+const MAX_TARGET_BYTES: usize = 2 << 20;
 
 /// The outline, depth first. An item that was seen before ends its branch, so circles end.
 pub(crate) fn read(objects: Objects<'_>, destinations: &Destinations) -> Vec<OutlineItem> {
@@ -23,6 +28,7 @@ pub(crate) fn read(objects: Objects<'_>, destinations: &Destinations) -> Vec<Out
         .and_then(|root| objects.dictionary(root, b"First"));
     let mut items = Vec::new();
     let mut seen = HashSet::new();
+    let mut bytes_left = MAX_TARGET_BYTES;
     // The next item of every level that is open; the last is the deepest.
     let mut levels: Vec<Option<&Dictionary>> = vec![first];
     while let Some(level) = levels.last_mut() {
@@ -35,10 +41,14 @@ pub(crate) fn read(objects: Objects<'_>, destinations: &Destinations) -> Vec<Out
         }
         *level = objects.dictionary(item, b"Next");
         let depth = levels.len();
+        let link =
+            link(objects, destinations, item).filter(|link| link.target.text_bytes() <= bytes_left);
+        bytes_left -= link.as_ref().map_or(0, |link| link.target.text_bytes());
         items.push(OutlineItem {
             level: u8::try_from(depth).unwrap_or(u8::MAX),
             title: title(objects, item),
             page: page(objects, destinations, item),
+            link,
         });
         if depth < MAX_DEPTH {
             levels.push(objects.dictionary(item, b"First"));
@@ -72,6 +82,24 @@ fn page<'a>(
     destinations
         .resolve(objects, objects.get(action, b"D")?)
         .page
+}
+
+/// Where the item's action leads, or the first of those chained to it that leads to no page of this document.
+fn link<'a>(
+    objects: Objects<'a>,
+    destinations: &Destinations,
+    item: &'a Dictionary,
+) -> Option<OutlineTarget> {
+    if item.has(b"Dest") {
+        return None;
+    }
+    let target = targets(objects, destinations, item)
+        .into_iter()
+        .find(|target| !matches!(target, LinkTarget::GoTo { .. }))?;
+    Some(OutlineTarget {
+        safety: classify(&target),
+        target,
+    })
 }
 
 #[cfg(test)]

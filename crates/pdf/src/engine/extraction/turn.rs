@@ -152,7 +152,7 @@ impl Turn {
         let tasks = pages.clone().map(|page| PageTask {
             page: PageNumber(page),
             links: document.link_task(PageNumber(page), request.links),
-            scan: document.scan(PageNumber(page)),
+            look: document.look(PageNumber(page)),
         });
         let pages_request = Request::Pages {
             tasks: tasks.collect(),

@@ -382,6 +382,6 @@ fn an_unknown_security_handler_is_for_pdfium() {
         &objects.map(str::to_owned),
         "/Encrypt 4 0 R",
     ));
-    assert_eq!(error.code(), "corrupt");
+    assert_eq!(error.code(), "unsupported_encryption");
     assert!(error.to_string().contains("encryption"), "{error}");
 }

@@ -109,7 +109,7 @@ impl ExtractiveGenerator {
                 settings.max_keywords as usize,
             ),
             topics: topics(inspection),
-            entities: entities(&sample, input.links),
+            entities: entities(&sample, input.links, input.structure),
             outline: outline(
                 input.structure,
                 settings.max_outline_entries as usize,
@@ -121,7 +121,12 @@ impl ExtractiveGenerator {
             has_forms: inspection.has_form,
             has_tables: caption(&TABLE_CAPTION, &sample),
             has_figures: caption(&FIGURE_CAPTION, &sample),
-            has_links: !input.links.is_empty(),
+            has_links: !input.links.is_empty()
+                || input
+                    .structure
+                    .outline
+                    .iter()
+                    .any(|item| item.link.is_some()),
             has_attachments: !inspection.attachments.is_empty(),
             has_scripts: inspection.has_script,
             languages,
@@ -234,8 +239,8 @@ static FIGURE_CAPTION: LazyLock<Regex> = LazyLock::new(|| {
         .expect("pattern is valid")
 });
 
-/// Email addresses of the first three pages, and the web addresses that the document links to.
-fn entities(sample: &Sample, links: &[Link]) -> Vec<Entity> {
+/// Email addresses of the first three pages, and the web addresses that the document links to, its bookmarks included.
+fn entities(sample: &Sample, links: &[Link], structure: &Structure) -> Vec<Entity> {
     let mut entities = Vec::new();
     let mut seen = BTreeSet::new();
     for passage in sample.first(3) {
@@ -254,16 +259,24 @@ fn entities(sample: &Sample, links: &[Link]) -> Vec<Entity> {
         }
     }
     let emails = entities.len();
-    for link in links {
-        let LinkTarget::Uri { uri } = &link.target else {
+    let from_pages = links.iter().map(|link| {
+        let anchor = link.anchor.as_ref().map(|anchor| (link.page, anchor));
+        (&link.target, link.safety, anchor)
+    });
+    let from_outline = structure.outline.iter().filter_map(|item| {
+        let link = item.link.as_ref()?;
+        Some((&link.target, link.safety, None))
+    });
+    for (target, safety, anchor) in from_pages.chain(from_outline) {
+        let LinkTarget::Uri { uri } = target else {
             continue;
         };
-        let is_web = link.safety == pagemill_pdf::LinkSafety::Ordinary
+        let is_web = safety == pagemill_pdf::LinkSafety::Ordinary
             && (uri.starts_with("http://") || uri.starts_with("https://"))
             && uri.len() <= 200;
         if is_web && entities.len() < emails + MAX_ENTITIES && seen.insert(uri.clone()) {
-            let evidence = link.anchor.as_ref().map(|anchor| Evidence {
-                page: link.page,
+            let evidence = anchor.map(|(page, anchor)| Evidence {
+                page,
                 quote: shorten(&collapse(anchor), 200),
             });
             entities.push(Entity {

@@ -2,7 +2,7 @@
 //! `pdf-metadata/`. Equal input and settings give equal bytes: there is no time in them.
 
 use pagemill_metadata::{DocumentMetadata, Usage};
-use pagemill_pdf::{Inspection, Link, PageText, Structure};
+use pagemill_pdf::{Inspection, Link, OutlineTarget, PageText, Structure};
 use pagemill_storage::{Fingerprint, SourceKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,33 @@ pub struct LinksFile {
     pub links: Vec<Link>,
     /// Links beyond the limit of a page, counted and not kept.
     pub dropped: u32,
+    /// Bookmarks that lead to no page of the document, in the order of the outline. They stand on no page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outline: Vec<OutlineLink>,
+}
+
+/// A bookmark that leads to no page of its document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutlineLink {
+    /// Its title.
+    pub title: String,
+    /// Where it goes.
+    #[serde(flatten)]
+    pub target: OutlineTarget,
+}
+
+impl OutlineLink {
+    /// Those of an outline.
+    pub(crate) fn of(structure: &Structure) -> Vec<Self> {
+        let items = structure.outline.iter();
+        let links = items.filter_map(|item| {
+            Some(Self {
+                title: item.title.clone(),
+                target: item.link.clone()?,
+            })
+        });
+        links.collect()
+    }
 }
 
 /// `extracted_structure/<path>.pdf.json`.

@@ -43,7 +43,7 @@ mod run;
 mod stages;
 mod wanted;
 
-pub use artifacts::{LinksFile, MetadataFile, StructureFile, TextFile};
+pub use artifacts::{LinksFile, MetadataFile, OutlineLink, StructureFile, TextFile};
 pub use attempts::Delivery;
 pub use outcome::{Counts, Outcome, PipelineError, Processed, Spent};
 pub use permit::{LeaseLost, Permit, Progress, Unlimited};

@@ -209,6 +209,9 @@ pub enum Missing {
     CharactersOverLimit,
     /// Letters that were read and are not in the text: a fault of this program.
     LettersLost,
+    /// Annotations that are to be seen and are not in the image: they bring no appearance of their own, and the renderer
+    /// makes up none for their kind (stamps, carets, icons of attached files ...).
+    AnnotationsNotDrawn,
 }
 
 /// Why a document failed.

@@ -52,6 +52,7 @@ impl Accounts {
         self.note(Missing::Links, counted.links.saturating_sub(links), page);
         let difference = counted.annotations.abs_diff(output.annotations);
         self.note(Missing::Annotations, difference, page);
+        self.note(Missing::AnnotationsNotDrawn, counted.undrawn, page);
     }
 
     /// A page failed.
@@ -99,7 +100,11 @@ mod tests {
     }
 
     fn counted(annotations: u32, links: u32) -> Option<Counted> {
-        Some(Counted { annotations, links })
+        Some(Counted {
+            annotations,
+            undrawn: 0,
+            links,
+        })
     }
 
     #[test]
@@ -122,6 +127,12 @@ mod tests {
             ..output(3, 0)
         };
         accounts.page(&flood, false, counted(0, 0));
+        let stamped = Counted {
+            annotations: 2,
+            undrawn: 2,
+            links: 0,
+        };
+        accounts.page(&output(5, 2), false, Some(stamped));
         accounts.failed(4, counted(8, 8));
         let missing: Vec<(Missing, u64, Vec<u32>)> = accounts
             .finish()
@@ -137,6 +148,7 @@ mod tests {
                 (Missing::LinksOfFailedPages, 8, vec![4]),
                 (Missing::Links, 4, vec![2]),
                 (Missing::Annotations, 3, vec![1]),
+                (Missing::AnnotationsNotDrawn, 2, vec![5]),
             ]
         );
     }

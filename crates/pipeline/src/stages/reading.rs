@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::pages::{Gathered, Links, Pages, UploadedImage};
 use super::{Extracted, no_scratch, uploads};
-use crate::artifacts::{FORMAT, Header, StructureFile};
+use crate::artifacts::{FORMAT, Header, OutlineLink, StructureFile};
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
 use crate::plan::Plan;
@@ -43,6 +43,8 @@ struct LinksToWrite<'a> {
     header: Header,
     links: &'a Links,
     dropped: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    outline: Vec<OutlineLink>,
 }
 
 impl Pipeline {
@@ -144,6 +146,7 @@ impl Pipeline {
                 header: header(Stage::Links),
                 links: &links,
                 dropped,
+                outline: OutlineLink::of(&structure.structure),
             };
             let tag = run.replace_json(Stage::Links, &key, &file).await?;
             let entry = Finished::new(plan.fingerprint(Stage::Links)).output(key, Some(tag));

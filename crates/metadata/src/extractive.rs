@@ -29,7 +29,7 @@ use crate::error::MetadataError;
 use crate::generator::{DocumentInput, MetadataGenerator};
 use crate::settings::{GeneratorKind, MetadataSettings};
 use crate::usage::Usage;
-use sample::{Sample, collapse, line_at, shorten};
+use sample::{Sample, collapse, last_line_of, line_at, shorten};
 
 /// Version of the rules; part of the fingerprint.
 const RULES_VERSION: u32 = 1;
@@ -318,7 +318,7 @@ fn outline(structure: &Structure, most: usize, warnings: &mut Vec<String>) -> Ve
 fn caption(pattern: &Regex, sample: &Sample) -> Option<Sourced<bool>> {
     sample.passages.iter().find_map(|passage| {
         let found = pattern.find(&passage.text)?;
-        let quote = line_at(&passage.text, found.end() - 1);
+        let quote = last_line_of(&passage.text, found);
         Some(Sourced::shown(true, ValueSource::Text, passage.page, quote))
     })
 }

@@ -219,6 +219,28 @@ fn nothing_is_made_up_for_a_document_without_text() {
     );
 }
 
+/// What IEEE papers print: the pattern for keywords ends with the dash, and a line of it was cut inside that dash.
+#[test]
+fn keywords_that_a_dash_introduces_are_read() {
+    for dash in ["—", ":", "-", " —"] {
+        let keywords = format!("Index Terms{dash}mills, water wheels, grinding stones");
+        let pages = [page(
+            1,
+            &[
+                (18.0, "On the Flow of Water Through Mills"),
+                (10.0, "Department of Mills, University of Example Town"),
+                (10.0, "Abstract"),
+                (10.0, &keywords),
+                (10.0, "1 Introduction"),
+                (10.0, "References"),
+            ],
+        )];
+        let metadata = extract(&Inspection::default(), &pages);
+        let document_type = metadata.document_type.map(|found| found.value);
+        assert_eq!(document_type, Some(DocumentType::Paper), "{dash}");
+    }
+}
+
 #[test]
 fn ten_thousand_pages_take_bounded_time_and_equal_bytes_come_out_twice() {
     let paragraph = "The miller grinds wheat, rye and barley between two stones and sells the flour in the town. ";

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::document::{Dates, Sourced, ValueSource};
-use crate::extractive::sample::{Sample, line_at};
+use crate::extractive::sample::{Sample, ending, line_at};
 
 /// Month names and their short forms in English, German, French, Spanish, Italian, Dutch and Portuguese.
 const MONTHS: [&[&str]; 12] = [
@@ -90,7 +90,7 @@ static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
     .expect("pattern is valid")
 });
 
-/// A date in a text.
+/// A date in a text, by the byte positions that a match of [`PATTERN`] began and ended at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) start: usize,
@@ -213,7 +213,11 @@ fn iso_day(year: u32, month: u32, day: u32) -> Option<String> {
 /// Whether a string is a date this crate writes: `2024`, `2024-05`, `2024-05-31`.
 pub(crate) fn is_iso(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
-    let numbers: Option<Vec<u32>> = parts.iter().map(|part| part.parse().ok()).collect();
+    let number = |part: &str| {
+        let is_plain = part.bytes().all(|byte| byte.is_ascii_digit());
+        part.parse().ok().filter(|_| is_plain)
+    };
+    let numbers: Option<Vec<u32>> = parts.iter().map(|part| number(part)).collect();
     match (parts.as_slice(), numbers.as_deref()) {
         ([year], Some([_])) => year.len() == 4,
         ([year, month], Some([_, number])) => {
@@ -282,14 +286,11 @@ pub(crate) fn of_document(sample: &Sample, language: Option<&str>) -> Dates {
             let Some(iso) = found.iso else {
                 continue;
             };
-            let mut from = found.start.saturating_sub(60);
-            while !text.is_char_boundary(from) {
-                from += 1;
-            }
-            let before = &text[from..found.start];
+            let (before, after) = (&text[..found.start], &text[found.end..]);
+            let label = ending(before, 60);
             let role = LABELS
                 .iter()
-                .find(|(_, label)| label.is_match(before))
+                .find(|(_, pattern)| pattern.is_match(label))
                 .map(|(role, _)| *role);
             let value = || {
                 Sourced::shown(
@@ -305,14 +306,9 @@ pub(crate) fn of_document(sample: &Sample, language: Option<&str>) -> Dates {
                 Some(Role::Expires) => &mut dates.expires,
                 Some(Role::Due) => &mut dates.due,
                 None => {
-                    let line_start = text[..found.start]
-                        .rfind('\n')
-                        .map_or(0, |newline| newline + 1);
-                    let line_end = text[found.end..]
-                        .find('\n')
-                        .map_or(text.len(), |newline| found.end + newline);
-                    let around = text[line_start..found.start].trim().len()
-                        + text[found.end..line_end].trim().len();
+                    let line_before = before.rsplit('\n').next().unwrap_or_default();
+                    let line_after = after.split('\n').next().unwrap_or_default();
+                    let around = line_before.trim().len() + line_after.trim().len();
                     if index > 0 || around > 2 {
                         continue;
                     }

@@ -7,7 +7,7 @@ use pagemill_pdf::{Inspection, PageText};
 use regex::Regex;
 
 use crate::document::{DocumentType, Evidence, Identifier, IdentifierKind, Sourced, ValueSource};
-use crate::extractive::sample::{Sample, line_at};
+use crate::extractive::sample::{Sample, last_line_of};
 
 /// Points that a type needs.
 const LEAST_POINTS: f32 = 3.0;
@@ -298,14 +298,14 @@ pub(crate) fn find(
                 let found = clue.pattern.find(&passage.text)?;
                 Some(Evidence {
                     page: passage.page,
-                    quote: line_at(&passage.text, found.end() - 1),
+                    quote: last_line_of(&passage.text, found),
                 })
             }),
             Place::LineAnywhere => sample.passages.iter().find_map(|passage| {
                 let found = clue.pattern.find(&passage.text)?;
                 Some(Evidence {
                     page: passage.page,
-                    quote: line_at(&passage.text, found.end() - 1),
+                    quote: last_line_of(&passage.text, found),
                 })
             }),
         };

@@ -347,10 +347,13 @@ fn iban_holds(value: &str) -> bool {
         ("PT", 25),
         ("SE", 24),
     ];
+    let Some((head, body)) = value.split_at_checked(4) else {
+        return false;
+    };
     if !(15..=34).contains(&value.len()) || !value.is_ascii() {
         return false;
     }
-    let country = &value[..2];
+    let country = head.get(..2).unwrap_or_default();
     if LENGTHS
         .iter()
         .any(|(known, length)| *known == country && *length != value.len())
@@ -358,7 +361,7 @@ fn iban_holds(value: &str) -> bool {
         return false;
     }
     let mut remainder = 0_u32;
-    for character in value[4..].chars().chain(value[..4].chars()) {
+    for character in body.chars().chain(head.chars()) {
         let Some(number) = character.to_digit(36) else {
             return false;
         };

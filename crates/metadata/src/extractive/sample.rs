@@ -109,13 +109,7 @@ fn passage(page: &PageText, limit: usize) -> Passage {
             break;
         }
     }
-    if text.len() > limit {
-        let mut end = limit;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-    }
+    text.truncate(text.floor_char_boundary(limit));
     let text = text
         .chars()
         .filter(|character| !character.is_control() || matches!(character, '\n' | '\t'))
@@ -136,13 +130,53 @@ pub(crate) fn shorten(text: &str, count: usize) -> String {
     text.chars().take(count).collect()
 }
 
-/// The line of `text` that holds the byte at `position`, trimmed and shortened, as a quote.
+/// The line of `text` that holds the byte at `position`, trimmed and shortened, as a quote. Any position will do: one
+/// inside a character is that character's, one beyond the end the last line's.
 pub(crate) fn line_at(text: &str, position: usize) -> String {
-    let start = text[..position]
-        .rfind('\n')
-        .map_or(0, |newline| newline + 1);
-    let end = text[position..]
-        .find('\n')
-        .map_or(text.len(), |newline| position + newline);
-    shorten(&collapse(&text[start..end]), 200)
+    let (before, after) = text.split_at(text.floor_char_boundary(position));
+    let begun = before.rsplit('\n').next().unwrap_or_default();
+    let rest = after.split('\n').next().unwrap_or_default();
+    shorten(&collapse(&format!("{begun}{rest}")), 200)
+}
+
+/// The line that holds the last character of a match, as a quote: the match itself may begin lines before.
+pub(crate) fn last_line_of(text: &str, found: regex::Match<'_>) -> String {
+    line_at(text, found.end().saturating_sub(1))
+}
+
+/// The last `bytes` bytes of `text`, or a few less: whole characters only.
+pub(crate) fn ending(text: &str, bytes: usize) -> &str {
+    let (_, ending) = text.split_at(text.ceil_char_boundary(text.len().saturating_sub(bytes)));
+    ending
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_inside_a_character_is_in_that_characters_line() {
+        let text = "eins\nKeywords—graphs, 粉\nzwei";
+        for position in 0..=text.len() + 3 {
+            let quote = line_at(text, position);
+            let expected = match position {
+                ..=4 => "eins",
+                5..=27 => "Keywords—graphs, 粉",
+                _ => "zwei",
+            };
+            assert_eq!(quote, expected, "at {position}");
+        }
+        assert_eq!(line_at("", 0), "");
+        assert_eq!(line_at("", 7), "");
+    }
+
+    #[test]
+    fn an_ending_is_whole_characters() {
+        assert_eq!(ending("ab—", 4), "b—");
+        for bytes in 0..3 {
+            assert_eq!(ending("ab—", bytes), "");
+        }
+        assert_eq!(ending("ab—", 3), "—");
+        assert_eq!(ending("ab—", 99), "ab—");
+    }
 }

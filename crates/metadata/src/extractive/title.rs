@@ -234,7 +234,7 @@ fn printed_title(pages: &[PageText], source_name: &str) -> Option<Sourced<String
     let mut sizes: Vec<u32> = by_size
         .iter()
         .map(|(size, _)| *size)
-        .filter(|size| *size * 10 >= body * 11)
+        .filter(|size| u64::from(*size) * 10 >= u64::from(body) * 11)
         .collect();
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     for size in sizes.into_iter().take(3) {

@@ -314,7 +314,8 @@ fn shows_date(quote: &str, value: &str) -> bool {
         return true;
     }
     let has_other = read.iter().any(Option::is_some);
-    !has_other && (quote.contains(&value[..4]) || quote.contains(&value[2..4]))
+    let shows = |place| value.get(place).is_some_and(|year| quote.contains(year));
+    !has_other && (shows(0..4) || shows(2..4))
 }
 
 fn letters_of(text: &str) -> String {

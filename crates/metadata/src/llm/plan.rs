@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 use pagemill_pdf::{PageNumber, PageText, Structure};
 use tiktoken_rs::CoreBPE;
 
+/// What the encoding is given at once, in bytes. Its patterns go back step by step over a run of one character that is
+/// then followed by the wrong one, and panic after a million steps.
+const MOST_AT_ONCE: usize = 256 << 10;
+
 /// Counts tokens as the model does; `o200k` for models that are not known.
 #[derive(Clone, Copy)]
 pub(crate) struct Tokenizer {
@@ -18,8 +22,16 @@ impl Tokenizer {
         Self { encoding }
     }
 
+    /// A text of more than 256 KiB is counted in pieces, so that its count may be off by a few.
     pub(crate) fn count(&self, text: &str) -> usize {
-        self.encoding.count_ordinary(text)
+        let mut rest = text;
+        let mut tokens = 0;
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(rest.floor_char_boundary(MOST_AT_ONCE));
+            tokens += self.encoding.count_ordinary(piece);
+            rest = after;
+        }
+        tokens
     }
 
     /// The longest beginning of whole characters that has about `tokens` tokens at most.
@@ -33,10 +45,7 @@ impl Tokenizer {
                 return candidate;
             }
             let estimate = (end as u128 * tokens as u128 / count as u128) as usize;
-            end = estimate.min(end * 9 / 10);
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
+            end = text.floor_char_boundary(estimate.min(end * 9 / 10));
         }
     }
 }
@@ -74,10 +83,7 @@ pub(crate) fn pieces(
         let mut rest = text.as_str();
         while !rest.is_empty() {
             // A token has at least one byte: text beyond this can't be needed for one piece.
-            let mut window = rest.len().min(room.saturating_mul(16));
-            while !rest.is_char_boundary(window) {
-                window -= 1;
-            }
+            let window = rest.floor_char_boundary(room.saturating_mul(16));
             let beginning = tokenizer.beginning(&rest[..window], room);
             if beginning.is_empty() {
                 break;
@@ -182,6 +188,14 @@ mod tests {
     fn few_parts_of_many_are_spread_evenly() {
         assert_eq!(chosen(3, 5), [0, 1, 2]);
         assert_eq!(chosen(10, 4), [0, 3, 6, 9]);
+    }
+
+    #[test]
+    fn a_run_of_one_character_is_counted_however_long_it_is() {
+        let tokenizer = Tokenizer::for_model("a model nobody knows");
+        for run in ["A", " "] {
+            assert!(tokenizer.count(&run.repeat(1_500_000)) > 0);
+        }
     }
 
     #[test]

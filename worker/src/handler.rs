@@ -6,6 +6,7 @@ mod permit;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pagemill_panics::Panicked;
 use pagemill_pipeline::{Options, Pipeline, PipelineError, Source};
 use pagemill_queue::{
     Breakers, Delivery, Event, Heartbeat, Job, Lease, LeaseSettings, Message, Outcome,
@@ -24,6 +25,9 @@ use crate::telemetry::{JobHandle, Telemetry};
 const CONFIGURATION_WAIT: Duration = Duration::from_secs(120);
 /// How long a message waits whose document another worker has.
 const CONFLICT_WAIT: Duration = Duration::from_secs(30);
+/// So often a message is received whose handling panics outside its documents' runs, where no record counts it.
+const MAX_PANICS: u32 = 10;
+
 /// Handles messages. One for the whole process.
 #[derive(Debug)]
 pub struct Handler {
@@ -70,7 +74,9 @@ impl Handler {
                 );
                 let job = self.telemetry.begin(&trace_id, Some(lease.watch()));
                 let worked = self.work(message, &events, &lease, &trace_id, &job);
-                let (outcome, attempts) = worked.await;
+                let (outcome, attempts) = pagemill_panics::caught(worked)
+                    .await
+                    .unwrap_or_else(|panicked| (self.panicked(message, &panicked), 0));
                 context.attempts = attempts;
                 match lease.finish().await {
                     Ok(permit) => (permit, outcome),
@@ -111,6 +117,24 @@ impl Handler {
             Err(error) => {
                 tracing::warn!("the message could not be settled and comes back by itself: {error}")
             }
+        }
+    }
+
+    /// What becomes of a message whose handling panicked. Panics of a document's run are the pipeline's: it counts them.
+    fn panicked(&self, message: &Message, panicked: &Panicked) -> Outcome {
+        self.count_end("internal_error");
+        let place = panicked.place();
+        tracing::error!(place, "the program panicked at this message");
+        let text = format!(
+            "Pagemill itself failed at {place} (build {}): report this place and build",
+            env!("CARGO_PKG_VERSION")
+        );
+        match message.receive_count > MAX_PANICS {
+            true => permanent("internal_error", None, text),
+            false => Outcome::Transient {
+                reason: text,
+                retry_after: None,
+            },
         }
     }
 
@@ -350,6 +374,13 @@ impl Handler {
                     retry_after: Some(CONFIGURATION_WAIT),
                 }
             }
+            internal @ PipelineError::Internal { .. } => {
+                tracing::warn!(source = key, millis, "put off: {internal}");
+                Outcome::Transient {
+                    reason: internal.to_string(),
+                    retry_after: None,
+                }
+            }
             PipelineError::Conflict => {
                 tracing::info!(source = key, "another worker has the document");
                 let reason = "another worker has the document".to_owned();
@@ -454,3 +485,6 @@ fn trace_id(events: &[Event], message_id: &str) -> String {
     });
     given.unwrap_or_else(|| message_id.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

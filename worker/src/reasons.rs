@@ -103,6 +103,12 @@ pub(crate) const REASONS: &[Reason] = &[
     ),
     reason(
         Kind::Failed,
+        "internal_error",
+        "Pagemill itself failed at this document, at the place that the message names",
+        "Report the place and the build, which hold nothing of the document; deploy a build without the fault, then redrive",
+    ),
+    reason(
+        Kind::Failed,
         "missing_source",
         "the source was gone when its message was worked on",
         "Nothing, if it was deleted or moved; else upload it again",
@@ -494,6 +500,7 @@ mod tests {
             "permanent(\"",
             "permanent(\n                \"",
             "const WORKER_DIED: &str = \"",
+            "const INTERNAL_ERROR: &str = \"",
             "const KILLED_THE_WORKER: &str = \"",
         ];
         for mark in marks {

@@ -269,7 +269,8 @@ fn say_end(result: &Result<Outcome, PipelineError>) -> u8 {
             println!("FAILED [{}]", error.code());
             if let PipelineError::Permanent { stage, .. }
             | PipelineError::Transient { stage, .. }
-            | PipelineError::Configuration { stage, .. } = error
+            | PipelineError::Configuration { stage, .. }
+            | PipelineError::Internal { stage, .. } = error
             {
                 println!("  in stage {}", stage.name());
             }

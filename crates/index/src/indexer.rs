@@ -364,13 +364,13 @@ fn has_direction(vector: &[f32]) -> bool {
     vector.iter().any(|value| *value != 0.0)
 }
 
-/// Runs CPU work where it does not hold up other tasks.
+/// Runs CPU work where it does not hold up other tasks. A panic in it is one of the caller.
 pub(crate) async fn on_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, IndexError> {
-    tokio::task::spawn_blocking(work)
+    pagemill_panics::blocking(work)
         .await
-        .map_err(|error| IndexError::Engine {
-            reason: error.to_string(),
+        .map_err(|ending| IndexError::Engine {
+            reason: ending.to_string(),
         })
 }

@@ -8,9 +8,10 @@
 //! | commit | taken away | 0 | none |
 //! | failure that may pass, wrong setting | taken away | +1 | as they were |
 //! | failure for good | taken away | +1 | none |
+//! | panic of a stage, wherever in it | taken away | +1 | +1 in that stage, by this run |
 //! | stopped by a shutdown, at a boundary or inside a stage | taken away | as they were | as they were |
 //! | overtaken by another worker ([`PipelineError::Conflict`]) | the other's | as they were | as they were |
-//! | killed, out of memory, crashed, panicked, lease lost (also by a stall) | **stays** | +1, by the next run | +1 in that stage, by the next run |
+//! | killed, out of memory, crashed, lease lost (also by a stall) | **stays** | +1, by the next run | +1 in that stage, by the next run |
 //!
 //! So a death is a marker that the next run of the *same* message finds: the queue hands a message over again only
 //! when the worker before is done with it. The marker of *another* message's run may be of a worker that is alive, and
@@ -23,10 +24,16 @@
 //! is no death. A worker whose lease is lost must not write, so that its marker counts. Three outages of the queue,
 //! each longer than a lease, in the same stage of the same document would look like three deaths.
 //!
+//! A panic is a death of which only the document's run died: it is caught, and the run itself counts it. So it has
+//! the same limit and the same care in the next run, and the two add up; the last one names the reason, which is
+//! [`INTERNAL_ERROR`] for a panic. A run without a message has no next one that would try again by itself, so there the
+//! first panic is the failure for good. A panic outside the stages, where no record is at hand, is counted by the
+//! message's receives.
+//!
 //! Deaths are counted for one stage, one version of the source, one set of settings, one engine and one build of the
 //! worker ([`Deaths::fingerprint`]); whatever changes begins anew, and so does the next stage. After
-//! `attempts.max_deaths` of them the document fails for good with [`WORKER_DIED`], until one of these changes or a
-//! run is forced.
+//! `attempts.max_deaths` of them the document fails for good with [`WORKER_DIED`] or [`INTERNAL_ERROR`], until one of
+//! these changes or a run is forced.
 //!
 //! Backoff: 30 s × 2ⁿ by the record's `attempts`, and by the message's receive count where no record could be read.
 
@@ -36,17 +43,24 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pagemill_index::TargetStore;
+use pagemill_panics::Panicked;
 use pagemill_storage::{
-    Deaths, Fingerprint, InProgress, ObjectMeta, Record, RecordStatus, SourceKey,
+    Deaths, Fault, Fingerprint, InProgress, ObjectMeta, Record, RecordStatus, SourceKey, Stage,
 };
 
 use crate::fingerprint::Fingerprinter;
 use crate::outcome::PipelineError;
-use crate::process::{Options, Pipeline};
+use crate::process::{Options, Pipeline, Source};
 use crate::run::{FailedStage, Run};
 
 /// The reason code of a document that ended too many workers.
 pub const WORKER_DIED: &str = "worker_died";
+
+/// The reason code of a document at which the program itself fails.
+pub const INTERNAL_ERROR: &str = "internal_error";
+
+/// The version of the program, as failures and dead letters name it.
+pub(crate) const BUILD: &str = env!("CARGO_PKG_VERSION");
 
 /// So often a message steps aside for another one's run of the same document. With the backoff between receives that
 /// is over an hour.
@@ -126,18 +140,23 @@ fn previous(
     }
 }
 
-/// The deaths after one more, of the same inputs.
-fn one_more(before: Option<Deaths>, marker: &InProgress, fingerprint: Fingerprint) -> Deaths {
+/// The deaths after one more, of the same inputs: in this stage, at this page of a cautious run.
+fn one_more(
+    before: Option<Deaths>,
+    stage: Stage,
+    page: Option<u32>,
+    fingerprint: Fingerprint,
+) -> Deaths {
     let is_same_work = |deaths: &Deaths| {
-        deaths.stage == marker.stage || (deaths.stage.reads_source() && marker.stage.reads_source())
+        deaths.stage == stage || (deaths.stage.reads_source() && stage.reads_source())
     };
     let (count, mut pages) = match before {
         Some(deaths) if is_same_work(&deaths) => (deaths.count, deaths.pages),
         _ => (0, BTreeSet::new()),
     };
-    pages.extend(marker.page);
+    pages.extend(page);
     Deaths {
-        stage: marker.stage,
+        stage,
         count: count.saturating_add(1),
         fingerprint,
         pages,
@@ -184,7 +203,7 @@ impl Pipeline {
                 return Ok(());
             }
         };
-        let deaths = one_more(deaths, &marker, fingerprint);
+        let deaths = one_more(deaths, marker.stage, marker.page, fingerprint);
         run.record.attempts = run.record.attempts.saturating_add(1);
         run.permit.progress(crate::permit::Progress::Death);
         tracing::warn!(
@@ -214,6 +233,83 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Ends a run that panicked: counts that as a death, and fails the document for good after the last one.
+    pub(crate) async fn end_after_panic(
+        &self,
+        mut run: Run<'_>,
+        panicked: &Panicked,
+        source: &Source,
+        head: &ObjectMeta,
+        targets: &[TargetStore],
+        options: &Options,
+    ) -> PipelineError {
+        let stage = run.stage();
+        let error = PipelineError::from_panic(stage, panicked);
+        let marker = run.record.in_progress.as_ref();
+        let page = marker.and_then(|marker| marker.page);
+        let fingerprint = self.death_fingerprint(&source.key, head, targets, options);
+        let before = run.record.deaths.take();
+        let before = before.filter(|deaths| deaths.fingerprint == fingerprint);
+        let deaths = one_more(before, stage, page, fingerprint.clone());
+        tracing::error!(
+            source = %source.key,
+            stage = stage.name(),
+            page,
+            deaths = deaths.count,
+            place = panicked.place(),
+            build = BUILD,
+            "the program panicked at this document"
+        );
+        let is_over =
+            deaths.count >= self.parts().settings.attempts.max_deaths || options.delivery.is_none();
+        run.record.deaths = Some(deaths);
+        if !is_over {
+            if !run.save_death().await {
+                self.unrecorded_ends.add(&run.id);
+            }
+            run.permit.failed(run.record.attempts);
+            return error;
+        }
+        run.record.attempts = run.record.attempts.saturating_add(1);
+        let failed = FailedStage {
+            reason: INTERNAL_ERROR.to_owned(),
+            stage,
+            message: error.to_string(),
+            fault: Some(Fault {
+                place: panicked.place().to_owned(),
+                build: BUILD.to_owned(),
+            }),
+        };
+        let recorded = self.fail_after_deaths(&mut run, failed, source, head, fingerprint);
+        if let Err(unrecorded) = recorded.await {
+            self.unrecorded_ends.add(&run.id);
+            return unrecorded;
+        }
+        run.permit.failed(run.record.attempts);
+        error.without_another_try()
+    }
+
+    /// A panic where no record is at hand, or that came while its end was written.
+    pub(crate) fn panicked_outside(
+        &self,
+        stage: Stage,
+        panicked: &Panicked,
+        options: &Options,
+    ) -> PipelineError {
+        let place = panicked.place();
+        tracing::error!(
+            place,
+            build = BUILD,
+            "the program panicked outside the stages"
+        );
+        let error = PipelineError::from_panic(stage, panicked);
+        let delivery = options.delivery.as_ref();
+        match delivery.is_none_or(|delivery| delivery.receives > YIELDS_MAX) {
+            true => error.without_another_try(),
+            false => error,
+        }
+    }
+
     /// Lets the run of another message that may be at work go first.
     ///
     /// # Errors
@@ -235,12 +331,12 @@ impl Pipeline {
         }
     }
 
-    /// Records the failure of a document that ended too many workers.
+    /// Records the failure of a document that ended too many workers or runs. Its bytes may never have been read.
     pub(crate) async fn fail_after_deaths(
         &self,
         run: &mut Run<'_>,
         failed: FailedStage,
-        source: &crate::process::Source,
+        source: &Source,
         head: &ObjectMeta,
         fingerprint: Fingerprint,
     ) -> Result<(), PipelineError> {
@@ -267,7 +363,7 @@ impl Pipeline {
         let settings = &self.parts().settings;
         let print = Fingerprinter::new(pagemill_storage::Stage::Inspect)
             .part("death")
-            .part(env!("CARGO_PKG_VERSION"))
+            .part(BUILD)
             .settings(&settings.limits)
             .settings(&settings.attempts)
             .settings(&settings.passwords.patterns(source));
@@ -281,8 +377,6 @@ impl Pipeline {
 
 #[cfg(test)]
 mod tests {
-    use pagemill_storage::Stage;
-
     use super::*;
 
     fn marker(stage: Stage, message_id: Option<&str>) -> InProgress {
@@ -345,21 +439,12 @@ mod tests {
 
     #[test]
     fn se_4_deaths_add_up_in_a_stage_and_begin_anew_in_another() {
-        let inspect = marker(Stage::Inspect, None);
-        let pages = InProgress {
-            page: Some(7),
-            ..marker(Stage::Pages, None)
-        };
-        let first = one_more(None, &inspect, fingerprint("a"));
+        let first = one_more(None, Stage::Inspect, None, fingerprint("a"));
         assert_eq!((first.stage, first.count), (Stage::Inspect, 1));
-        let second = one_more(Some(first.clone()), &pages, fingerprint("a"));
+        let second = one_more(Some(first.clone()), Stage::Pages, Some(7), fingerprint("a"));
         assert_eq!((second.stage, second.count), (Stage::Pages, 2));
         assert_eq!(second.pages, BTreeSet::from([7]));
-        let elsewhere = one_more(
-            Some(second.clone()),
-            &marker(Stage::Index, None),
-            fingerprint("a"),
-        );
+        let elsewhere = one_more(Some(second), Stage::Index, None, fingerprint("a"));
         assert_eq!((elsewhere.stage, elsewhere.count), (Stage::Index, 1));
     }
 }

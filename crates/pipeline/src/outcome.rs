@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use pagemill_index::IndexError;
 use pagemill_metadata::MetadataError;
+use pagemill_panics::Panicked;
 use pagemill_pdf::PdfError;
-use pagemill_storage::{RecordError, Stage, StorageError};
+use pagemill_storage::{Fault, RecordError, Stage, StorageError};
 
+use crate::attempts::{BUILD, INTERNAL_ERROR};
 use crate::permit::LeaseLost;
 
 /// How a run that reached a final state ended.
@@ -101,6 +103,16 @@ pub enum PipelineError {
         /// What is wrong and the remedy.
         message: String,
     },
+    /// The program panicked at this document: a fault of its own, counted in the record as a death is
+    /// ([`attempts`](crate::attempts)). A later run tries again; the last try is a [`PipelineError::Permanent`] with
+    /// the reason [`INTERNAL_ERROR`](crate::attempts::INTERNAL_ERROR).
+    #[error("{}", describe_fault(*.stage, .fault))]
+    Internal {
+        /// Where in the document's run.
+        stage: Stage,
+        /// Where in the program.
+        fault: Fault,
+    },
     /// Another worker wrote this document's record meanwhile: it has the document. Try again later.
     #[error("another worker is processing this document")]
     Conflict,
@@ -119,9 +131,33 @@ impl PipelineError {
             Self::Permanent { reason, .. } => reason,
             Self::Transient { .. } => "transient",
             Self::Configuration { .. } => "configuration",
+            Self::Internal { .. } => "internal_error",
             Self::Conflict => "conflict",
             Self::Stopped => "stopped",
             Self::LeaseLost(_) => "lease_lost",
+        }
+    }
+
+    /// A panic in a stage.
+    pub(crate) fn from_panic(stage: Stage, panicked: &Panicked) -> Self {
+        Self::Internal {
+            stage,
+            fault: Fault {
+                place: panicked.place().to_owned(),
+                build: BUILD.to_owned(),
+            },
+        }
+    }
+
+    /// The same, when nobody will try again.
+    pub(crate) fn without_another_try(self) -> Self {
+        match self {
+            Self::Internal { stage, fault } => Self::Permanent {
+                reason: INTERNAL_ERROR.to_owned(),
+                stage,
+                message: describe_fault(stage, &fault),
+            },
+            other => other,
         }
     }
 
@@ -200,6 +236,17 @@ impl PipelineError {
         let dependency = error.dependency().unwrap_or("qdrant");
         remedy.for_failure(stage, dependency, error.to_string())
     }
+}
+
+/// What happened and what to do, without a word of the document.
+pub(crate) fn describe_fault(stage: Stage, fault: &Fault) -> String {
+    format!(
+        "Pagemill itself failed in the stage {} at {} (build {}): report this place and build; another build tries \
+         the document again",
+        stage.name(),
+        fault.place,
+        fault.build
+    )
 }
 
 /// What can be done about a failure.

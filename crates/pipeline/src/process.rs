@@ -16,7 +16,7 @@ use pagemill_storage::{
 };
 use tracing::Instrument;
 
-use crate::attempts::{Delivery, UnrecordedEnds, WORKER_DIED};
+use crate::attempts::{Delivery, INTERNAL_ERROR, UnrecordedEnds, WORKER_DIED};
 use crate::outcome::{Counts, Outcome, PipelineError, Processed, Spent};
 use crate::permit::{Permit, Progress};
 use crate::plan::Plan;
@@ -117,7 +117,7 @@ impl Pipeline {
     /// `targets` are the vector stores asked for; stores that hold the document already are kept up to date too.
     ///
     /// # Errors
-    /// See [`PipelineError`]. A permanent error is in the record when this returns.
+    /// See [`PipelineError`]. A permanent error is in the record when this returns. A panic is such an error too.
     pub async fn process_single_source(
         &self,
         source: &Source,
@@ -126,9 +126,11 @@ impl Pipeline {
         permit: &dyn Permit,
     ) -> Result<Outcome, PipelineError> {
         let span = document_span(source, options);
-        self.process_in_span(source, targets, options, permit)
-            .instrument(span)
-            .await
+        let work = self.process_in_span(source, targets, options, permit);
+        let ended = pagemill_panics::caught(work.instrument(span)).await;
+        ended.unwrap_or_else(|panicked| {
+            Err(self.panicked_outside(Stage::Inspect, &panicked, options))
+        })
     }
 
     async fn process_in_span(
@@ -201,6 +203,7 @@ impl Pipeline {
                 reason: reason.clone(),
                 stage: *stage,
                 message: message.clone(),
+                fault: None,
             };
             let fingerprint = self.death_fingerprint(&source.key, &head, &targets, options);
             self.fail_after_deaths(&mut run, failed, &placed, &head, fingerprint)
@@ -209,16 +212,21 @@ impl Pipeline {
             return Err(error);
         }
 
-        let work = self.work(&mut run, &placed, &head, &targets, options);
+        let work = pagemill_panics::caught(self.work(&mut run, &placed, &head, &targets, options));
         let ended = match future::select(pin!(work), permit.stopped()).await {
             Either::Left((ended, _)) => ended,
             // What was under way is dropped here; `Run` knows how to go on after a write that was cut short.
-            Either::Right(((), _)) => Err(PipelineError::Stopped),
+            Either::Right(((), _)) => Ok(Err(PipelineError::Stopped)),
         };
-        self.conclude(run, ended, options).await
+        match ended {
+            Ok(ended) => self.conclude(run, ended, options).await,
+            Err(panicked) => Err(self
+                .end_after_panic(run, &panicked, &placed, &head, &targets, options)
+                .await),
+        }
     }
 
-    /// Everything between the decision to run and the end marker. May be dropped at any point.
+    /// Everything between the decision to run and the end marker. May be dropped, or panic, at any point.
     async fn work(
         &self,
         run: &mut Run<'_>,
@@ -312,7 +320,8 @@ impl Pipeline {
             PipelineError::Stopped => false,
             PipelineError::Permanent { .. }
             | PipelineError::Transient { .. }
-            | PipelineError::Configuration { .. } => true,
+            | PipelineError::Configuration { .. }
+            | PipelineError::Internal { .. } => true,
         };
         if let (
             PipelineError::Permanent {
@@ -327,6 +336,7 @@ impl Pipeline {
                 reason: reason.clone(),
                 stage: *stage,
                 message: message.clone(),
+                fault: None,
             };
             run.record.attempts = run.record.attempts.saturating_add(1);
             if let Err(unrecorded) = self.fail(&mut run, failed, version, options).await {
@@ -493,7 +503,9 @@ impl Pipeline {
                 let failure = record.failure.as_ref()?;
                 let version = same_bytes(failure.version.as_ref(), head)?;
                 let fingerprint = match failure.reason.as_str() {
-                    WORKER_DIED => self.death_fingerprint(&record.source, head, targets, options),
+                    WORKER_DIED | INTERNAL_ERROR => {
+                        self.death_fingerprint(&record.source, head, targets, options)
+                    }
                     _ => self.failure_fingerprint(&record.source, &version.sha256, options),
                 };
                 (failure.fingerprint == fingerprint).then(|| {

@@ -17,7 +17,7 @@ impl Pipeline {
     /// An event that is older than the record's newest is [`Outcome::Superseded`]: the source was uploaded again.
     ///
     /// # Errors
-    /// See [`PipelineError`].
+    /// See [`PipelineError`]. A panic is such an error too.
     pub async fn remove_source(
         &self,
         source: &Source,
@@ -25,9 +25,11 @@ impl Pipeline {
         permit: &dyn Permit,
     ) -> Result<Outcome, PipelineError> {
         let span = document_span(source, options);
-        self.remove_in_span(source, options, permit)
-            .instrument(span)
-            .await
+        let work = self.remove_in_span(source, options, permit);
+        let ended = pagemill_panics::caught(work.instrument(span)).await;
+        ended.unwrap_or_else(|panicked| {
+            Err(self.panicked_outside(Stage::Commit, &panicked, options))
+        })
     }
 
     async fn remove_in_span(

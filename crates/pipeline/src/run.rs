@@ -12,9 +12,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use pagemill_index::IndexError;
 use pagemill_storage::{
-    Condition, Deaths, ETag, Failure, FileBody, Fingerprint, InProgress, ObjectStore, PutOptions,
-    Record, RecordStatus, RecordStore, Sequencer, SourceKey, SourceVersion, Stage, StageEntry,
-    StorageError,
+    Condition, Deaths, ETag, Failure, Fault, FileBody, Fingerprint, InProgress, ObjectStore,
+    PutOptions, Record, RecordStatus, RecordStore, Sequencer, SourceKey, SourceVersion, Stage,
+    StageEntry, StorageError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -112,6 +112,11 @@ impl<'a> Run<'a> {
         self.enter(stage);
         self.mark_in_progress();
         self.save().await
+    }
+
+    /// The stage at work.
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
     }
 
     /// Whether this run's start marker is in the record.
@@ -219,6 +224,7 @@ impl<'a> Run<'a> {
             reason,
             stage,
             message,
+            fault,
         } = failed;
         self.record.status = RecordStatus::Failed;
         self.record.in_progress = None;
@@ -233,6 +239,7 @@ impl<'a> Run<'a> {
             at,
             version,
             fingerprint,
+            fault,
         });
         self.save().await
     }
@@ -267,6 +274,15 @@ impl<'a> Run<'a> {
             }
         }
         self.without_end(&PipelineError::Conflict)
+    }
+
+    /// Writes the end of a run that panicked as [`Run::save_end`] does, also when it had not written anything yet: the
+    /// death must be in the record. Answers whether the record says so.
+    pub(crate) async fn save_death(&mut self) -> bool {
+        if self.writes == Writes::None {
+            self.writes = Writes::Done;
+        }
+        self.save_end(true).await
     }
 
     fn without_end(&self, error: &PipelineError) -> bool {
@@ -493,6 +509,7 @@ pub(crate) struct FailedStage {
     pub(crate) reason: String,
     pub(crate) stage: Stage,
     pub(crate) message: String,
+    pub(crate) fault: Option<Fault>,
 }
 
 /// What a finished stage leaves in the record.

@@ -54,13 +54,13 @@ pub enum Goal {
     Index,
 }
 
-/// When to give a document up. Failures that may pass are tried for ever; only deaths end.
+/// When to give a document up. Failures that may pass are tried for ever; only deaths and panics end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AttemptSettings {
     /// So many workers in a row that died (killed, out of memory, crashed, lease lost) in the same stage of a document
-    /// make it fail for good, with the reason `worker_died`. After the first one it is processed cautiously, one page
-    /// at a time.
+    /// make it fail for good, with the reason `worker_died`; so do as many panics there, with the reason
+    /// `internal_error`. After the first one it is processed cautiously, one page at a time.
     pub max_deaths: u32,
 }
 

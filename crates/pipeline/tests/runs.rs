@@ -9,3 +9,5 @@ mod attempts;
 mod doubles;
 #[path = "runs/order.rs"]
 mod order;
+#[path = "runs/panics.rs"]
+mod panics;

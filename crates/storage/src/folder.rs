@@ -205,7 +205,7 @@ impl FolderStore {
         }
     }
 
-    /// Runs blocking file work off the runtime's threads.
+    /// Runs blocking file work off the runtime's threads. A panic in it is one of the caller.
     async fn blocking<T: Send + 'static>(
         &self,
         action: &'static str,
@@ -214,13 +214,13 @@ impl FolderStore {
     ) -> Result<T, StorageError> {
         let store = self.clone();
         let owned_key = key.to_owned();
-        let done = tokio::task::spawn_blocking(move || work(&store, &owned_key)).await;
-        done.unwrap_or_else(|stopped| {
+        let done = pagemill_panics::blocking(move || work(&store, &owned_key)).await;
+        done.unwrap_or_else(|ending| {
             Err(StorageError::Unavailable {
                 action,
                 key: key.to_owned(),
                 store: self.name.clone(),
-                reason: stopped.to_string(),
+                reason: ending.to_string(),
             })
         })
     }

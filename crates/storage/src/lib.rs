@@ -35,8 +35,8 @@ pub use object::{
 };
 pub use overlay::Overlay;
 pub use record::{
-    Deaths, Failure, Fingerprint, Generation, InProgress, Missing, PageLedger, Record, RecordError,
-    RecordStatus, RecordStore, RecordStream, Sequencer, SourceVersion, Stage, StageEntry,
-    Unaccounted,
+    Deaths, Failure, Fault, Fingerprint, Generation, InProgress, Missing, PageLedger, Record,
+    RecordError, RecordStatus, RecordStore, RecordStream, Sequencer, SourceVersion, Stage,
+    StageEntry, Unaccounted,
 };
 pub use s3::{S3Options, S3Store};

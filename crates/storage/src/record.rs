@@ -229,6 +229,18 @@ pub struct Failure {
     pub version: Option<SourceVersion>,
     /// Hash of what the failure depends on: while it is the same, trying again can't help.
     pub fingerprint: Fingerprint,
+    /// Where the program itself failed, for the reason `internal_error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+}
+
+/// A place in the program that fails at a document: what a report of the fault must say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fault {
+    /// File and line, as `crates/index/src/chunk.rs:217`.
+    pub place: String,
+    /// The version of the program.
+    pub build: String,
 }
 
 /// The build log of one source. Written only through [`RecordStore`], by compare-and-swap.

@@ -54,6 +54,7 @@ fn failed(name: &str, second: i64) -> Record {
         at: at(second),
         version: None,
         fingerprint: Fingerprint("f".repeat(64)),
+        fault: None,
     });
     record.updated_at = at(second);
     record

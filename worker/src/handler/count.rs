@@ -88,6 +88,7 @@ pub(super) fn concluded(
         }
         Err(PipelineError::Transient { .. }) => "put_off",
         Err(PipelineError::Configuration { .. }) => "configuration",
+        Err(PipelineError::Internal { .. }) => "internal_error",
         Err(PipelineError::Conflict) => "conflict",
         Err(PipelineError::Stopped) => "released",
         Err(PipelineError::LeaseLost(_)) => "lease_lost",

@@ -68,7 +68,7 @@ macro_rules! metrics {
 }
 
 metrics! {
-    DocumentsEnded: sum Count by Outcome, "Documents (events) that came to an end of their run: `processed`, `partial` (some pages are missing), `unchanged`, `superseded`, `removed`, `failed` (for good), `put_off` (a service did not answer), `configuration` (a setting is wrong), `conflict` (another worker had it), `released` (shutdown), `lease_lost`, `ignored` (nothing to do), `rejected` (can't be read).";
+    DocumentsEnded: sum Count by Outcome, "Documents (events) that came to an end of their run: `processed`, `partial` (some pages are missing), `unchanged`, `superseded`, `removed`, `failed` (for good), `put_off` (a service did not answer), `configuration` (a setting is wrong), `internal_error` (the program panicked, and it is tried again), `conflict` (another worker had it), `released` (shutdown), `lease_lost`, `ignored` (nothing to do), `rejected` (can't be read).";
     DocumentsFailed: sum Count by Reason, "Documents that can never be processed as they are, by reason code (docs/RUNBOOK.md).";
     DocumentTime: values Milliseconds, "Time from the beginning of a document's run to its end, for documents that were processed.";
     StageTime: values Milliseconds by Stage, "Time that a document spent in a stage. `pages` includes reading text and links, as one visit to a page gives all.";

@@ -148,7 +148,12 @@ impl Turns {
         UnderWay {
             pages,
             finished,
-            _task: AbortOnDropHandle::new(tokio::spawn(turn.run())),
+            _task: AbortOnDropHandle::new(tokio::spawn(async move {
+                // What the turn still owes ends as pages that crashed.
+                if let Err(panicked) = pagemill_panics::caught(turn.run()).await {
+                    tracing::error!(place = panicked.place(), "a turn of pages panicked");
+                }
+            })),
         }
     }
 }

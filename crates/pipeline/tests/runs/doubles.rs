@@ -18,6 +18,9 @@ use pagemill_index::{
     QueryVector, SearchFilter, TargetStore, VectorStore,
 };
 use pagemill_metadata::extractive::ExtractiveGenerator;
+use pagemill_metadata::{
+    DocumentInput, DocumentMetadata, GeneratorKind, MetadataError, MetadataGenerator, Usage,
+};
 use pagemill_pdf::{
     ExtractRequest, ImageFormat, Inspection, OutlineItem, Pace, PageFailure, PageImage, PageLabel,
     PageNumber, PageOutput, PageState, PageText, PdfDocument, PdfEngine, PdfError, SealedFile,
@@ -40,6 +43,8 @@ pub(crate) struct Engine {
     pub(crate) pages: u32,
     pub(crate) hangs_at_open: AtomicBool,
     pub(crate) killers: BTreeSet<u32>,
+    /// Pages at which the program itself fails.
+    pub(crate) faults: BTreeSet<u32>,
     /// Pages in the order that they were begun, with the pace.
     pub(crate) begun: Arc<Mutex<Vec<(u32, Pace)>>>,
 }
@@ -48,6 +53,7 @@ pub(crate) struct Engine {
 struct Document {
     inspection: Inspection,
     killers: BTreeSet<u32>,
+    faults: BTreeSet<u32>,
     begun: Arc<Mutex<Vec<(u32, Pace)>>>,
 }
 
@@ -64,6 +70,7 @@ impl PdfEngine for Engine {
                 ..Inspection::default()
             },
             killers: self.killers.clone(),
+            faults: self.faults.clone(),
             begun: Arc::clone(&self.begun),
         }))
     }
@@ -89,11 +96,13 @@ impl PdfDocument for Document {
         request: ExtractRequest,
     ) -> BoxStream<'static, (PageNumber, Result<PageOutput, PageFailure>)> {
         let (killers, begun) = (self.killers.clone(), Arc::clone(&self.begun));
+        let faults = self.faults.clone();
         stream::iter(1..=self.inspection.pages)
             .then(move |number| {
                 let page = PageNumber(number);
                 let is_left_out = request.skip.contains(&number);
                 let is_killer = killers.contains(&number);
+                let is_fault = faults.contains(&number);
                 if !is_left_out {
                     let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
                     begun.push((number, request.pace));
@@ -102,6 +111,7 @@ impl PdfDocument for Document {
                     if is_left_out {
                         return (page, Err(PageFailure::KilledTheWorker { page }));
                     }
+                    assert!(!is_fault, "{}", text_of(page));
                     if is_killer {
                         std::future::pending::<()>().await;
                     }
@@ -130,7 +140,7 @@ fn output(page: PageNumber) -> PageOutput {
             height: 100.0,
             rotation: 0,
             state: PageState::Text,
-            text: format!("This is page {}.", page.0),
+            text: text_of(page),
             blocks: Vec::new(),
             annotations: Vec::new(),
             characters: Default::default(),
@@ -142,10 +152,48 @@ fn output(page: PageNumber) -> PageOutput {
     }
 }
 
-/// A vector store that keeps nothing, and can be away.
+fn text_of(page: PageNumber) -> String {
+    format!("This is page {}.", page.0)
+}
+
+/// The extractive generator, with a fault that the documents of one name meet.
+#[derive(Debug)]
+pub(crate) struct Generator {
+    inner: ExtractiveGenerator,
+    fails_at: Mutex<Option<&'static str>>,
+}
+
+impl Generator {
+    pub(crate) fn fail_at(&self, name: Option<&'static str>) {
+        *self.fails_at.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+}
+
+#[async_trait]
+impl MetadataGenerator for Generator {
+    fn kind(&self) -> GeneratorKind {
+        self.inner.kind()
+    }
+
+    fn fingerprint_parts(&self) -> Vec<String> {
+        self.inner.fingerprint_parts()
+    }
+
+    async fn generate(
+        &self,
+        input: DocumentInput<'_>,
+    ) -> Result<(DocumentMetadata, Usage), MetadataError> {
+        let fails_at = *self.fails_at.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_ne!(fails_at, Some(input.source_name), "{}", input.pages[0].text);
+        self.inner.generate(input).await
+    }
+}
+
+/// A vector store that keeps nothing, and can be away, or broken.
 #[derive(Debug, Default)]
 pub(crate) struct Vectors {
     pub(crate) is_away: AtomicBool,
+    pub(crate) is_broken: AtomicBool,
 }
 
 #[async_trait]
@@ -154,7 +202,9 @@ impl VectorStore for Vectors {
         Ok(())
     }
 
-    async fn upsert(&self, _: &Collection, _: Vec<Point>) -> Result<(), IndexError> {
+    async fn upsert(&self, _: &Collection, points: Vec<Point>) -> Result<(), IndexError> {
+        let is_broken = self.is_broken.load(Ordering::Relaxed);
+        assert!(!is_broken, "{points:?}");
         match self.is_away.load(Ordering::Relaxed) {
             true => Err(IndexError::Unavailable {
                 dependency: Dependency::Qdrant,
@@ -317,6 +367,7 @@ pub(crate) struct World {
     pub(crate) store: Arc<Store>,
     pub(crate) vectors: Arc<Vectors>,
     pub(crate) engine: Arc<Engine>,
+    pub(crate) generator: Arc<Generator>,
     pub(crate) permit: TestPermit,
     pub(crate) pipeline: Pipeline,
 }
@@ -336,11 +387,16 @@ impl World {
             lost: Mutex::new(None),
         });
         let (vectors, engine) = (Arc::new(Vectors::default()), Arc::new(engine));
-        let pipeline = pipeline(&store, &vectors, &engine);
+        let generator = Arc::new(Generator {
+            inner: ExtractiveGenerator::new(&Settings::default().metadata),
+            fails_at: Mutex::default(),
+        });
+        let pipeline = pipeline(&store, &vectors, &engine, &generator);
         let world = Self {
             store,
             vectors,
             engine,
+            generator,
             permit: TestPermit::default(),
             pipeline,
         };
@@ -350,13 +406,18 @@ impl World {
 
     /// Another worker process: it remembers nothing.
     pub(crate) fn restart(&mut self) {
-        self.pipeline = pipeline(&self.store, &self.vectors, &self.engine);
+        self.pipeline = pipeline(&self.store, &self.vectors, &self.engine, &self.generator);
     }
 
     /// Puts a version of the source.
     pub(crate) async fn upload(&self, content: &str) {
+        self.upload_as(SOURCE, content).await;
+    }
+
+    /// Puts a version of a source.
+    pub(crate) async fn upload_as(&self, key: &str, content: &str) {
         let bytes = Bytes::from(format!("%PDF-1.7 {content}"));
-        let put = self.store.inner.put(SOURCE, bytes, PutOptions::default());
+        let put = self.store.inner.put(key, bytes, PutOptions::default());
         put.await.expect("a source");
     }
 
@@ -375,7 +436,16 @@ impl World {
         self.run_source(&source, sequencer, 1, false).await
     }
 
-    async fn run_source(
+    /// Runs a document of a folder, for which there is no message.
+    pub(crate) async fn run_in_folder(&self, force: bool) -> Ended {
+        let options = Options {
+            force,
+            ..Options::default()
+        };
+        self.run_with(&Source::newest(SOURCE), &options).await
+    }
+
+    pub(crate) async fn run_source(
         &self,
         source: &Source,
         message_id: &str,
@@ -391,10 +461,14 @@ impl World {
             }),
             ..Options::default()
         };
+        self.run_with(source, &options).await
+    }
+
+    async fn run_with(&self, source: &Source, options: &Options) -> Ended {
         let run = self.pipeline.process_single_source(
             source,
             &[TargetStore::Pages],
-            &options,
+            options,
             &self.permit,
         );
         match tokio::time::timeout(Duration::from_secs(60), run).await {
@@ -433,7 +507,12 @@ impl World {
     }
 }
 
-fn pipeline(store: &Arc<Store>, vectors: &Arc<Vectors>, engine: &Arc<Engine>) -> Pipeline {
+fn pipeline(
+    store: &Arc<Store>,
+    vectors: &Arc<Vectors>,
+    engine: &Arc<Engine>,
+    generator: &Arc<Generator>,
+) -> Pipeline {
     let settings = Settings::default();
     let indexer = Indexer::new(
         settings.index.clone(),
@@ -445,7 +524,7 @@ fn pipeline(store: &Arc<Store>, vectors: &Arc<Vectors>, engine: &Arc<Engine>) ->
         store: Arc::clone(store) as Arc<dyn ObjectStore>,
         engine: Arc::clone(engine) as Arc<dyn PdfEngine>,
         engine_version: "double".to_owned(),
-        generator: Arc::new(ExtractiveGenerator::new(&settings.metadata)),
+        generator: Arc::clone(generator) as Arc<dyn MetadataGenerator>,
         indexer: Arc::new(indexer.expect("the default settings are in order")),
         history: None,
         settings: Arc::new(settings),

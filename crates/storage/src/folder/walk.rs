@@ -17,10 +17,17 @@ const READ_AHEAD: usize = 256;
 pub(super) fn list(store: FolderStore, prefix: String) -> Listing {
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     tokio::task::spawn_blocking(move || {
-        for item in entries(&store, &prefix) {
-            if sender.blocking_send(item).is_err() {
-                break;
+        let walked = pagemill_panics::catch(|| {
+            for item in entries(&store, &prefix) {
+                if sender.blocking_send(item).is_err() {
+                    break;
+                }
             }
+        });
+        // Without this the listing would look whole.
+        if let Err(panicked) = walked {
+            let cut_short = store.explain("list", &prefix, &io::Error::other(panicked));
+            drop(sender.blocking_send(Err(cut_short)));
         }
     });
     futures::stream::unfold(receiver, |mut receiver| async move {

@@ -127,7 +127,20 @@ impl Shared {
         }
     }
 
+    /// A panic while writing is an error like any other: the view is not worth the program.
     async fn write_pending(&self) -> Result<(), HistoryError> {
+        let written = pagemill_panics::caught(self.write_taken()).await;
+        written.unwrap_or_else(|panicked| {
+            Err(HistoryError::Storage(StorageError::Unavailable {
+                action: "write",
+                key: self.records.layout().history(),
+                store: self.records.store().name().to_owned(),
+                reason: panicked.to_string(),
+            }))
+        })
+    }
+
+    async fn write_taken(&self) -> Result<(), HistoryError> {
         let _turn = self.writing.lock().await;
         let taken = {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);

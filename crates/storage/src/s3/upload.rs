@@ -177,9 +177,9 @@ async fn part(
         Body::Memory(_) => body.part(offset, length),
         Body::File(_) => {
             let body = body.clone();
-            tokio::task::spawn_blocking(move || body.part(offset, length))
+            pagemill_panics::blocking(move || body.part(offset, length))
                 .await
-                .unwrap_or_else(|stopped| Err(std::io::Error::other(stopped)))
+                .unwrap_or_else(|ending| Err(std::io::Error::other(ending)))
         }
     };
     read.map_err(|error| call.unavailable(&error))

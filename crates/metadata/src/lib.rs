@@ -14,6 +14,8 @@
 pub mod document;
 pub mod error;
 pub mod extractive;
+#[cfg(test)]
+mod fuzz;
 pub mod generator;
 pub mod llm;
 pub mod settings;

@@ -30,6 +30,8 @@ pub mod sandbox;
 mod scan;
 pub mod spill;
 pub mod structure;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod text;
 
 pub use annotation_text::AnnotationSource;

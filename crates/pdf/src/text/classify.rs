@@ -86,9 +86,10 @@ impl Observer {
         // Left and right pages differ, chapters change the header: a quarter of the pages is enough, three at least.
         let enough = (self.pages / 4).clamp(3, 12);
         let seen_on = |text: u64, step: i32| {
-            let near = [step - 1, step, step + 1];
+            let near = [step.checked_sub(1), Some(step), step.checked_add(1)];
             let pages = near
                 .into_iter()
+                .flatten()
                 .filter_map(|height| self.edges.get(&(text, height)));
             pages.map(|edge| edge.pages).sum::<usize>()
         };
@@ -403,5 +404,7 @@ fn levels(mut styles: Vec<Style>) -> HashMap<Style, u8> {
     levels
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -156,7 +156,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     variable(
         "PAGEMILL_LEASE_SECONDS",
         "120",
-        "To how many seconds of visibility a message's lease is renewed, 6 to 1024. At first it is taken for half of that, and renewed after a third. A shorter lease brings the message of a dead worker back sooner, and survives a shorter trouble of the network.",
+        "To how many seconds of visibility a message's lease is renewed, 6 to 1024. At first it is taken for half of that, and renewed after a third. A shorter lease brings the message of a dead worker back sooner, and survives a shorter trouble of the network; below 96 a poll for messages waits less than 20 s, so that what it brings still has half of its first time, and an idle worker polls more often.",
     ),
     variable(
         "PAGEMILL_STATUS_FILE",
@@ -526,6 +526,25 @@ mod tests {
         ] {
             assert!(read(pairs).is_err(), "{pairs:?}");
         }
+    }
+
+    #[test]
+    fn le_2_every_lease_that_is_accepted_outlives_the_poll_before_it() {
+        let mut accepted = 0;
+        for seconds in 1..=1025 {
+            let value = seconds.to_string();
+            let Ok(environment) = read(&[("PAGEMILL_LEASE_SECONDS", &value)]) else {
+                continue;
+            };
+            accepted += 1;
+            let lease = pagemill_queue::LeaseSettings::renewed_to(environment.lease);
+            lease.validate().expect("what is accepted works");
+            let left = lease.first_visibility - lease.margin - lease.poll_wait();
+            assert!(left > lease.call_timeout, "{seconds}: {left:?} is left");
+        }
+        assert_eq!(accepted, 1024 - 5);
+        let refusal = read(&[("PAGEMILL_LEASE_SECONDS", "5")]).unwrap_err();
+        assert!(refusal.to_string().contains("at least 6"), "{refusal}");
     }
 
     #[test]

@@ -86,15 +86,15 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
         slots: environment.documents,
         stall: lease.stall_timeout,
     };
+    let under_lease = IntakeSettings::under(&lease, environment.documents);
     let intake = Intake::new(
         Arc::clone(&queue),
-        IntakeSettings {
-            slots: environment.documents,
-            first_visibility: lease.first_visibility,
-            wait: match arguments.until_empty {
-                true => UNTIL_EMPTY_WAIT,
-                false => IntakeSettings::default().wait,
+        match arguments.until_empty {
+            true => IntakeSettings {
+                wait: UNTIL_EMPTY_WAIT.min(under_lease.wait),
+                ..under_lease
             },
+            false => under_lease,
         },
         Arc::clone(&breakers),
         Arc::clone(&polls),

@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::breaker::{Admission, Breakers};
 use crate::clock::{Clock, Moment};
 use crate::health::PollHealth;
-use crate::lease::SettlePermit;
+use crate::lease::{LeaseSettings, SettlePermit};
 use crate::task_protection::{Busy, TaskProtection};
 use crate::transport::{Message, Queue, QueueError, WAIT_MAX};
 
@@ -27,7 +27,8 @@ const POLL_PAUSE_MAX: Duration = Duration::from_secs(30);
 pub struct IntakeSettings {
     /// How many messages are worked on at once.
     pub slots: usize,
-    /// How long a poll waits for a message: 20 s, the longest that SQS has. It must fit the time that a shutdown has.
+    /// How long a poll waits for a message: 20 s, the longest that SQS has. It must fit the time that a shutdown has,
+    /// and the first visibility: [`crate::LeaseSettings::poll_wait`].
     pub wait: Duration,
     /// The visibility of what a poll brings: [`crate::LeaseSettings::first_visibility`].
     pub first_visibility: Duration,
@@ -39,6 +40,17 @@ impl Default for IntakeSettings {
             slots: 1,
             wait: WAIT_MAX,
             first_visibility: Duration::from_secs(60),
+        }
+    }
+}
+
+impl IntakeSettings {
+    /// For messages that are worked on under such a lease: a poll waits as long as the lease allows.
+    pub fn under(lease: &LeaseSettings, slots: usize) -> Self {
+        Self {
+            slots,
+            wait: lease.poll_wait(),
+            first_visibility: lease.first_visibility,
         }
     }
 }

@@ -16,7 +16,7 @@ use tracing::Instrument;
 
 use crate::clock::{Clock, Moment};
 use crate::heartbeat::Heartbeat;
-use crate::transport::{Receipt, VISIBILITY_MAX};
+use crate::transport::{Receipt, VISIBILITY_MAX, WAIT_MAX};
 
 /// How a lease is kept. The defaults are what the semantics promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,16 @@ impl LeaseSettings {
         }
     }
 
+    /// The longest that a poll may wait for a message that is to be worked on under this lease, in whole seconds.
+    ///
+    /// The first visibility counts on this side from the *start* of the poll ([`crate::Delivery::taken_at`]), so a
+    /// poll that waits uses it up. Half of it, less the margin, is left to a message that comes at the very end: its
+    /// first renewal is due at once, and has that time. Never more than the 20 s that SQS has.
+    pub fn poll_wait(&self) -> Duration {
+        let usable = self.first_visibility.saturating_sub(self.margin);
+        Duration::from_secs((usable / 2).as_secs()).min(WAIT_MAX)
+    }
+
     /// Says what is contradictory, with the remedy.
     pub fn validate(&self) -> Result<(), String> {
         if self.margin >= self.first_visibility || self.margin >= self.renew_to {
@@ -77,6 +87,13 @@ impl LeaseSettings {
         {
             return Err(
                 "a lease must be renewed before it ends: lower the time between renewals".into(),
+            );
+        }
+        if self.poll_wait().is_zero() {
+            return Err(
+                "a message must outlive the poll that brings it, which takes a second at least: lengthen the first \
+                 visibility"
+                    .into(),
             );
         }
         if self.stall_timeout.is_zero() {

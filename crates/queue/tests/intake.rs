@@ -7,8 +7,8 @@ use std::time::Duration;
 use pagemill_queue::breaker::BreakerState;
 use pagemill_queue::memory::{Fault, Operation};
 use pagemill_queue::{
-    Breaker, BreakerSettings, Breakers, Clock, Counts, Intake, IntakeSettings, MemoryQueue,
-    PollHealth, Queue, QueueError, TokioClock,
+    Breaker, BreakerSettings, Breakers, Clock, Counts, Heartbeat, Intake, IntakeSettings, Lease,
+    LeaseSettings, MemoryQueue, PollHealth, Queue, QueueError, TokioClock,
 };
 use pretty_assertions::assert_eq;
 use tokio::sync::{Notify, mpsc};
@@ -236,6 +236,76 @@ async fn handler_that_panics_frees_its_slot() {
         .run(shutdown, handle)
         .await
         .expect("the good message was handled");
+}
+
+/// A message that arrives at the very end of a poll, for each lease that a worker can be given.
+#[tokio::test(start_paused = true)]
+async fn le_2_a_message_keeps_its_lease_however_long_the_poll_waited_for_it() {
+    for seconds in 6..=1024 {
+        let lease = LeaseSettings::renewed_to(SECOND * seconds);
+        let settings = IntakeSettings::under(&lease, 1);
+        let wait = settings.wait;
+        assert!(wait >= SECOND && wait <= SECOND * 20, "{seconds}: {wait:?}");
+        let clock = TokioClock::shared();
+        let queue = MemoryQueue::new("pdfs", clock.clone());
+        let heartbeat = Heartbeat::on_current_runtime(clock.clone(), Arc::new(queue.clone()));
+        let intake = Intake::new(
+            Arc::new(queue.clone()),
+            settings,
+            Breakers::new(vec![]),
+            PollHealth::new(clock.clone()),
+            clock.clone(),
+        );
+        let (late, arrives) = (queue.clone(), wait - SECOND / 1000);
+        let arrival = clock.sleep(arrives);
+        tokio::spawn(async move {
+            arrival.await;
+            late.push("body");
+        });
+        let shutdown = CancellationToken::new();
+        let stop = shutdown.clone();
+        let of_handler = (queue.clone(), clock.clone());
+        let handle = move |delivery: pagemill_queue::Delivery| {
+            let (queue, clock) = of_handler.clone();
+            let begun = Lease::start(
+                &heartbeat,
+                delivery.message.receipt.clone(),
+                delivery.taken_at,
+                lease.clone(),
+            );
+            let (stop, length) = (stop.clone(), lease.renew_to);
+            async move {
+                // Three leases long, so that it lives by its renewals.
+                for _ in 0..12 {
+                    begun.proof().expect("a live lease");
+                    begun.progress();
+                    clock.sleep(length / 4).await;
+                }
+                begun.finish().await.expect("still ours");
+                queue
+                    .delete(&delivery.message.receipt)
+                    .await
+                    .expect("a delete");
+                stop.cancel();
+            }
+        };
+        intake.run(shutdown, handle).await.expect("it receives");
+        assert_eq!(queue.contents(), [], "{seconds}: it never came back");
+    }
+}
+
+#[test]
+fn le_2_a_lease_that_no_poll_fits_is_refused() {
+    let short = LeaseSettings {
+        first_visibility: SECOND * 3,
+        margin: SECOND * 2,
+        ..LeaseSettings::default()
+    };
+    let refusal = short.validate().expect_err("no poll fits");
+    assert!(
+        refusal.contains("lengthen the first visibility"),
+        "{refusal}"
+    );
 }
 
 fn open_breaker(clock: &Arc<dyn Clock>, settings: BreakerSettings) -> Arc<Breaker> {

@@ -117,11 +117,7 @@ impl Process {
         });
         let intake = Intake::new(
             work,
-            IntakeSettings {
-                slots: world.plan.slots,
-                first_visibility: lease.first_visibility,
-                ..IntakeSettings::default()
-            },
+            IntakeSettings::under(&lease, world.plan.slots),
             breakers,
             PollHealth::new(clock.clone()),
             clock,

@@ -1,6 +1,6 @@
 //! `bulk-trigger history rebuild`.
 
-use pagemill_storage::{RecordStore, rebuild_history};
+use pagemill_storage::{RecordStore, rebuild_history, shown};
 
 use crate::cli::Place;
 use crate::connect;
@@ -13,7 +13,7 @@ pub(crate) async fn rebuild(place: &Place) -> Result<Outcome, Stop> {
     let rebuilt = rebuild_history(&RecordStore::new(store, layout)).await?;
     println!("{key} says what {} records say", rebuilt.documents);
     for error in &rebuilt.unreadable {
-        eprintln!("left out: {error}");
+        eprintln!("left out: {}", shown(&error.to_string()));
     }
     Ok(if rebuilt.unreadable.is_empty() {
         Outcome::Done

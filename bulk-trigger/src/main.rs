@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     match runtime.block_on(run(cli)) {
         Ok(outcome) => outcome.into(),
         Err(stop) => {
-            eprintln!("error: {stop}");
+            eprintln!("error: {}", pagemill_storage::shown(&stop.to_string()));
             stop.outcome().into()
         }
     }

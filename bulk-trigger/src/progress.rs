@@ -46,15 +46,3 @@ impl Progress {
         }
     }
 }
-
-/// A key or text of others for the terminal: control characters are spelled out.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| {
-            let is_control = character.is_control();
-            let escaped = is_control.then(|| character.escape_default());
-            let plain = (!is_control).then_some(character);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect()
-}

@@ -9,11 +9,12 @@ use futures::StreamExt;
 use pagemill_queue::settle::attribute;
 use pagemill_queue::transport::{SEND_BATCH_MAX, send_all};
 use pagemill_queue::{Event, JobRequest, Message, OutMessage, Queue, Receipt, parse};
+use pagemill_storage::shown;
 
 use crate::cli::{Place, Redrive};
 use crate::connect;
 use crate::outcome::{Outcome, Stop};
-use crate::progress::{Progress, printable};
+use crate::progress::Progress;
 
 /// How long a message that was looked at stays hidden, at most.
 const VISIBILITY: Duration = Duration::from_secs(15 * 60);
@@ -54,7 +55,7 @@ pub(crate) struct Redriven {
 impl Redriven {
     fn report(&self, options: &Redrive) {
         for (reason, count) in &self.seen {
-            println!("{count:>8} {}", printable(reason));
+            println!("{count:>8} {}", shown(reason));
         }
         let seen: u64 = self.seen.values().sum();
         if options.dry_run {

@@ -3,12 +3,12 @@
 use futures::{StreamExt, TryStreamExt};
 use pagemill_queue::transport::{SEND_BATCH_MAX, send_all};
 use pagemill_queue::{JobRequest, OutMessage, Queue, SendFailure};
-use pagemill_storage::{ObjectStore, RecordStore, SourceKey};
+use pagemill_storage::{ObjectStore, RecordStore, SourceKey, shown};
 
 use crate::cli::{Place, Send};
 use crate::connect;
 use crate::outcome::{Outcome, Stop};
-use crate::progress::{Progress, printable};
+use crate::progress::Progress;
 use crate::select::{Filter, Tally, Verdict, verdicts};
 
 /// Batches under way at the same time.
@@ -57,8 +57,8 @@ impl Sent {
         for (source, failure) in self.failed.iter().take(FAILURES_NAMED) {
             eprintln!(
                 "not sent: {}: {}",
-                printable(source.as_str()),
-                printable(&failure.reason)
+                shown(source.as_str()),
+                shown(&failure.reason)
             );
         }
         if self.failed.len() > FAILURES_NAMED {
@@ -92,7 +92,7 @@ async fn list_only(
     {
         tally.count(&verdict);
         if let Verdict::Wanted(source) = verdict
-            && writeln!(output, "{}", printable(source.as_str())).is_err()
+            && writeln!(output, "{}", shown(source.as_str())).is_err()
         {
             // Who reads the output has seen enough.
             break;

@@ -12,12 +12,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use pagemill_pipeline::Settings;
+use pagemill_storage::shown;
 use serde_json::json;
 
 use crate::assemble;
 use crate::cli::{self, DoctorArguments};
 use crate::environment::Environment;
-use crate::logging::printable;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Report {
                 .to_string()
         } else {
             let remedy = remedy.map(|text| format!(": {text}")).unwrap_or_default();
-            printable(&format!("{:<8}{area:<9} {what}{remedy}", level.name()))
+            shown(&format!("{:<8}{area:<9} {what}{remedy}", level.name())).into_owned()
         };
         // Whoever closed the pipe has seen enough.
         drop(writeln!(std::io::stdout().lock(), "{line}"));

@@ -39,7 +39,7 @@ pub(crate) fn command() -> ExitCode {
             ExitCode::from(cli::EXIT_OK)
         }
         Err(line) => {
-            println!("UNHEALTHY: {line}");
+            println!("UNHEALTHY: {}", pagemill_storage::shown(&line));
             ExitCode::from(cli::EXIT_UNHEALTHY)
         }
     }

@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
     match run_command(cli) {
         Ok(exit) => exit,
         Err(error) => {
-            eprintln!("worker: {error:#}");
+            eprintln!("worker: {}", logging::printable(&format!("{error:#}")));
             ExitCode::from(exit_code(&error))
         }
     }

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use futures::StreamExt;
 use pagemill_index::TargetStore;
 use pagemill_pipeline::{Options, Pipeline, Plan, Source};
-use pagemill_storage::{FolderStore, ObjectStore, Overlay};
+use pagemill_storage::{FolderStore, ObjectStore, Overlay, is_pdf_name, shown};
 use tokio_util::sync::CancellationToken;
 
 use crate::assemble::{self, Vectors};
@@ -86,13 +86,9 @@ impl Input {
                     continue;
                 }
             };
-            let is_pdf = entry
-                .path()
-                .extension()
-                .is_some_and(|ending| ending.eq_ignore_ascii_case("pdf"));
             let is_wanted = match &self.only {
                 Some(only) => entry.file_name().to_str() == Some(only),
-                None => is_pdf,
+                None => is_pdf_name(entry.file_name().as_encoded_bytes()),
             };
             if !entry.file_type().is_file() || !is_wanted {
                 continue;
@@ -198,7 +194,7 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
     }
     let display = Display::new(found.len() as u64);
     for (name, message) in &unusable {
-        eprintln!("{name}: {message}");
+        eprintln!("{}", shown(&format!("{name}: {message}")));
         summary.add_unusable(name, message);
     }
     process_all(&job, found.clone(), &display, &mut summary).await;
@@ -272,7 +268,7 @@ impl Job {
 async fn dry_run(job: &Job, input: &Input) -> anyhow::Result<ExitCode> {
     let (found, unusable) = input.find();
     for (name, message) in unusable {
-        println!("{name}: {message}");
+        println!("{}", shown(&format!("{name}: {message}")));
     }
     let mut would_run = 0;
     for document in &found {
@@ -282,7 +278,7 @@ async fn dry_run(job: &Job, input: &Input) -> anyhow::Result<ExitCode> {
             .plan(&Source::newest(key), &job.targets, &Options::default())
             .await?;
         would_run += u32::from(plan.as_ref().is_none_or(|plan| !plan.is_empty()));
-        println!("{}: {}", document.name, describe(plan.as_ref()));
+        println!("{}: {}", shown(&document.name), describe(plan.as_ref()));
     }
     println!("\n{would_run} of {} documents would run", found.len());
     Ok(ExitCode::from(cli::EXIT_OK))
@@ -318,4 +314,37 @@ fn stop_on_ctrl_c(stop: Stop) {
             std::process::exit(i32::from(cli::EXIT_INCOMPLETE));
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_gives_the_files_that_a_bucket_would() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let names = [
+            ".pdf",
+            "A.PDF",
+            "a.pdf",
+            "b.txt",
+            "pdf",
+            "sub/.pdf",
+            "sub/x.pdf.json",
+        ];
+        std::fs::create_dir(folder.path().join("sub")).expect("a folder in it");
+        for name in names {
+            std::fs::write(folder.path().join(name), b"%PDF-1.7").expect("a file");
+        }
+        let input = Input::new(folder.path(), &folder.path().join("out")).expect("an input");
+        let (found, unusable) = input.find();
+        assert_eq!(unusable, []);
+        let found: Vec<_> = found.into_iter().map(|found| found.name).collect();
+        let layout = pagemill_storage::KeyLayout::default();
+        let in_a_bucket = names
+            .into_iter()
+            .filter(|name| layout.is_source(&format!("{}{name}", layout.source)));
+        assert_eq!(found, in_a_bucket.collect::<Vec<_>>());
+        assert_eq!(found, [".pdf", "A.PDF", "a.pdf", "sub/.pdf"]);
+    }
 }

@@ -8,6 +8,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Mutex;
 
 use anyhow::bail;
+use pagemill_storage::shown::is_steering;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -47,10 +48,6 @@ pub(crate) fn start(command: &Command) -> anyhow::Result<()> {
 
 /// The text without control characters: what begins, ends or colours a line of a terminal, and what reorders text.
 pub(crate) fn printable(text: &str) -> String {
-    let is_steering = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.chars()
         .map(|character| match is_steering(character) {
             true if matches!(character, '\n' | '\t' | '\r') => ' ',

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pagemill_pipeline::{LeaseLost, Outcome, Permit, PipelineError, Progress};
+use pagemill_storage::shown;
 
 use crate::local::Stop;
 use crate::summary::{Ended, counted, speed};
@@ -87,17 +88,17 @@ impl Display {
             _ => "unchanged".to_owned(),
         };
         let is_news = matches!(ended, Ended::Failed { .. } | Ended::Left { .. });
+        // Messages hold names too.
+        let line = format!("{name}: {what}");
+        let line = shown(&line);
         match &self.bar {
             Some(bar) => {
                 if is_news {
-                    bar.println(format!("{name}: {what}"));
+                    bar.println(line);
                 }
                 bar.inc(1);
             }
-            None => println!(
-                "[{done}/{}] {name}: {what}",
-                self.total.load(Ordering::Relaxed)
-            ),
+            None => println!("[{done}/{}] {line}", self.total.load(Ordering::Relaxed)),
         }
     }
 

@@ -17,14 +17,13 @@ use pagemill_pipeline::{
 };
 use pagemill_queue::{Event, Job};
 use pagemill_storage::{
-    FolderStore, MemoryStore, ObjectStore, Overlay, PutOptions, SourceKey, Stage,
+    FolderStore, MemoryStore, ObjectStore, Overlay, PutOptions, SourceKey, Stage, shown,
 };
 
 use crate::assemble::{self, Vectors};
 use crate::cli::{self, ReplayArguments};
 use crate::environment::Environment;
 use crate::local::VECTORS;
-use crate::logging::printable;
 use crate::reasons;
 
 /// Runs the command.
@@ -102,11 +101,7 @@ async fn run(
     job: &Job,
     trace_id: Option<String>,
 ) -> anyhow::Result<u8> {
-    println!(
-        "\nrunning {} of {}",
-        printable(&job.key),
-        printable(&job.bucket)
-    );
+    println!("\nrunning {} of {}", shown(&job.key), shown(&job.bucket));
     let settings = settings(arguments, environment, &job.bucket).await?;
     let (sources, version_id) = sources(arguments, &settings, job).await?;
     let targets = settings.targets(job.target_stores.as_deref())?;
@@ -177,7 +172,7 @@ async fn sources(
     if !settings.layout.is_source(&job.key) {
         bail!(
             "{} is no PDF below {}: a worker ignores it",
-            printable(&job.key),
+            shown(&job.key),
             settings.layout.source
         );
     }
@@ -200,15 +195,12 @@ fn say_message(message: &saved::SavedMessage) {
         message.id.as_deref().unwrap_or("without an id")
     );
     for (name, value) in &message.attributes {
-        println!("  {name}: {}", printable(value));
+        println!("  {name}: {}", shown(value));
     }
     if let Some(reason) = message.attributes.get("reason") {
         match reasons::of(reason) {
             Some(known) => println!("  which means: {}. {}.", known.meaning, known.remedy),
-            None => println!(
-                "  this build does not know the reason {}",
-                printable(reason)
-            ),
+            None => println!("  this build does not know the reason {}", shown(reason)),
         }
     }
 }
@@ -217,31 +209,31 @@ fn say_event(event: &Event) {
     match event {
         Event::Job(job) => println!(
             "  asks for {} in {}{}{}",
-            printable(&job.key),
-            printable(&job.bucket),
+            shown(&job.key),
+            shown(&job.bucket),
             job.version_id
                 .as_ref()
-                .map(|version| format!(", version {}", printable(version)))
+                .map(|version| format!(", version {}", shown(version)))
                 .unwrap_or_default(),
             if job.force { ", forced" } else { "" }
         ),
         Event::Removed(removal) => println!(
             "  says that {} was removed from {}: not replayed",
-            printable(&removal.key),
-            printable(&removal.bucket)
+            shown(&removal.key),
+            shown(&removal.bucket)
         ),
         Event::Ignored { reason } => {
             println!(
                 "  needs nothing [{}]: {}",
                 reason.code(),
-                printable(&reason.to_string())
+                shown(&reason.to_string())
             );
         }
         Event::Rejected { reason } => {
             println!(
                 "  can't be understood [{}]: {}",
                 reason.code(),
-                printable(&reason.to_string())
+                shown(&reason.to_string())
             );
         }
     }
@@ -276,7 +268,7 @@ fn say_end(result: &Result<Outcome, PipelineError>) -> u8 {
             }
             let mut cause: Option<&dyn std::error::Error> = Some(error);
             while let Some(error) = cause {
-                println!("  {}", printable(&error.to_string()));
+                println!("  {}", shown(&error.to_string()));
                 cause = error.source();
             }
             if let Some(known) = reasons::of(error.code()) {

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use pagemill_index::{Hit, SearchFilter, TargetStore};
+use pagemill_storage::shown;
+use pagemill_storage::shown::is_steering;
 use serde_json::{Map, Value, json};
 
 use crate::assemble::{self, Vectors};
@@ -62,11 +64,8 @@ pub(crate) async fn command(arguments: SearchArguments) -> anyhow::Result<ExitCo
         if arguments.json {
             writeln!(output, "{}", as_json(hit))?;
         } else {
-            writeln!(
-                output,
-                "{}",
-                as_text(number + 1, hit, arguments.out.as_deref())
-            )?;
+            let lines = as_text(number + 1, hit, arguments.out.as_deref());
+            writeln!(output, "{lines}")?;
         }
     }
     Ok(ExitCode::from(cli::EXIT_OK))
@@ -111,11 +110,11 @@ fn as_text(number: usize, hit: &Hit, out: Option<&Path>) -> String {
         .unwrap_or_default();
     let mut lines = vec![format!(
         "{number}. {}, page {page} (score {:.3})",
-        of("source"),
+        shown(of("source")),
         hit.score
     )];
     if !headings.is_empty() {
-        lines.push(format!("   in: {}", headings.join(" > ")));
+        lines.push(format!("   in: {}", shown(&headings.join(" > "))));
     }
     lines.push(format!("   {}", snippet(text)));
     let image = of("page_image");
@@ -124,7 +123,7 @@ fn as_text(number: usize, hit: &Hit, out: Option<&Path>) -> String {
             || image.to_owned(),
             |out| out.join(image).display().to_string(),
         );
-        lines.push(format!("   image: {image}"));
+        lines.push(format!("   image: {}", shown(&image)));
     }
     lines.push(String::new());
     lines.join("\n")
@@ -141,7 +140,7 @@ fn snippet(text: &str) -> String {
         if !words.is_empty() {
             words.push(' ');
         }
-        words.extend(word.chars().filter(|character| !character.is_control()));
+        words.extend(word.chars().filter(|character| !is_steering(*character)));
     }
     words
 }
@@ -152,10 +151,28 @@ mod tests {
 
     #[test]
     fn a_snippet_is_one_short_line_without_control_characters() {
-        let text = format!("first\nsecond\u{1b}[31m {}", "word ".repeat(200));
+        let text = format!("first\nsecond\u{1b}[31m\u{202e} {}", "word ".repeat(200));
         let snippet = snippet(&text);
         assert!(snippet.starts_with("first second[31m word"), "{snippet}");
         assert!(snippet.ends_with("..."));
         assert!(snippet.chars().count() < SNIPPET + 10);
+    }
+
+    #[test]
+    fn ho_4_a_hit_shows_its_name_escaped_and_gives_it_raw_as_json() {
+        let name = "source-pdfs/a\nb\u{1b}[31m\u{202e}.pdf";
+        let meta = json!({"source": name, "page": 1, "page_image": name, "text": "words"});
+        let hit = Hit {
+            id: Default::default(),
+            score: 1.0,
+            payload: meta.as_object().expect("an object").clone(),
+        };
+        let text = as_text(1, &hit, None);
+        let escaped = r"source-pdfs/a\nb\u{1b}[31m\u{202e}.pdf";
+        assert!(text.starts_with(&format!("1. {escaped}, page 1")), "{text}");
+        assert!(text.contains(&format!("image: {escaped}")), "{text}");
+        let is_foreign = |character| character != '\n' && is_steering(character);
+        assert!(!text.contains(is_foreign), "{text:?}");
+        assert_eq!(as_json(&hit)["source"], name);
     }
 }

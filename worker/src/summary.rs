@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use pagemill_pipeline::{Outcome, PipelineError};
+use pagemill_storage::shown;
 
 /// How one document ended, for the table.
 #[derive(Debug)]
@@ -154,7 +155,9 @@ impl Summary {
             if !lines.is_empty() {
                 writeln!(text, "\n{title}").expect("writing into a string does not fail");
                 for line in lines {
-                    writeln!(text, "  {line}").expect("writing into a string does not fail");
+                    // Names and messages may hold any character; the table is for a terminal.
+                    writeln!(text, "  {}", shown(&line))
+                        .expect("writing into a string does not fail");
                 }
             }
         };
@@ -230,5 +233,21 @@ mod tests {
         assert!(table.contains("d.pdf: another worker"), "{table}");
         assert!(table.contains("(1.5 pages/s)"), "{table}");
         assert!(summary.has_failed() && summary.is_incomplete());
+    }
+
+    #[test]
+    fn ho_4_names_can_not_forge_lines_of_the_table() {
+        let mut summary = Summary::default();
+        let name = "a\nfailed:\u{1b}[2J\u{202e}.pdf";
+        summary.add(name, &Err(PipelineError::Conflict));
+        summary.add_unusable(name, "can't be read");
+        let table = summary.table(Duration::from_secs(1));
+        assert!(
+            table.contains(r"a\nfailed:\u{1b}[2J\u{202e}.pdf: another"),
+            "{table}"
+        );
+        let is_foreign =
+            |character| character != '\n' && pagemill_storage::shown::is_steering(character);
+        assert!(!table.contains(is_foreign), "{table:?}");
     }
 }

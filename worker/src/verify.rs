@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use pagemill_index::{EdgeStore, QdrantServer, VectorStore};
 use pagemill_pipeline::{Pipeline, Settings};
-use pagemill_storage::{FolderStore, ObjectStore, Overlay};
+use pagemill_storage::{FolderStore, ObjectStore, Overlay, shown};
 use serde_json::json;
 
 use self::audit::{Audit, Place};
@@ -182,7 +182,7 @@ impl Printer {
         for what in deleted {
             say(&match self.is_json {
                 true => json!({"deleted": what}).to_string(),
-                false => format!("deleted     {what}"),
+                false => format!("deleted     {}", shown(what)),
             });
         }
     }

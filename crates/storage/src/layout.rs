@@ -75,6 +75,13 @@ impl Default for KeyLayout {
     }
 }
 
+/// Whether a path is one of a PDF: it ends in `.pdf`, in any case. A file whose whole name is `.pdf` is one too; a bucket
+/// and a folder take the same files.
+pub fn is_pdf_name(path: &[u8]) -> bool {
+    let at = path.len().checked_sub(4);
+    at.is_some_and(|at| path[at..].eq_ignore_ascii_case(b".pdf"))
+}
+
 /// Longest prefix in bytes: with the longest escaped path and the longest suffix, a derived key stays within the
 /// 1,024 bytes that S3 allows a key.
 const MAX_PREFIX_BYTES: usize = 100;
@@ -185,8 +192,7 @@ impl KeyLayout {
     /// Whether a key is one of a source: under the source prefix, ending in `.pdf` in any case.
     pub fn is_source(&self, key: &str) -> bool {
         key.strip_prefix(&self.source)
-            .and_then(|path| path.len().checked_sub(4).and_then(|at| path.get(at..)))
-            .is_some_and(|suffix| suffix.eq_ignore_ascii_case(".pdf"))
+            .is_some_and(|path| is_pdf_name(path.as_bytes()))
     }
 
     /// The source key without the source prefix; the whole key when it is not under it.
@@ -307,6 +313,20 @@ mod tests {
         );
         assert_eq!(layout.history(), "processing/pdf_process_history.json");
         assert_eq!(layout.relative(&source), "reports/2024 Q3+é.pdf");
+    }
+
+    #[test]
+    fn a_file_named_only_pdf_is_one() {
+        let layout = KeyLayout::default();
+        for name in [".pdf", "a/.pdf", "a.PDF", "a.Pdf", "ü.pdf", "a..pdf"] {
+            assert!(is_pdf_name(name.as_bytes()), "{name}");
+            assert!(layout.is_source(&format!("source-pdfs/{name}")), "{name}");
+        }
+        for name in ["", "pdf", "apdf", ".pdf/", "a.pdfx", "a.pdf.json", "a.pdf "] {
+            assert!(!is_pdf_name(name.as_bytes()), "{name}");
+            assert!(!layout.is_source(&format!("source-pdfs/{name}")), "{name}");
+        }
+        assert!(!layout.is_source("elsewhere/a.pdf"));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod object;
 pub mod overlay;
 pub mod record;
 pub mod s3;
+pub mod shown;
 
 pub use body::FileBody;
 pub use folder::FolderStore;
@@ -28,7 +29,7 @@ pub use history::{
     rebuild_history,
 };
 pub use json::to_canonical_json;
-pub use layout::{KeyLayout, SourceKey};
+pub use layout::{KeyLayout, SourceKey, is_pdf_name};
 pub use memory::MemoryStore;
 pub use object::{
     ByteStream, Condition, ETag, Listing, ObjectMeta, ObjectStore, PutOptions, StorageError,
@@ -40,3 +41,4 @@ pub use record::{
     StageEntry, Unaccounted,
 };
 pub use s3::{S3Options, S3Store};
+pub use shown::shown;

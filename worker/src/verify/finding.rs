@@ -72,6 +72,6 @@ impl fmt::Display for Finding {
             self.what,
             self.remedy
         );
-        f.write_str(&crate::logging::printable(&line))
+        f.write_str(&pagemill_storage::shown(&line))
     }
 }

@@ -3,11 +3,12 @@
 mod count;
 mod permit;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pagemill_panics::Panicked;
-use pagemill_pipeline::{Options, Pipeline, PipelineError, Source};
+use pagemill_pipeline::{Dependency, Options, Pipeline, PipelineError, Source};
 use pagemill_queue::{
     Breakers, Delivery, Event, Heartbeat, Job, Lease, LeaseSettings, Message, Outcome,
     PermanentFailure, Removal, SettleContext, SettlePermit, Settler,
@@ -246,7 +247,7 @@ impl Handler {
             .process_single_source(&source, &targets, &options, permit)
             .await;
         permit.job.end_of_stages();
-        self.conclude(&job.key, begun.elapsed(), result)
+        self.conclude(&job.key, begun.elapsed(), result, &permit.take_used())
     }
 
     async fn remove(
@@ -282,7 +283,7 @@ impl Handler {
         let begun = Instant::now();
         let result = self.pipeline.remove_source(&source, options, permit).await;
         permit.job.end_of_stages();
-        self.conclude(&removal.key, begun.elapsed(), result)
+        self.conclude(&removal.key, begun.elapsed(), result, &permit.take_used())
     }
 
     /// Refuses what is not a source of this worker's bucket.
@@ -303,24 +304,19 @@ impl Handler {
         None
     }
 
-    /// Turns the pipeline's word into the message's outcome, and tells the breakers.
+    /// Turns the pipeline's word into the message's outcome, and tells the breakers. `used` is what the run made use of.
     fn conclude(
         &self,
         key: &str,
         took: Duration,
         result: Result<pagemill_pipeline::Outcome, PipelineError>,
+        used: &BTreeSet<Dependency>,
     ) -> Outcome {
         count::concluded(self.telemetry.metrics(), took, &result);
+        self.tell_breakers(used, &result);
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let error = match result {
-            Ok(outcome) => {
-                for dependency in ["s3", "qdrant", "embedder", "llm"] {
-                    if let Some(breaker) = self.breakers.get(dependency) {
-                        breaker.record_success();
-                    }
-                }
-                return concluded(key, millis, &outcome);
-            }
+            Ok(outcome) => return concluded(key, millis, &outcome),
             Err(error) => error,
         };
         match error {
@@ -346,12 +342,11 @@ impl Handler {
             } => {
                 tracing::warn!(
                     source = key,
-                    dependency,
+                    dependency = dependency.name(),
                     stage = stage.name(),
                     millis,
                     "put off: {message}"
                 );
-                self.note_failure(dependency);
                 Outcome::Transient {
                     reason: message,
                     retry_after,
@@ -364,11 +359,10 @@ impl Handler {
             } => {
                 tracing::error!(
                     source = key,
-                    dependency,
+                    dependency = dependency.name(),
                     stage = stage.name(),
                     "a setting is wrong: {message}"
                 );
-                self.note_failure(dependency);
                 Outcome::Transient {
                     reason: message,
                     retry_after: Some(CONFIGURATION_WAIT),
@@ -406,8 +400,25 @@ impl Handler {
             .count(Metric::DocumentsEnded, outcome);
     }
 
-    fn note_failure(&self, dependency: &str) {
-        if let Some(breaker) = self.breakers.get(dependency) {
+    /// Tells the breakers what a run found out: of the services that it used, no other. What an unchanged document or
+    /// one that failed before it came to the LLM says of the LLM is nothing.
+    fn tell_breakers(
+        &self,
+        used: &BTreeSet<Dependency>,
+        result: &Result<pagemill_pipeline::Outcome, PipelineError>,
+    ) {
+        let failed = match result {
+            // A worker that was frozen knows nothing of the present.
+            Err(PipelineError::LeaseLost(_)) => return,
+            Err(error) => error.dependency(),
+            Ok(_) => None,
+        };
+        for dependency in used.iter().filter(|used| Some(**used) != failed) {
+            if let Some(breaker) = self.breakers.get(dependency.name()) {
+                breaker.record_success();
+            }
+        }
+        if let Some(breaker) = failed.and_then(|failed| self.breakers.get(failed.name())) {
             breaker.record_failure();
         }
     }

@@ -205,6 +205,19 @@ fn out_2_a_commit_without_a_fence_is_found_within_200_seeds() {
     println!("seed {seed}: {violations:#?}");
 }
 
+/// What an unchanged document says of the LLM is nothing: it can't close its breaker.
+#[test]
+fn se_3_unchanged_documents_do_not_hide_an_outage_of_the_llm() {
+    model::prepare();
+    let plan = Plan::outage_among_unchanged();
+    let (violations, calls) = in_a_world(plan, Sabotage::None, false, |world| {
+        (world.oracle().violations(), world.calls())
+    });
+    assert!(violations.is_empty(), "{violations:#?}");
+    // The one before the outage, three that open the breaker, and one for each document after it.
+    assert_eq!(calls[&schedule::Dependency::Llm], 1 + 3 + 3);
+}
+
 /// Shows the trace of the seed that is named.
 #[test]
 fn one_seed() {

@@ -181,18 +181,18 @@ impl IndexError {
         )
     }
 
-    /// The dependency at fault (`qdrant` or `embedder`), when it is one: its breaker opens.
-    pub fn dependency(&self) -> Option<&'static str> {
+    /// The dependency at fault, when it is one: its breaker opens.
+    pub fn dependency(&self) -> Option<Dependency> {
         match self {
             Self::Unavailable { dependency, .. }
             | Self::Throttled { dependency, .. }
-            | Self::Refused { dependency, .. } => Some(dependency.name()),
+            | Self::Refused { dependency, .. } => Some(*dependency),
             Self::WrongVectorSize { .. }
             | Self::WrongLayout { .. }
             | Self::Locked { .. }
-            | Self::Engine { .. } => Some(Dependency::Qdrant.name()),
+            | Self::Engine { .. } => Some(Dependency::Qdrant),
             Self::WrongEmbedding { .. } | Self::ModelMissing { .. } | Self::ModelInvalid { .. } => {
-                Some(Dependency::Embedder.name())
+                Some(Dependency::Embedder)
             }
             Self::Rejected { .. } | Self::Settings { .. } | Self::NotPermitted(_) => None,
         }

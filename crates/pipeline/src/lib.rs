@@ -30,6 +30,7 @@
 //! leaves to the next).
 
 pub mod attempts;
+pub mod dependency;
 pub mod fingerprint;
 pub mod outcome;
 pub mod permit;
@@ -45,6 +46,7 @@ mod wanted;
 
 pub use artifacts::{LinksFile, MetadataFile, OutlineLink, StructureFile, TextFile};
 pub use attempts::Delivery;
+pub use dependency::Dependency;
 pub use outcome::{Counts, Outcome, PipelineError, Processed, Spent};
 pub use permit::{LeaseLost, Permit, Progress, Unlimited};
 pub use plan::{Plan, PlannedStage, Reason};

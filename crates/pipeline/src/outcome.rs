@@ -10,6 +10,7 @@ use pagemill_pdf::PdfError;
 use pagemill_storage::{Fault, RecordError, Stage, StorageError};
 
 use crate::attempts::{BUILD, INTERNAL_ERROR};
+use crate::dependency::Dependency;
 use crate::permit::LeaseLost;
 
 /// How a run that reached a final state ended.
@@ -84,8 +85,8 @@ pub enum PipelineError {
     /// A service did not answer, or refused for now. The document is not at fault: try again later.
     #[error("{dependency} is not available: {message}")]
     Transient {
-        /// `s3`, `qdrant`, `embedder`, `llm` or `pdf`.
-        dependency: &'static str,
+        /// Which.
+        dependency: Dependency,
         /// Where it failed.
         stage: Stage,
         /// What happened.
@@ -96,8 +97,8 @@ pub enum PipelineError {
     /// A setting or a permission is wrong. No document can be processed until somebody mends it.
     #[error("{message}")]
     Configuration {
-        /// `s3`, `qdrant`, `embedder`, `llm` or `pdf`.
-        dependency: &'static str,
+        /// Which.
+        dependency: Dependency,
         /// Where it failed.
         stage: Stage,
         /// What is wrong and the remedy.
@@ -161,6 +162,16 @@ impl PipelineError {
         }
     }
 
+    /// What the run failed at, where that is not the document.
+    pub fn dependency(&self) -> Option<Dependency> {
+        match self {
+            Self::Transient { dependency, .. } | Self::Configuration { dependency, .. } => {
+                Some(*dependency)
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) fn from_storage(stage: Stage, error: StorageError) -> Self {
         let message = error.to_string();
         match error {
@@ -176,12 +187,12 @@ impl PipelineError {
                 message,
             },
             StorageError::NoStore { .. } | StorageError::Denied { .. } => Self::Configuration {
-                dependency: "s3",
+                dependency: Dependency::Store,
                 stage,
                 message,
             },
             StorageError::Unavailable { .. } => Self::Transient {
-                dependency: "s3",
+                dependency: Dependency::Store,
                 stage,
                 message,
                 retry_after: None,
@@ -199,7 +210,7 @@ impl PipelineError {
             }
         } else {
             Self::Configuration {
-                dependency: "pdf",
+                dependency: Dependency::Pdf,
                 stage,
                 message,
             }
@@ -224,7 +235,7 @@ impl PipelineError {
             wrong if wrong.is_configuration() => Remedy::Settings,
             other => Remedy::Later(other.retry_after()),
         };
-        remedy.for_failure(Stage::Metadata, "llm", error.to_string())
+        remedy.for_failure(Stage::Metadata, Dependency::Llm, error.to_string())
     }
 
     pub(crate) fn from_index(stage: Stage, error: IndexError) -> Self {
@@ -233,7 +244,9 @@ impl PipelineError {
             wrong if wrong.is_configuration() => Remedy::Settings,
             other => Remedy::Later(other.retry_after()),
         };
-        let dependency = error.dependency().unwrap_or("qdrant");
+        let dependency = error
+            .dependency()
+            .map_or(Dependency::Vectors, Dependency::from);
         remedy.for_failure(stage, dependency, error.to_string())
     }
 }
@@ -260,7 +273,7 @@ enum Remedy {
 }
 
 impl Remedy {
-    fn for_failure(self, stage: Stage, dependency: &'static str, message: String) -> PipelineError {
+    fn for_failure(self, stage: Stage, dependency: Dependency, message: String) -> PipelineError {
         match self {
             Self::None(reason) => PipelineError::Permanent {
                 reason,

@@ -4,6 +4,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use pagemill_storage::Stage;
 
+use crate::dependency::Dependency;
+
 /// The document is no longer this worker's; somebody else may be at work on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the lease on this document is lost, so nothing more may be written")]
@@ -58,6 +60,10 @@ pub trait Permit: Send + Sync {
     fn stopped(&self) -> BoxFuture<'_, ()> {
         std::future::pending().boxed()
     }
+
+    /// Takes note that the run made use of a dependency, and it did its part. What the run fails at in the end is in
+    /// its error ([`crate::PipelineError::dependency`]), and counts more than what it did before.
+    fn used(&self, _dependency: Dependency) {}
 
     /// Takes note that the run ends in a failure: so many runs in a row have failed by the record, this one included.
     fn failed(&self, _attempts: u32) {}

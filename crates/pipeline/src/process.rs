@@ -17,6 +17,7 @@ use pagemill_storage::{
 use tracing::Instrument;
 
 use crate::attempts::{Delivery, INTERNAL_ERROR, UnrecordedEnds, WORKER_DIED};
+use crate::dependency::Dependency;
 use crate::outcome::{Counts, Outcome, PipelineError, Processed, Spent};
 use crate::permit::{Permit, Progress};
 use crate::plan::Plan;
@@ -142,6 +143,7 @@ impl Pipeline {
     ) -> Result<Outcome, PipelineError> {
         let loaded = self.records.load(&source.key).await;
         let loaded = loaded.map_err(|error| PipelineError::from_record(Stage::Inspect, error))?;
+        permit.used(Dependency::Store);
         let newest_seen = loaded
             .as_ref()
             .and_then(|(record, _)| newest_sequencer(record));

@@ -2,6 +2,7 @@
 
 use pagemill_storage::{PageLedger, RecordStatus, SourceVersion, Stage, StorageError};
 
+use crate::dependency::Dependency;
 use crate::outcome::{Outcome, PipelineError};
 use crate::permit::Permit;
 use crate::process::{
@@ -40,6 +41,7 @@ impl Pipeline {
     ) -> Result<Outcome, PipelineError> {
         let loaded = self.records().load(&source.key).await;
         let loaded = loaded.map_err(|error| PipelineError::from_record(Stage::Commit, error))?;
+        permit.used(Dependency::Store);
         let newest_seen = loaded
             .as_ref()
             .and_then(|(record, _)| newest_sequencer(record));
@@ -98,6 +100,7 @@ impl Pipeline {
             .remove(source.key.as_str(), &index_permit)
             .await;
         removed.map_err(|error| run.index_error(error))?;
+        permit.used(Dependency::Vectors);
         run.confirm_record().await?;
         run.delete(keys).await?;
         run.record.in_progress = None;

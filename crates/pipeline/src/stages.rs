@@ -13,6 +13,7 @@ mod uploads;
 use pagemill_pdf::{Link, PageText};
 
 use crate::artifacts::StructureFile;
+use crate::dependency::Dependency;
 use crate::outcome::PipelineError;
 use pages::{Links, Pages};
 
@@ -59,7 +60,7 @@ impl Extracted {
 /// Temporary files can't be written or read: this machine's fault, and another one may have room.
 pub(crate) fn no_scratch(error: std::io::Error) -> PipelineError {
     PipelineError::Transient {
-        dependency: "disk",
+        dependency: Dependency::Disk,
         stage: pagemill_storage::Stage::Text,
         message: format!(
             "temporary files can't be kept in {}: {error}; point TMPDIR at a folder with room",

@@ -114,8 +114,22 @@ impl Breaker {
         self.locked().state
     }
 
-    /// The dependency answered: closed.
+    /// A message's work used the dependency, and it did its part: failures in a row begin anew. A breaker that is
+    /// open and has a probe stays open until the probe says otherwise: the work may have begun before the outage.
     pub fn record_success(&self) {
+        let mut inner = self.locked();
+        let is_closed = inner.state == BreakerState::Closed;
+        if is_closed {
+            inner.failures = 0;
+        }
+        drop(inner);
+        if !is_closed && !self.settings.probed {
+            self.close();
+        }
+    }
+
+    /// The dependency answered.
+    fn close(&self) {
         let mut inner = self.locked();
         inner.failures = 0;
         inner.cooldown = self.settings.cooldown;
@@ -162,7 +176,7 @@ impl Breaker {
                 .await;
             self.begin_trial();
             if probe().await {
-                self.record_success();
+                self.close();
             } else {
                 self.record_failure();
             }

@@ -357,6 +357,27 @@ async fn se_3_open_breaker_pauses_the_intake_for_an_hour_and_a_probe_ends_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn se_3_only_a_probe_closes_a_breaker_that_has_one() {
+    let clock = TokioClock::shared();
+    let breaker = open_breaker(&clock, BreakerSettings::default());
+    // Work that began before the outage ends well.
+    breaker.record_success();
+    assert_eq!(breaker.state(), BreakerState::Open);
+    let probing = breaker.clone();
+    let recovery = tokio::spawn(async move { probing.recover_with(|| async { true }).await });
+    clock.sleep(SECOND * 6).await;
+    assert_eq!(breaker.state(), BreakerState::Closed);
+    recovery.abort();
+    // While it is closed, a success begins the count anew.
+    for _ in 0..5 {
+        breaker.record_failure();
+        breaker.record_failure();
+        breaker.record_success();
+    }
+    assert_eq!(breaker.state(), BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn se_3_breaker_without_a_probe_tries_with_one_message() {
     let mut held = None;
     let settings = BreakerSettings {

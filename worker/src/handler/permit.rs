@@ -1,12 +1,13 @@
 //! What a run under a lease may do, and until when: the lease itself, and what is left of the drain time.
 
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use pagemill_pipeline::{LeaseLost, Permit, Progress};
+use pagemill_pipeline::{Dependency, LeaseLost, Permit, Progress};
 use pagemill_queue::LeaseWatch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +73,7 @@ pub(super) struct LeasePermit<'a> {
     pub(super) drain: Drain<'a>,
     pub(super) job: &'a JobHandle,
     attempts: AtomicU32,
+    used: Mutex<BTreeSet<Dependency>>,
 }
 
 impl<'a> LeasePermit<'a> {
@@ -81,7 +83,18 @@ impl<'a> LeasePermit<'a> {
             drain,
             job,
             attempts: AtomicU32::new(0),
+            used: Mutex::default(),
         }
+    }
+
+    /// What the run that has just ended made use of.
+    pub(super) fn take_used(&self) -> BTreeSet<Dependency> {
+        std::mem::take(&mut self.locked_used())
+    }
+
+    fn locked_used(&self) -> MutexGuard<'_, BTreeSet<Dependency>> {
+        // A set that a panic left is as good as before.
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The failed attempts of the message's documents by their records, the most of any; 0 where no record said one.
@@ -113,6 +126,10 @@ impl Permit for LeasePermit<'_> {
 
     fn stopped(&self) -> BoxFuture<'_, ()> {
         self.drain.is_over().boxed()
+    }
+
+    fn used(&self, dependency: Dependency) {
+        self.locked_used().insert(dependency);
     }
 
     fn failed(&self, attempts: u32) {

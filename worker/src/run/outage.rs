@@ -4,16 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pagemill_index::{IndexError, Indexer, TargetStore};
-use pagemill_pipeline::Parts;
+use pagemill_pipeline::{Dependency, Parts};
 use pagemill_queue::{Breaker, BreakerSettings, Breakers, Clock, PollHealth};
 use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::{Api, Environment};
-
-/// The dependencies, as errors name them.
-const DEPENDENCIES: [&str; 4] = ["s3", "qdrant", "embedder", "llm"];
 
 /// Longest time for a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,8 +21,10 @@ const PREPARE_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// A closed breaker for each dependency.
 pub(super) fn breakers(clock: &Arc<dyn Clock>) -> Arc<Breakers> {
-    let one = |name: &str| Breaker::new(name, BreakerSettings::default(), clock.clone());
-    Breakers::new(DEPENDENCIES.into_iter().map(one).collect())
+    let one = |service: Dependency| {
+        Breaker::new(service.name(), BreakerSettings::default(), clock.clone())
+    };
+    Breakers::new(Dependency::SERVICES.into_iter().map(one).collect())
 }
 
 /// While a breaker is open, asks its dependency from time to time whether it is back. No message is used for that.
@@ -40,15 +39,15 @@ pub(super) fn spawn_probes(
         .redirect(reqwest::redirect::Policy::none())
         .build()?;
     let mut probes = Vec::new();
-    for name in DEPENDENCIES {
-        let Some(breaker) = breakers.get(name).cloned() else {
+    for service in Dependency::SERVICES {
+        let Some(breaker) = breakers.get(service.name()).cloned() else {
             continue;
         };
         let store = Arc::clone(&parts.store);
         let record_prefix = parts.settings.layout.history();
         let vectors = Arc::clone(parts.indexer.store());
-        let api = match name {
-            "llm" => environment.llm.clone(),
+        let api = match service {
+            Dependency::Llm => environment.llm.clone(),
             _ => environment.embeddings.clone(),
         };
         let client = client.clone();
@@ -56,9 +55,9 @@ pub(super) fn spawn_probes(
         probes.push(tokio::spawn(async move {
             let recovery = breaker.recover_with(|| async {
                 let asked = async {
-                    match name {
-                        "s3" => is_back(store.head(&record_prefix, None).await.err()),
-                        "qdrant" => vectors.ping().await.is_ok(),
+                    match service {
+                        Dependency::Store => is_back(store.head(&record_prefix, None).await.err()),
+                        Dependency::Vectors => vectors.ping().await.is_ok(),
                         _ => match &api {
                             Some(api) => serves(&client, api).await,
                             None => true,
@@ -101,7 +100,7 @@ pub(super) async fn prepare_collections(
                 tracing::warn!("nothing is received until the vector store answers: {error}");
                 polls.set_paused(true);
                 // So that the health check and the metrics say what is waited for.
-                if let Some(breaker) = breakers.get("qdrant") {
+                if let Some(breaker) = breakers.get(Dependency::Vectors.name()) {
                     breaker.record_failure();
                 }
             }

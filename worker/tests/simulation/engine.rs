@@ -31,7 +31,7 @@ struct SimulatedDocument {
 /// How long a piece of work takes: mostly little, sometimes so long that the lease must be renewed.
 fn effort(gate: &Gate) -> Duration {
     let dice = &gate.world.dice;
-    if dice.per_mille(100) {
+    if !gate.world.plan.quick && dice.per_mille(100) {
         dice.millis(1_000, 40_000)
     } else {
         dice.millis(1, 500)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pagemill_index::testing::HashEmbedder;
 use pagemill_index::{CollectionNames, Indexer};
-use pagemill_pipeline::{Parts, Pipeline};
+use pagemill_pipeline::{Dependency, Parts, Pipeline};
 use pagemill_queue::{
     Breaker, BreakerSettings, Breakers, Clock, Heartbeat, Intake, IntakeSettings, Jitter,
     LeaseSettings, PollHealth, Queue, Settler,
@@ -86,9 +86,11 @@ impl Process {
             settings: Arc::clone(&world.settings),
         };
         let breakers = Breakers::new(
-            ["s3", "qdrant", "embedder", "llm"]
+            Dependency::SERVICES
                 .into_iter()
-                .map(|name| Breaker::new(name, BreakerSettings::default(), clock.clone()))
+                .map(|service| {
+                    Breaker::new(service.name(), BreakerSettings::default(), clock.clone())
+                })
                 .collect(),
         );
         let mut tasks = probes(&gate, &breakers, &parts);
@@ -151,8 +153,8 @@ impl Process {
 /// While a breaker is open, its dependency is asked whether it is back, as `worker run` does.
 fn probes(gate: &Arc<Gate>, breakers: &Arc<Breakers>, parts: &Parts) -> Vec<AbortHandle> {
     let mut tasks = Vec::new();
-    for name in ["s3", "qdrant", "embedder", "llm"] {
-        let Some(breaker) = breakers.get(name).cloned() else {
+    for service in Dependency::SERVICES {
+        let Some(breaker) = breakers.get(service.name()).cloned() else {
             continue;
         };
         let store = Arc::clone(&parts.store);
@@ -162,13 +164,13 @@ fn probes(gate: &Arc<Gate>, breakers: &Arc<Breakers>, parts: &Parts) -> Vec<Abor
             breaker
                 .recover_with(|| async {
                     let asked = async {
-                        match name {
-                            "s3" => matches!(
+                        match service {
+                            Dependency::Store => matches!(
                                 store.head("probe", None).await,
                                 Ok(_) | Err(StorageError::NotFound { .. })
                             ),
-                            "qdrant" => vectors.ping().await.is_ok(),
-                            "llm" => !world.is_out(crate::schedule::Dependency::Llm),
+                            Dependency::Vectors => vectors.ping().await.is_ok(),
+                            Dependency::Llm => !world.is_out(crate::schedule::Dependency::Llm),
                             _ => true,
                         }
                     };

@@ -65,6 +65,8 @@ pub(crate) struct Plan {
     pub(crate) slots: usize,
     /// Whether the bucket keeps versions, and events name them.
     pub(crate) versioned: bool,
+    /// Whether events arrive at once, pages take half a second at most and the LLM two: for tests that look at the time.
+    pub(crate) quick: bool,
     pub(crate) rates: Rates,
     /// When everything heals.
     pub(crate) calm_at: Duration,
@@ -133,6 +135,7 @@ impl Plan {
             workers,
             slots: dice.number(1, 2) as usize,
             versioned: dice.coin(),
+            quick: false,
             rates,
             calm_at,
             actions,
@@ -165,9 +168,43 @@ impl Plan {
             workers: 1,
             slots: 1,
             versioned: true,
+            quick: false,
             rates: Rates::default(),
             calm_at: Duration::from_secs(1),
             actions: vec![(Duration::ZERO, Action::Upload { key, content })],
+        }
+    }
+
+    /// The LLM is away for an hour. Three new documents need it meanwhile, among many requests for one that is done.
+    pub(crate) fn outage_among_unchanged() -> Self {
+        let minute = Duration::from_secs(60);
+        let upload = |key| Action::Upload {
+            key,
+            content: Content::One,
+        };
+        let outage = Action::Outage {
+            dependency: Dependency::Llm,
+            time: minute * 60,
+        };
+        let mut actions = vec![(Duration::ZERO, upload(0)), (minute, outage)];
+        actions.extend(
+            (1..KEYS.len()).map(|key| (minute + Duration::from_secs(30) * key as u32, upload(key))),
+        );
+        actions.extend((0..400).map(|ask| {
+            (
+                minute + Duration::from_secs(5) * ask,
+                Action::Ask { key: 0 },
+            )
+        }));
+        Self {
+            actions,
+            seed: 0,
+            workers: 1,
+            slots: 1,
+            versioned: false,
+            quick: true,
+            rates: Rates::default(),
+            calm_at: minute * 61,
         }
     }
 }

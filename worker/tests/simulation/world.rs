@@ -89,6 +89,7 @@ struct State {
     held: Vec<Value>,
     sequence: u64,
     changes: Vec<Vec<Change>>,
+    settled_after: Option<Duration>,
     calls: BTreeMap<Dependency, u64>,
 }
 
@@ -121,6 +122,7 @@ impl World {
             held: Vec::new(),
             sequence: 0,
             changes: vec![Vec::new(); KEYS.len()],
+            settled_after: None,
             calls: BTreeMap::new(),
         };
         Arc::new(Self {
@@ -207,6 +209,11 @@ impl World {
             .position(|source| self.layout().relative(source) == name)
     }
 
+    /// How long it took until no message was left; to the second in a quick plan, else to ten.
+    pub(crate) fn settled_after(&self) -> Option<Duration> {
+        self.state().settled_after
+    }
+
     pub(crate) fn count_call(&self, dependency: Dependency) {
         *self.state().calls.entry(dependency).or_default() += 1;
     }
@@ -250,6 +257,7 @@ impl World {
         let dice = &self.dice;
         let is_slow = !self.state().is_calm && dice.per_mille(self.plan.rates.slow);
         let there = match dependency {
+            Dependency::Llm if self.plan.quick => dice.millis(500, 2_000),
             Dependency::Llm if dice.per_mille(200) => dice.millis(10_000, 100_000),
             Dependency::Llm => dice.millis(500, 10_000),
             _ if is_slow => dice.millis(500, 8_000),
@@ -314,9 +322,11 @@ impl World {
                 ));
                 return;
             }
-            self.go_on_until(Instant::now() + Duration::from_secs(10), settled)
+            let step = if self.plan.quick { 1 } else { 10 };
+            self.go_on_until(Instant::now() + Duration::from_secs(step), settled)
                 .await;
         }
+        self.state().settled_after = Some(self.begun.elapsed());
         self.stop_all().await;
         tokio::time::sleep(STRAGGLERS).await;
         crate::model::compare(self);
@@ -554,7 +564,9 @@ impl World {
         records.push(record);
         let body = json!({ "Records": records }).to_string();
         let delay = |dice: &Dice| {
-            if dice.coin() {
+            if self.plan.quick {
+                dice.millis(0, 100)
+            } else if dice.coin() {
                 dice.millis(0, 1_000)
             } else {
                 dice.millis(0, 60_000)

@@ -104,7 +104,10 @@ fn a_missing_model_names_the_file_and_the_remedy() {
             error.to_string().contains(file) && error.to_string().contains("run scripts/setup"),
             "{error}"
         );
-        assert_eq!(error.dependency(), Some("embedder"));
+        assert_eq!(
+            error.dependency(),
+            Some(pagemill_index::error::Dependency::Embedder)
+        );
     }
 }
 

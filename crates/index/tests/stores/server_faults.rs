@@ -26,7 +26,10 @@ async fn an_unreachable_server_is_unavailable() {
     let store = QdrantServer::connect(&url, None).unwrap();
     let error = store.ping().await.unwrap_err();
     assert!(matches!(error, IndexError::Unavailable { .. }), "{error}");
-    assert_eq!(error.dependency(), Some("qdrant"));
+    assert_eq!(
+        error.dependency(),
+        Some(pagemill_index::error::Dependency::Qdrant)
+    );
     assert!(error.to_string().contains(&url), "{error}");
 }
 

@@ -1,11 +1,12 @@
 //! The stages that need the PDF no more: metadata, index and commit.
 
 use futures::TryStreamExt;
-use pagemill_metadata::Usage;
+use pagemill_metadata::{MetadataError, Usage};
 use pagemill_storage::{Generation, RecordStatus, SourceKey, SourceVersion, Stage};
 
 use super::Extracted;
 use crate::artifacts::{FORMAT, Header, MetadataFile};
+use crate::dependency::Dependency;
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
 use crate::plan::Plan;
@@ -80,6 +81,14 @@ impl Pipeline {
         };
         run.permit.check()?;
         let made = self.parts().generator.generate(input).await;
+        // An answer that is of no use is an answer: the LLM is there.
+        let has_answered = match &made {
+            Ok((_, usage)) => usage.calls > 0,
+            Err(error) => matches!(error, MetadataError::BadAnswer { .. }),
+        };
+        if has_answered {
+            run.permit.used(Dependency::Llm);
+        }
         let (metadata, usage) = made.map_err(PipelineError::from_metadata)?;
         run.permit.progress(Progress::Step);
         let header = Header {
@@ -113,7 +122,7 @@ impl Pipeline {
                 run.read_json(&key)
                     .await?
                     .ok_or_else(|| PipelineError::Transient {
-                        dependency: "s3",
+                        dependency: Dependency::Store,
                         stage: Stage::Index,
                         message: format!("{key} vanished during the run"),
                         retry_after: None,
@@ -155,6 +164,12 @@ impl Pipeline {
             .index(&document, &plan.targets, &permit)
             .await;
         let report = report.map_err(|error| run.index_error(error))?;
+        if report.embedded > 0 {
+            run.permit.used(Dependency::Embedder);
+        }
+        if !report.points.is_empty() {
+            run.permit.used(Dependency::Vectors);
+        }
         let mut entry = Finished::new(plan.fingerprint(Stage::Index)).fact("chunks", report.chunks);
         for (target, points) in &report.points {
             entry = entry.fact(&format!("points_{}", target.name()), *points);
@@ -193,6 +208,9 @@ impl Pipeline {
             )
             .await;
         removed.map_err(|error| run.index_error(error))?;
+        if !plan.targets.is_empty() {
+            run.permit.used(Dependency::Vectors);
+        }
         if !plan.wants(Stage::Index) {
             run.record.target_stores.clear();
         }

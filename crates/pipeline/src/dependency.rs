@@ -1,0 +1,55 @@
+//! What a run stands on besides the document: the services and the machine that can fail it.
+
+use std::fmt;
+
+use pagemill_index::error::Dependency as IndexDependency;
+
+/// Something whose outage is not the document's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dependency {
+    /// The object store: a bucket or a folder.
+    Store,
+    /// The vector store: a Qdrant server or the embedded one.
+    Vectors,
+    /// The embedder: an endpoint or a local model.
+    Embedder,
+    /// The LLM.
+    Llm,
+    /// PDFium and its child processes.
+    Pdf,
+    /// Temporary files of this machine.
+    Disk,
+}
+
+impl Dependency {
+    /// Those that a worker has a breaker and a probe for. The others are part of the worker's own machine: that
+    /// intake pauses there would hide the trouble, and a probe would find out nothing.
+    pub const SERVICES: [Self; 4] = [Self::Store, Self::Vectors, Self::Embedder, Self::Llm];
+
+    /// Its stable name, in logs, metrics, the worker's status and the names of breakers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Store => "s3",
+            Self::Vectors => "qdrant",
+            Self::Embedder => "embedder",
+            Self::Llm => "llm",
+            Self::Pdf => "pdf",
+            Self::Disk => "disk",
+        }
+    }
+}
+
+impl fmt::Display for Dependency {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl From<IndexDependency> for Dependency {
+    fn from(dependency: IndexDependency) -> Self {
+        match dependency {
+            IndexDependency::Qdrant => Self::Vectors,
+            IndexDependency::Embedder => Self::Embedder,
+        }
+    }
+}

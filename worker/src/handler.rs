@@ -24,8 +24,6 @@ use crate::telemetry::{JobHandle, Telemetry};
 
 /// How long a message waits that met a wrong setting: somebody has to mend it first.
 const CONFIGURATION_WAIT: Duration = Duration::from_secs(120);
-/// How long a message waits whose document another worker has.
-const CONFLICT_WAIT: Duration = Duration::from_secs(30);
 /// So often a message is received whose handling panics outside its documents' runs, where no record counts it.
 const MAX_PANICS: u32 = 10;
 
@@ -376,12 +374,8 @@ impl Handler {
                 }
             }
             PipelineError::Conflict => {
-                tracing::info!(source = key, "another worker has the document");
-                let reason = "another worker has the document".to_owned();
-                Outcome::Transient {
-                    reason,
-                    retry_after: Some(CONFLICT_WAIT),
-                }
+                tracing::info!(source = key, "another message's run has the document");
+                Outcome::Yielded
             }
             PipelineError::Stopped => {
                 tracing::info!(source = key, "released, and a later run goes on");

@@ -37,9 +37,12 @@ mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use documents::Content;
 use model::Snapshot;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use sabotage::Sabotage;
 use schedule::Plan;
 use world::World;
@@ -49,6 +52,10 @@ pub(crate) const KILLERS: bool = true;
 
 /// Seeds of a plain `cargo test`.
 const SEEDS: u64 = 10_000;
+
+/// Within this time twenty uploads of one key, all within a second, are settled. Each of the one or two runs that they
+/// need takes some seconds.
+const STORM: Duration = Duration::from_secs(20);
 
 /// What one run showed.
 struct Report {
@@ -205,6 +212,27 @@ fn out_2_a_commit_without_a_fence_is_found_within_200_seeds() {
     println!("seed {seed}: {violations:#?}");
 }
 
+#[test]
+fn out_2_twenty_uploads_of_one_key_are_settled_in_seconds() {
+    model::prepare();
+    for (workers, slots) in [(1, 1), (1, 4), (3, 2)] {
+        let mut longest = Duration::ZERO;
+        for seed in 1..=40 {
+            let plan = Plan::storm(seed, 20, workers, slots);
+            let (violations, took) = in_a_world(plan, Sabotage::None, false, |world| {
+                (world.oracle().violations(), world.settled_after())
+            });
+            assert!(violations.is_empty(), "seed {seed}: {violations:#?}");
+            longest = longest.max(took.expect("all was settled"));
+        }
+        println!("{workers} workers with {slots} slots: {longest:?}");
+        assert!(
+            longest < STORM,
+            "{workers} workers with {slots} slots: {longest:?}"
+        );
+    }
+}
+
 /// What an unchanged document says of the LLM is nothing: it can't close its breaker.
 #[test]
 fn se_3_unchanged_documents_do_not_hide_an_outage_of_the_llm() {
@@ -216,6 +244,24 @@ fn se_3_unchanged_documents_do_not_hide_an_outage_of_the_llm() {
     assert!(violations.is_empty(), "{violations:#?}");
     // The one before the outage, three that open the breaker, and one for each document after it.
     assert_eq!(calls[&schedule::Dependency::Llm], 1 + 3 + 3);
+}
+
+/// A message that finds its document at another one's run for so long that it takes it over has waited over an hour,
+/// whatever chance takes off its waits.
+#[test]
+fn out_2_a_message_steps_aside_for_over_an_hour() {
+    let mut random = StdRng::seed_from_u64(1);
+    let mut shortest = |receives| {
+        (0..1_000)
+            .map(|_| pagemill_queue::settle::yield_wait(receives, &mut random))
+            .min()
+            .expect("a thousand waits")
+    };
+    assert_eq!(shortest(1), Duration::from_secs(1));
+    let before: Duration = (1..=pagemill_pipeline::attempts::YIELDS_MAX)
+        .map(shortest)
+        .sum();
+    assert!(before > Duration::from_secs(3_600), "{before:?}");
 }
 
 /// Shows the trace of the seed that is named.

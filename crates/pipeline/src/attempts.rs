@@ -62,9 +62,9 @@ pub const INTERNAL_ERROR: &str = "internal_error";
 /// The version of the program, as failures and dead letters name it.
 pub(crate) const BUILD: &str = env!("CARGO_PKG_VERSION");
 
-/// So often a message steps aside for another one's run of the same document. With the backoff between receives that
-/// is over an hour.
-pub const YIELDS_MAX: u32 = 10;
+/// So often a message steps aside for another one's run of the same document. The waits between its receives begin at
+/// a second, so that a burst of events of one key ends in seconds, and double: so many of them take over an hour.
+pub const YIELDS_MAX: u32 = 17;
 
 /// A start marker of another message is not waited for any longer than this. Runs that read a long document renew
 /// theirs every minute.

@@ -167,14 +167,16 @@ impl Pipeline {
         let targets = self.all_targets(&run.record, targets);
 
         // What the store says of the source may be enough to see that there is nothing to do.
-        let head = match self
-            .parts
-            .store
-            .head(source.key.as_str(), source.version_id.as_deref())
-            .await
-        {
+        let head = match self.newest_head(source).await {
             Ok(head) => head,
             Err(error) => return self.source_is_missing(source, options, permit, error).await,
+        };
+        let placed = Source {
+            version_id: match &source.version_id {
+                Some(_) => head.version_id.clone().or(placed.version_id),
+                None => None,
+            },
+            ..placed
         };
         if !options.force
             && let Some(done) = self.up_to_date(&run.record, &head, &targets, options)
@@ -182,7 +184,16 @@ impl Pipeline {
             if is_news {
                 // Nothing to build, but the record must know of this event: an older one may still come, and would
                 // otherwise put its version in the place of this one.
-                run.save_event(placed.sequencer).await?;
+                match run.save_event(placed.sequencer).await {
+                    // Many events of one document come together, as after a storm of uploads, and each writes its own.
+                    // There is nothing to wait for: what the record says now decides. Each turn means that another
+                    // one's write took place, and the permit ends it at the latest.
+                    Err(PipelineError::Conflict) => {
+                        let again = self.process_in_span(source, &targets, options, permit);
+                        return Box::pin(again).await;
+                    }
+                    saved => saved?,
+                }
             }
             match &done {
                 // An earlier run may have died between its commit and the history.
@@ -484,6 +495,24 @@ impl Pipeline {
                 Err(PipelineError::from_pdf(Stage::Inspect, error))
             }
         }
+    }
+
+    /// What the store says of the source that an event speaks of.
+    ///
+    /// Where the bucket keeps versions and a newer one than the event's is there, it is the newer one's: that has an
+    /// event too, which will find the work done. So of many uploads in quick succession few are built, as in a bucket
+    /// without versions. A request that names a version, but no place among the events, means that version.
+    async fn newest_head(&self, source: &Source) -> Result<ObjectMeta, StorageError> {
+        let (store, key) = (&self.parts.store, source.key.as_str());
+        if source.version_id.is_some() && source.sequencer.is_some() {
+            match store.head(key, None).await {
+                Ok(head) if head.version_id.is_some() => return Ok(head),
+                // Removed meanwhile, or a store that does not name versions.
+                Ok(_) | Err(StorageError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        store.head(key, source.version_id.as_deref()).await
     }
 
     /// The answer of the record alone, when it has one: nothing to do, or failed for reasons that still hold.

@@ -18,6 +18,8 @@ pub use jitter::Jitter;
 
 /// The backoff after the first transient failure.
 pub const BACKOFF_FIRST: Duration = Duration::from_secs(30);
+/// The wait after the first time that a message found its document at another message's run.
+pub const YIELD_FIRST: Duration = Duration::from_secs(1);
 /// The longest backoff.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(15 * 60);
 /// How often a settling call is tried, and the pause before the second try; it doubles.
@@ -35,6 +37,8 @@ pub enum Outcome {
     Permanent(PermanentFailure),
     /// Given back unfinished: shutdown, or a dependency is down. Not a failure.
     Released,
+    /// Another message's run has the document, and this one comes back soon to see whether that is done.
+    Yielded,
     /// It may work later.
     Transient {
         /// What went wrong.
@@ -48,7 +52,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The worse of two: what a message of several records ends as. From best to worst: done, superseded,
-    /// permanent, released, transient, lease lost. Unfinished is worse than failed for good: the message comes
+    /// permanent, released, yielded, transient, lease lost. Unfinished is worse than failed for good: the message comes
     /// back, the finished records are skipped, and the permanent failure is found again in the end.
     pub fn worse(self, other: Self) -> Self {
         if other.severity() > self.severity() {
@@ -69,8 +73,9 @@ impl Outcome {
             Self::Superseded => 1,
             Self::Permanent(_) => 2,
             Self::Released => 3,
-            Self::Transient { .. } => 4,
-            Self::LeaseLost => 5,
+            Self::Yielded => 4,
+            Self::Transient { .. } => 5,
+            Self::LeaseLost => 6,
         }
     }
 }
@@ -189,6 +194,10 @@ impl Settler {
                 .hide(&permit, Duration::ZERO)
                 .await
                 .map(|()| Settled::Released),
+            Outcome::Yielded => {
+                let delay = yield_wait(message.receive_count, &mut *self.jitter.source());
+                self.delay(&permit, delay).await
+            }
             Outcome::Transient { retry_after, .. } => {
                 // A value of its own: the lock on the random source must not live across the call.
                 let delay = backoff(attempts, *retry_after, &mut *self.jitter.source());
@@ -291,6 +300,20 @@ pub fn backoff(attempts: u32, retry_after: Option<Duration>, random: &mut impl R
     whole_seconds
         .max(retry_after.unwrap_or_default())
         .min(BACKOFF_MAX)
+}
+
+/// How long a message waits that was received for the n-th time and found its document at another message's run:
+/// 1 s × 2ⁿ⁻¹ and at most 15 minutes, of which a random half is taken off.
+///
+/// Most documents are done in seconds, and a burst of events of one key ends as soon; for one that takes long, the
+/// waits grow with it, so that looking costs little and a message is not received too often.
+pub fn yield_wait(receives: u32, random: &mut impl Rng) -> Duration {
+    let doublings = receives.saturating_sub(1).min(10);
+    let full = YIELD_FIRST
+        .saturating_mul(2_u32.pow(doublings))
+        .min(BACKOFF_MAX);
+    let jittered = full.mul_f64(random.random_range(0.5..=1.0));
+    Duration::from_secs(jittered.as_secs()).max(YIELD_FIRST)
 }
 
 fn live(permit: &SettlePermit, queue: &Arc<dyn Queue>) -> Result<(), QueueError> {

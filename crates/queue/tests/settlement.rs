@@ -121,6 +121,35 @@ async fn se_1_delete_is_tried_again_while_the_lease_lives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn out_2_a_message_that_steps_aside_comes_back_in_seconds_and_then_more_slowly() {
+    let setup = setup();
+    setup.queue.push("the body");
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        let (message, permit) = setup.take().await;
+        let settled = setup
+            .settler
+            .settle(
+                permit,
+                &message,
+                &Outcome::Yielded,
+                &SettleContext::default(),
+            )
+            .await;
+        let Ok(Settled::Delayed(wait)) = settled else {
+            panic!("a delay, not {settled:?}");
+        };
+        waits.push(wait);
+        setup.clock.sleep(wait).await;
+    }
+    assert_eq!(waits[0], SECOND);
+    for (before, wait) in (0..).zip(&waits) {
+        let full = (SECOND * 2_u32.pow(before)).min(BACKOFF_MAX);
+        assert!(*wait >= full / 2 && *wait <= full, "{waits:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn se_2_transient_failure_comes_back_after_its_backoff() {
     let setup = setup();
     let Ok(Settled::Delayed(delay)) = setup.settle_one(transient()).await else {

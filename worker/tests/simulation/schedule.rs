@@ -175,6 +175,27 @@ impl Plan {
         }
     }
 
+    /// One key is written over and over within a second, and nothing goes wrong but that events come twice and in any
+    /// order.
+    pub(crate) fn storm(seed: u64, uploads: u32, workers: usize, slots: usize) -> Self {
+        let dice = Dice::new(seed, 1);
+        let versioned = dice.coin();
+        let actions = (0..uploads).map(|_| {
+            let content = *dice.pick(&[Content::Three, Content::One, Content::HalfReadable]);
+            (dice.millis(0, 1_000), Action::Upload { key: 0, content })
+        });
+        Self {
+            actions: actions.collect(),
+            seed,
+            workers,
+            slots,
+            versioned,
+            quick: true,
+            rates: Rates::default(),
+            calm_at: Duration::from_secs(1),
+        }
+    }
+
     /// The LLM is away for an hour. Three new documents need it meanwhile, among many requests for one that is done.
     pub(crate) fn outage_among_unchanged() -> Self {
         let minute = Duration::from_secs(60);

@@ -313,6 +313,8 @@ impl ObjectStore for Store {
     }
 
     async fn put(&self, key: &str, body: Bytes, options: PutOptions) -> Result<ETag, StorageError> {
+        // So that runs side by side meet, as they do where a write takes time.
+        tokio::task::yield_now().await;
         match self.lost_now(key) {
             None => self.inner.put(key, body, options).await,
             Some(Lost::Write) => std::future::pending().await,
@@ -341,6 +343,14 @@ impl ObjectStore for Store {
 pub(crate) struct TestPermit {
     pub(crate) stops: bool,
     pub(crate) attempts: AtomicU32,
+    used: Mutex<BTreeSet<pagemill_pipeline::Dependency>>,
+}
+
+impl TestPermit {
+    /// What runs made use of since the last look.
+    pub(crate) fn take_used(&self) -> BTreeSet<pagemill_pipeline::Dependency> {
+        std::mem::take(&mut self.used.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Permit for TestPermit {
@@ -355,6 +365,11 @@ impl Permit for TestPermit {
             true => Box::pin(tokio::time::sleep(Duration::from_secs(1))),
             false => Box::pin(std::future::pending()),
         }
+    }
+
+    fn used(&self, dependency: pagemill_pipeline::Dependency) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.insert(dependency);
     }
 
     fn failed(&self, attempts: u32) {
@@ -427,10 +442,22 @@ impl World {
         self.run_source(&source, message_id, receives, force).await
     }
 
+    /// The newest version of the source.
+    pub(crate) async fn version_id(&self) -> Option<String> {
+        let head = self.store.head(SOURCE, None).await;
+        head.expect("a source").version_id
+    }
+
     /// Runs the document for an event of the bucket.
     pub(crate) async fn run_event(&self, sequencer: &str) -> Ended {
+        self.run_version(sequencer, None).await
+    }
+
+    /// Runs the document for an event of the bucket that names a version.
+    pub(crate) async fn run_version(&self, sequencer: &str, version_id: Option<&str>) -> Ended {
         let source = Source {
             sequencer: Sequencer::new(sequencer),
+            version_id: version_id.map(str::to_owned),
             ..Source::newest(SOURCE)
         };
         self.run_source(&source, sequencer, 1, false).await

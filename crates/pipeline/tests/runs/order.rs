@@ -1,6 +1,7 @@
 //! Events in any order, and versions of which one was not finished.
 
-use pagemill_pipeline::{Outcome, PipelineError};
+use pagemill_pipeline::attempts::YIELDS_MAX;
+use pagemill_pipeline::{Dependency, Outcome, PipelineError};
 use pagemill_storage::{ObjectStore, RecordStatus};
 
 use crate::doubles::{Ended, Lost, SOURCE, World, engine, killed, processed};
@@ -20,6 +21,53 @@ async fn in_5_an_event_that_changed_nothing_still_supersedes_older_ones() {
     assert!(is_unchanged, "{unchanged:?}");
     world.upload("another, from before").await;
     superseded(world.run_event("03").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_5_an_event_of_a_version_that_is_not_the_newest_builds_the_newest() {
+    let world = World::new(engine(1)).await;
+    let first = world.version_id().await;
+    world.upload("second").await;
+    let second = world.version_id().await;
+    assert!(
+        first.is_some() && first != second,
+        "the store keeps versions"
+    );
+    processed(world.run_version("01", first.as_deref()).await);
+    let built = world.record().await.version.expect("a version");
+    assert_eq!(built.version_id, second);
+    let unchanged = world.run_version("02", second.as_deref()).await;
+    let is_unchanged = matches!(unchanged, Ended::With(Ok(Outcome::Unchanged(_))));
+    assert!(is_unchanged, "{unchanged:?}");
+    superseded(world.run_version("01", first.as_deref()).await);
+}
+
+/// Many events that change nothing write their places into the record at the same time.
+#[tokio::test(start_paused = true)]
+async fn in_5_an_event_that_loses_the_race_for_the_record_looks_again_at_once() {
+    let world = World::new(engine(1)).await;
+    processed(world.run_event("01").await);
+    let events = ["02", "03", "04", "05", "06"].map(|place| world.run_event(place));
+    for ended in futures::future::join_all(events).await {
+        let is_settled = matches!(
+            ended,
+            Ended::With(Ok(Outcome::Unchanged(_) | Outcome::Superseded))
+        );
+        assert!(is_settled, "{ended:?}");
+    }
+    superseded(world.run_event("05").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn se_3_a_run_tells_what_it_made_use_of() {
+    let world = World::new(engine(1)).await;
+    processed(world.run_event("01").await);
+    let all = [Dependency::Store, Dependency::Vectors, Dependency::Embedder];
+    assert_eq!(world.permit.take_used(), all.into(), "no LLM was asked");
+    let unchanged = world.run_event("02").await;
+    let is_unchanged = matches!(unchanged, Ended::With(Ok(Outcome::Unchanged(_))));
+    assert!(is_unchanged, "{unchanged:?}");
+    assert_eq!(world.permit.take_used(), [Dependency::Store].into());
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,8 +112,8 @@ async fn out_1_an_unfinished_version_between_two_equal_ones_leaves_nothing() {
             killed(world.run_event("02").await);
             world.restart();
             world.upload("first").await;
-            // The dead worker's message steps aside for a while; ten receives later it is taken for gone.
-            let ended = world.run("third", 11, false).await;
+            // This message steps aside for the dead worker's for a while; then it is taken for gone.
+            let ended = world.run("third", YIELDS_MAX + 1, false).await;
             assert!(
                 matches!(ended, Ended::With(Ok(_))),
                 "{lost:?} {nth}: {ended:?}"

@@ -219,8 +219,8 @@ async fn w16_lines_and_polygons_were_not_in_the_image_and_a_stamp_not_in_the_acc
     assert_eq!((counted.annotations, counted.undrawn), (3, 1));
 }
 
-/// The invoice, locked with a password by AES-256 (revision 6).
-fn locked(password: &str) -> Vec<u8> {
+/// The invoice, locked by AES-256 (revision 6) with the password of its owner and the one of its users.
+fn locked_by(owner_password: &str, user_password: &str) -> Vec<u8> {
     let mut document =
         lopdf::Document::load_mem(&pagemill_samples::invoice()).expect("a valid document");
     let filter: Arc<dyn CryptFilter> = Arc::new(Aes256CryptFilter);
@@ -230,8 +230,8 @@ fn locked(password: &str) -> Vec<u8> {
         file_encryption_key: &[7; 32],
         stream_filter: b"StdCF".to_vec(),
         string_filter: b"StdCF".to_vec(),
-        owner_password: "somebody else's",
-        user_password: password,
+        owner_password,
+        user_password,
         permissions: Permissions::all(),
     };
     let state = EncryptionState::try_from(version).expect("a key of 32 bytes");
@@ -245,7 +245,7 @@ fn locked(password: &str) -> Vec<u8> {
 async fn w11_a_password_was_tried_only_as_it_was_typed() {
     let Some(engine) = engine() else { return };
     // A full-width letter and a ligature: what is hashed is "Afix".
-    let file = locked("Ａﬁx");
+    let file = locked_by("somebody else's", "Ａﬁx");
     for password in ["Ａﬁx", "Afix"] {
         let document = open(&engine, &file, &["no", password]).await;
         let document = document.expect("it opens");
@@ -254,5 +254,13 @@ async fn w11_a_password_was_tried_only_as_it_was_typed() {
         assert!(warnings.is_empty(), "{warnings:?}");
     }
     let closed = open(&engine, &file, &["afix"]).await;
+    assert_eq!(closed.map(|_| ()), Err(PdfError::Encrypted));
+}
+
+#[tokio::test]
+async fn w12_a_locked_file_whose_owner_has_no_password_stays_locked() {
+    let Some(engine) = engine() else { return };
+    let file = locked_by("", "sesame");
+    let closed = open(&engine, &file, &[]).await;
     assert_eq!(closed.map(|_| ()), Err(PdfError::Encrypted));
 }

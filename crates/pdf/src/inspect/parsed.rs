@@ -346,7 +346,7 @@ fn with_trailer(
 /// `passwords` in their order.
 ///
 /// # Errors
-/// [`PdfError::Encrypted`] when no password opens it, [`PdfError::UnsupportedEncryption`], and [`PdfError::Corrupt`] when
+/// [`PdfError::Encrypted`] when no password opens it that PDFium would not know, [`PdfError::UnsupportedEncryption`], and [`PdfError::Corrupt`] when
 /// the file can't be read or is not encrypted.
 pub(crate) fn decrypted(
     bytes: &[u8],
@@ -361,7 +361,13 @@ pub(crate) fn decrypted(
             return Err(corrupt("it is not encrypted"));
         }
         // Otherwise it would be encrypted once more.
-        document.encryption_state = None;
+        let state = document.encryption_state.take();
+        let is_even = state
+            .is_some_and(|state| state.default_stream_filter() == state.default_string_filter());
+        // PDFium opens such a file, if it is meant to be open to everybody: lopdf takes an empty owner password too.
+        if encryption == Encryption::EmptyPassword && is_even {
+            return Err(PdfError::Encrypted);
+        }
         for object in document.objects.values_mut() {
             if let Object::Stream(stream) = object
                 && let Cow::Owned(clear) = without_crypt_filter(stream)

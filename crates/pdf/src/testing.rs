@@ -4,7 +4,7 @@
 //! anybody printed, and always the same for the same bytes.
 
 use crate::page::PageNumber;
-use crate::{Block, BlockKind, Line, PageState, PageText, Rect};
+use crate::{Block, BlockKind, CharacterAccount, Line, PageState, PageText, Rect};
 
 /// What the rules for titles, types, dates, identifiers, parties, captions and languages look for.
 const PHRASES: &[&str] = &[
@@ -212,6 +212,8 @@ impl Orders<'_> {
             state: self.pick(&states),
             text,
             blocks,
+            annotations: Vec::new(),
+            characters: CharacterAccount::default(),
             truncated: false,
         }
     }
@@ -278,6 +280,8 @@ pub fn page_of(page: PageNumber, text: &str) -> PageText {
         state: PageState::Text,
         text: text.to_owned(),
         blocks,
+        annotations: Vec::new(),
+        characters: CharacterAccount::default(),
         truncated: false,
     }
 }

@@ -12,6 +12,8 @@ use lopdf::{Document, EncryptionState, EncryptionVersion, Object};
 use crate::hostile::{OWNER_PASSWORD, settle_padding};
 use crate::raw::RawPdf;
 
+pub mod lettering;
+
 const HELVETICA: &str =
     "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>";
 
@@ -26,6 +28,15 @@ pub fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("drawn-annotations.pdf", drawn_annotations()),
         ("plain-strings.pdf", plain_strings()),
         ("encrypted-without-id.pdf", encrypted_without_id()),
+        ("ligatures.pdf", lettering::ligatures()),
+        ("letter-by-letter.pdf", lettering::letter_by_letter()),
+        ("vertical-writing.pdf", lettering::vertical_writing()),
+        ("negative-sizes.pdf", lettering::negative_sizes()),
+        ("oblique.pdf", lettering::oblique(30.0)),
+        ("type-3-of-units.pdf", lettering::type_3_of_units()),
+        ("filled-form.pdf", lettering::filled_form()),
+        ("non-joiner.pdf", lettering::non_joiner()),
+        ("nameless-glyphs.pdf", lettering::nameless_glyphs()),
     ]
 }
 

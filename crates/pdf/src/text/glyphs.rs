@@ -125,7 +125,10 @@ impl PageGlyphs {
                 self.account.over_limit += 1;
                 continue;
             }
-            let glyph = measure.glyph(&character, ch, &place, turned_by);
+            let mut glyph = measure.glyph(&character, ch, &place, turned_by);
+            if moved == Some(Moved::Turned) {
+                layout::turn_down(&mut glyph);
+            }
             if !self.is_on_page(&glyph) {
                 self.account.off_page += 1;
                 before = None;
@@ -197,7 +200,7 @@ impl PageGlyphs {
     ) -> CharacterAccount {
         let mut account = self.account;
         account.letters = Letters::of(&text.text);
-        account.overprinted = overprinted;
+        account.overprinted = account.overprinted.saturating_add(overprinted);
         let read: Letters = self.glyphs.iter().map(|glyph| glyph.ch).collect();
         let expected = read.without(overprints);
         if text.truncated {

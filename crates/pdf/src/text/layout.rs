@@ -22,7 +22,9 @@ mod regions;
 #[cfg(test)]
 mod tests;
 
-pub(super) use direction::{Direction, Directions, find_vertical_writing, is_ideographic};
+pub(super) use direction::{
+    Direction, Directions, find_vertical_writing, is_ideographic, turn_down,
+};
 
 /// One character on the page. Coordinates are those of its [`Direction`]'s frame: points, text runs to the right, y
 /// downwards.

@@ -108,6 +108,10 @@ impl PageGlyphs {
         let mut unread = Unread::default();
         unread.look_at(page.objects().iter(), 0);
         self.account.not_read += unread.in_forms;
+        // An object without any extent is a space, or a single glyph that PDFium has not. There are more letters than
+        // spaces: what goes beyond that is letters.
+        let letters = u32::try_from(self.glyphs.len()).unwrap_or(u32::MAX);
+        self.account.not_read += unread.without_extent.saturating_sub(letters);
         if self.width > AWAY / 4.0 {
             return;
         }
@@ -204,6 +208,8 @@ struct Unread<'a> {
     alike: Vec<Alike<'a>>,
     /// How many without a width there are in forms, which have coordinates of their own.
     in_forms: u32,
+    /// How many have neither width nor height.
+    without_extent: u32,
     looked_at: usize,
 }
 
@@ -251,7 +257,7 @@ impl<'a> Unread<'a> {
                         match standing.top - standing.bottom > SOME_HEIGHT {
                             true if depth == 0 => self.without_width.push(object),
                             true => self.in_forms += 1,
-                            false => {}
+                            false => self.without_extent += 1,
                         }
                         continue;
                     }
@@ -279,6 +285,7 @@ impl<'a> Unread<'a> {
                     };
                     inner.look_at(form.iter(), depth + 1);
                     self.in_forms += inner.in_forms;
+                    self.without_extent += inner.without_extent;
                     self.looked_at = inner.looked_at;
                 }
                 _ => {}

@@ -184,7 +184,11 @@ pub(in crate::text) fn find_vertical_writing(glyphs: &mut [Glyph]) {
     }
 }
 
-fn turn_down(glyph: &mut Glyph) {
+/// Turns an upright glyph of vertical writing into the frame of [`Direction::DOWN`].
+pub(in crate::text) fn turn_down(glyph: &mut Glyph) {
+    if glyph.direction != Direction::default() {
+        return;
+    }
     let seen = Rect {
         x0: glyph.x0,
         y0: glyph.top,

@@ -104,8 +104,7 @@ fn ho_3_metadata_are_made_of_any_text() {
     let settings = [MetadataSettings::default(), tight()];
     // The patterns are made at their first use, which takes most of the second that a target has.
     extracted(&any_pages(&[0; 64]), "a", &settings[0]);
-    let mut target = check!();
-    let target = target.with_test_time(LONGER).with_max_len(SHORT);
+    let target = check!().with_test_time(LONGER).with_max_len(SHORT);
     target.for_each(|bytes: &[u8]| {
         let pages = any_pages(bytes);
         let about = any_text(&bytes[bytes.len() / 2..]);
@@ -175,8 +174,7 @@ fn answer_of(bytes: &[u8]) -> Value {
 fn ho_4_any_answer_of_a_model_is_read_or_refused() {
     let schema = answer::document_schema();
     extracted(&any_pages(&[0; 64]), "a", &tight());
-    let mut target = check!();
-    let target = target.with_test_time(LONGER).with_max_len(SHORT);
+    let target = check!().with_test_time(LONGER).with_max_len(SHORT);
     target.for_each(|bytes: &[u8]| {
         let (of_pages, of_answer) = bytes.split_at(bytes.len() / 2);
         let given = answer_of(of_answer);

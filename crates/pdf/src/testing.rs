@@ -140,13 +140,13 @@ impl Orders<'_> {
             _ => text.push_str(self.pick(BETWEEN)),
         }
         let between = self.next();
-        if between % 4 > 0 {
+        if !between.is_multiple_of(4) {
             text.push_str(BETWEEN[between % BETWEEN.len()]);
         }
     }
 
     fn block(&mut self, text: &mut String) -> Block {
-        if !text.is_empty() && self.next() % 8 > 0 {
+        if !text.is_empty() && !self.next().is_multiple_of(8) {
             text.push_str("\n\n");
         }
         let start = text.len();
@@ -161,7 +161,7 @@ impl Orders<'_> {
         ];
         let kind = self.pick(&kinds);
         let font_size = self.pick(NUMBERS);
-        let bold = self.next() % 4 == 0;
+        let bold = self.next().is_multiple_of(4);
         let bbox = Rect {
             x0: self.pick(NUMBERS),
             y0: self.pick(NUMBERS),

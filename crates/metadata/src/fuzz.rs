@@ -45,6 +45,7 @@ fn said(text: &str) -> (Inspection, Structure, Vec<Link>) {
             level: 1,
             title: text.to_owned(),
             page: None,
+            link: None,
         }],
         ..Structure::default()
     };
@@ -56,6 +57,7 @@ fn said(text: &str) -> (Inspection, Structure, Vec<Link>) {
         safety: LinkSafety::Ordinary,
         anchor: Some(text.to_owned()),
         bbox: Rect::default(),
+        quads: Vec::new(),
     };
     (inspection, structure, vec![link])
 }

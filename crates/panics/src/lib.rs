@@ -16,6 +16,7 @@
 //! assert!(!panicked.to_string().contains("Keywords"));
 //! ```
 
+use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, Location, PanicHookInfo};
 use std::pin::pin;
@@ -24,6 +25,12 @@ use std::task::Poll;
 
 /// What a place is called that nobody noted: the panic began on a thread without a guard.
 const UNKNOWN: &str = "a place that is not known";
+
+/// The project's folders of Rust source.
+const ROOMS: [&str; 3] = ["crates", "worker", "bulk-trigger"];
+
+/// This file, whose frames are around all others.
+const OWN_FILE: &str = "crates/panics/src/";
 
 thread_local! {
     /// How many guards are around what this thread does.
@@ -40,7 +47,8 @@ pub struct Panicked {
 }
 
 impl Panicked {
-    /// Where it began, as `crates/index/src/chunk.rs:217`: a file of this project or of a library, and the line.
+    /// Where it began, as `crates/index/src/chunk.rs:217`. One that began in a library names the place of this project
+    /// that led there too: `library/core/src/str/mod.rs:849, called at crates/index/src/chunk.rs:217`.
     pub fn place(&self) -> &str {
         &self.place
     }
@@ -142,14 +150,71 @@ fn is_noted(info: &PanicHookInfo<'_>) -> bool {
 }
 
 fn described(location: &Location<'_>) -> String {
-    format!("{}:{}", shown(location.file()), location.line())
+    let place = format!("{}:{}", shown(location.file()), location.line());
+    if !is_absolute(location.file()) {
+        return place;
+    }
+    // Cutting a text, for one, panics in the standard library, whoever cuts it.
+    let frames = Backtrace::force_capture().to_string();
+    match caller(&frames) {
+        Some(caller) => format!("{place}, called at {caller}"),
+        None => place,
+    }
+}
+
+/// The innermost frame of this project: its file and line, or, in a build without lines, the function's name.
+fn caller(frames: &str) -> Option<String> {
+    // Before that, innermost, is what this crate and the standard library do about a panic.
+    let (_, frames) = frames.split_once("rust_begin_unwind")?;
+    let mut lines = frames.lines().map(str::trim).peekable();
+    while let Some(line) = lines.next() {
+        let Some((_, function)) = line.split_once(": ") else {
+            continue;
+        };
+        let at = lines.next_if(|next| next.starts_with("at "));
+        let found = match at.and_then(|at| at.strip_prefix("at ")) {
+            Some(place) => of_project(place),
+            None => named(function),
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+/// `crates/index/src/chunk.rs:217` of a frame's place, which is below the project's folder wherever that was.
+fn of_project(place: &str) -> Option<String> {
+    let (file_and_line, _column) = place.rsplit_once(':')?;
+    let parts: Vec<&str> = file_and_line.split('/').collect();
+    if parts.contains(&"rustc") || parts.contains(&"registry") {
+        return None;
+    }
+    let room = parts.iter().rposition(|part| ROOMS.contains(part));
+    // A program that is run in its own room's folder, as tests are, names the rest.
+    let from = room.or((parts.first() == Some(&".")).then_some(1))?;
+    let shown = parts.get(from..)?.join("/");
+    (!shown.starts_with(OWN_FILE)).then_some(shown)
+}
+
+/// The function's name without the hash at its end.
+fn named(function: &str) -> Option<String> {
+    let name = match function.rsplit_once("::h") {
+        Some((name, hash)) if hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => name,
+        _ => function,
+    };
+    let is_ours = name.contains("pagemill_") && !name.contains("pagemill_panics");
+    is_ours.then(|| name.to_owned())
+}
+
+fn is_absolute(file: &str) -> bool {
+    file.starts_with(['/', '\\']) || file.as_bytes().get(1) == Some(&b':')
 }
 
 /// The path as the project or its library names it, without the folders of the machine that compiled it.
 fn shown(file: &str) -> String {
     let parts: Vec<&str> = file.split(['/', '\\']).collect();
-    let is_absolute = file.starts_with(['/', '\\']) || file.as_bytes().get(1) == Some(&b':');
-    if !is_absolute {
+    if !is_absolute(file) {
         return parts.join("/");
     }
     // Libraries lie in `registry/src/<index>/<library>/...`, the standard one in `rustc/<commit>/library/...`.
@@ -209,6 +274,35 @@ mod tests {
         is_of_this_file(&caught(between).await.expect_err("it fails"));
         is_of_this_file(&caught(blocking(fails)).await.expect_err("it fails"));
         assert_eq!(blocking(|| 7).await, Ok(7));
+    }
+
+    #[test]
+    fn a_panic_in_a_library_names_who_called_it() {
+        let frames = "   0: std::backtrace::Backtrace::force_capture
+             at /rustc/0123abc/library/std/src/backtrace.rs:312:9
+   1: described
+             at /home/me/project/crates/panics/src/lib.rs:150:18
+   1: __rustc::rust_begin_unwind
+             at /rustc/0123abc/library/std/src/panicking.rs:689:5
+   2: core::str::slice_error_fail
+             at /rustc/0123abc/library/core/src/str/mod.rs:775:5
+   3: line_at
+             at /home/me/project/crates/metadata/src/extractive/sample.rs:138:45
+   4: find
+             at ./crates/metadata/src/extractive/document_type.rs:300:28";
+        let expected = "crates/metadata/src/extractive/sample.rs:138";
+        assert_eq!(caller(frames).as_deref(), Some(expected));
+
+        let without_lines = "   0: pagemill_other::described::h0123456789abcdef
+   1: __rustc::rust_begin_unwind
+   1: core::str::slice_error_fail
+   2: pagemill_metadata::extractive::sample::line_at::h0123456789abcdef
+   3: main";
+        let expected = "pagemill_metadata::extractive::sample::line_at";
+        assert_eq!(caller(without_lines).as_deref(), Some(expected));
+        let unknown = "   0: rust_begin_unwind\n   1: main\n   2: <unknown>";
+        assert_eq!(caller(unknown), None);
+        assert_eq!(caller(""), None);
     }
 
     #[test]

@@ -206,8 +206,7 @@ struct Cluster {
 
 fn add_clusters(number: usize, fragment: &Fragment, glyphs: &[Glyph], clusters: &mut Vec<Cluster>) {
     let first_new = clusters.len();
-    for index in fragment.start..fragment.end {
-        let glyph = &glyphs[index];
+    for (index, glyph) in (fragment.start..).zip(&glyphs[fragment.start..fragment.end]) {
         if clusters.len() > first_new
             && let Some(open) = clusters.last_mut()
         {

@@ -106,7 +106,7 @@ pub enum PipelineError {
     },
     /// The program panicked at this document: a fault of its own, counted in the record as a death is
     /// ([`attempts`](crate::attempts)). A later run tries again; the last try is a [`PipelineError::Permanent`] with
-    /// the reason [`INTERNAL_ERROR`](crate::attempts::INTERNAL_ERROR).
+    /// the reason [`INTERNAL_ERROR`].
     #[error("{}", describe_fault(*.stage, .fault))]
     Internal {
         /// Where in the document's run.

@@ -7,7 +7,7 @@ use pagemill_pdf::{Inspection, PageText};
 use regex::Regex;
 
 use crate::document::{DocumentType, Evidence, Identifier, IdentifierKind, Sourced, ValueSource};
-use crate::extractive::sample::{Sample, last_line_of};
+use crate::extractive::sample::{Sample, collapse, last_line_of, shorten};
 
 /// Points that a type needs.
 const LEAST_POINTS: f32 = 3.0;
@@ -291,7 +291,7 @@ pub(crate) fn find(
                     })?;
                 Some(Evidence {
                     page: passage.page,
-                    quote: crate::extractive::sample::collapse(line),
+                    quote: shorten(&collapse(line), 200),
                 })
             }),
             Place::Beginning => sample.first(3).find_map(|passage| {

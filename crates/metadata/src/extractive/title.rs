@@ -164,7 +164,7 @@ pub(crate) fn find(
     if let Some(heading) = heading
         && let Some(title) = sane(&heading.text, source_name)
     {
-        let quote = collapse(&heading.text);
+        let quote = shorten(&collapse(&heading.text), 200);
         return Some(Sourced::shown(
             title,
             ValueSource::Text,

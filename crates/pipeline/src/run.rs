@@ -5,7 +5,7 @@
 )]
 
 use std::io::{self, BufWriter, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -30,6 +30,10 @@ use crate::stages::no_scratch;
 /// [`ABANDONED_AFTER`]: crate::attempts::ABANDONED_AFTER
 const MARKER_RENEWAL: Duration = Duration::from_secs(60);
 
+/// A run that has seen its record for longer than this asks whether it is still its own, before it writes what nothing else
+/// fences. Shorter than any run that could overtake it with a model to ask; and a look every second costs little.
+const CONFIRMATION: Duration = Duration::from_secs(1);
+
 /// A file of more bytes is not held in memory while it is written.
 const MAX_BODY_IN_MEMORY: usize = 4 << 20;
 
@@ -48,6 +52,7 @@ pub(crate) struct Run<'a> {
     pub(crate) current: Option<SourceVersion>,
     options: &'a Options,
     tag: Option<ETag>,
+    ownership: Arc<Ownership>,
     writes: Writes,
     saved_at: Instant,
     /// Whether an earlier run of this document ended before its commit: what it wrote last may not be in the record.
@@ -80,6 +85,7 @@ impl<'a> Run<'a> {
             options,
             resumes: record.status == RecordStatus::Processing && tag.is_some(),
             built: record.version.clone(),
+            ownership: Arc::new(Ownership::new(tag.clone())),
             record,
             tag,
             writes: Writes::None,
@@ -194,6 +200,7 @@ impl<'a> Run<'a> {
             .save(&self.record, self.tag.as_ref())
             .await
             .map_err(|error| PipelineError::from_record(self.stage, error))?;
+        self.ownership.confirmed(Some(tag.clone()));
         self.tag = Some(tag);
         self.writes = Writes::Done;
         self.saved_at = Instant::now();
@@ -313,6 +320,9 @@ impl<'a> Run<'a> {
     pub(crate) fn outputs(&self) -> Outputs<'a> {
         Outputs {
             store: self.store,
+            records: self.records,
+            ownership: Arc::clone(&self.ownership),
+            source: self.record.source.clone(),
             permit: self.permit,
             stage: self.stage,
         }
@@ -427,13 +437,49 @@ impl<'a> Run<'a> {
 
     /// Fails when the record is no longer the one that this run wrote.
     pub(crate) async fn confirm_record(&self) -> Result<(), PipelineError> {
-        let loaded = self.records.load(&self.record.source).await;
-        let loaded = loaded.map_err(|error| PipelineError::from_record(self.stage, error))?;
-        if loaded.map(|(_, tag)| tag) == self.tag {
-            Ok(())
-        } else {
-            Err(PipelineError::Conflict)
-        }
+        let (records, source) = (self.records, &self.record.source);
+        confirm(records, source, self.tag.as_ref(), self.stage).await
+    }
+}
+
+/// Fails when a source's record no longer has this tag.
+async fn confirm(
+    records: &RecordStore,
+    source: &SourceKey,
+    tag: Option<&ETag>,
+    stage: Stage,
+) -> Result<(), PipelineError> {
+    let loaded = records.load(source).await;
+    let loaded = loaded.map_err(|error| PipelineError::from_record(stage, error))?;
+    if loaded.as_ref().map(|(_, tag)| tag) == tag {
+        Ok(())
+    } else {
+        Err(PipelineError::Conflict)
+    }
+}
+
+/// The record's tag as this run knows it, and when it was last seen to be that.
+#[derive(Debug)]
+struct Ownership(Mutex<(Option<ETag>, tokio::time::Instant)>);
+
+impl Ownership {
+    fn new(tag: Option<ETag>) -> Self {
+        Self(Mutex::new((tag, tokio::time::Instant::now())))
+    }
+
+    fn confirmed(&self, tag: Option<ETag>) {
+        *self.locked() = (tag, tokio::time::Instant::now());
+    }
+
+    /// The tag, when it is time to look whether the record still has it.
+    fn in_doubt(&self) -> Option<Option<ETag>> {
+        let known = self.locked();
+        (known.1.elapsed() >= CONFIRMATION).then(|| known.0.clone())
+    }
+
+    fn locked(&self) -> MutexGuard<'_, (Option<ETag>, tokio::time::Instant)> {
+        // Plain values: a panic elsewhere can't leave them half written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -459,21 +505,31 @@ impl Body {
 }
 
 /// Writes objects that never change under their keys.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Outputs<'a> {
     store: &'a Arc<dyn ObjectStore>,
+    records: &'a RecordStore,
+    ownership: Arc<Ownership>,
+    source: SourceKey,
     permit: &'a dyn Permit,
     stage: Stage,
 }
 
 impl Outputs<'_> {
     /// Writes an object that never changes under its key.
+    ///
+    /// No tag fences such a write, so a run that another one overtook would leave an object that the other's commit, being
+    /// done already, does not sweep. So the record is asked, unless it was seen a moment ago.
     pub(crate) async fn put_new(
         &self,
         key: &str,
         body: Bytes,
         content_type: &'static str,
     ) -> Result<(), PipelineError> {
+        if let Some(tag) = self.ownership.in_doubt() {
+            confirm(self.records, &self.source, tag.as_ref(), self.stage).await?;
+            self.ownership.confirmed(tag);
+        }
         self.permit.check()?;
         let options = PutOptions {
             content_type: Some(content_type),

@@ -219,6 +219,7 @@ impl Pipeline {
         let source = &source;
         let pages = document.extract(request).map(|(page, result)| {
             let bytes = result.as_ref().map_or(0, image_bytes);
+            let outputs = outputs.clone();
             let uploaded = async move {
                 let output = match result {
                     Ok(output) => output,
@@ -226,7 +227,7 @@ impl Pipeline {
                 };
                 let image = match &output.image {
                     Some(image) => Some(
-                        self.upload_page(outputs, source, generation, page.0, image)
+                        self.upload_page(&outputs, source, generation, page.0, image)
                             .await?,
                     ),
                     None => None,
@@ -270,7 +271,7 @@ impl Pipeline {
     /// Uploads a page's image, and its thumbnail where it has one; answers the bytes written.
     async fn upload_page(
         &self,
-        outputs: Outputs<'_>,
+        outputs: &Outputs<'_>,
         source: &SourceKey,
         generation: &Generation,
         page: u32,

@@ -1,30 +1,19 @@
 //! Text that is set in ways that letters got lost of, or their order. Needs libpdfium: set `PAGEMILL_RUNTIME` to the
 //! folder that holds it.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
-
 use futures::StreamExt;
 use pagemill_pdf::{
-    AnnotationSource, CharacterAccount, Engine, EngineSettings, ExtractRequest, Letters, Limits,
-    PageState, PageText, SealedFile,
+    AnnotationSource, CharacterAccount, ExtractRequest, Letters, PageState, PageText, SealedFile,
 };
 use pagemill_samples::unusual::lettering;
 
+#[path = "support/engine.rs"]
+mod one_child;
+use one_child::engine;
+
 /// The text of the first page; nothing where there is no libpdfium.
 async fn read(bytes: &[u8]) -> Option<PageText> {
-    let Some(runtime) = std::env::var_os("PAGEMILL_RUNTIME") else {
-        println!("SKIPPED: PAGEMILL_RUNTIME is not set, so there is no libpdfium");
-        return None;
-    };
-    let settings = EngineSettings {
-        child_command: vec![env!("CARGO_BIN_EXE_pdf-child").to_owned()],
-        libpdfium: PathBuf::from(runtime),
-        children: 1,
-        limits: Limits::default(),
-        required_layers: BTreeSet::new(),
-    };
-    let engine = Engine::new(settings).expect("the engine starts");
+    let engine = engine()?;
     let file = SealedFile::from_bytes(bytes, 1 << 30).expect("it is a PDF");
     let document = engine.open(file, &[]).await.expect("it opens");
     let request = ExtractRequest {

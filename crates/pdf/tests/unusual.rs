@@ -1,8 +1,7 @@
 //! Files that are right, or nearly so, and that PDFium gets wrong or refuses. Needs libpdfium: set `PAGEMILL_RUNTIME` to
 //! the folder that holds it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -10,25 +9,14 @@ use lopdf::encryption::Permissions;
 use lopdf::encryption::crypt_filters::{Aes256CryptFilter, CryptFilter};
 use lopdf::{EncryptionState, EncryptionVersion};
 use pagemill_pdf::{
-    Document, Encryption, Engine, EngineSettings, ExtractRequest, ImageSettings, Limits,
-    LinkSafety, LinkTarget, PageNumber, PageOutput, PageState, PdfError, Rect, SealedFile,
+    Document, Encryption, Engine, ExtractRequest, ImageSettings, LinkSafety, LinkTarget,
+    PageNumber, PageOutput, PageState, PdfError, Rect, SealedFile,
 };
 use pagemill_samples::unusual;
 
-fn engine() -> Option<Engine> {
-    let Some(runtime) = std::env::var_os("PAGEMILL_RUNTIME") else {
-        println!("SKIPPED: PAGEMILL_RUNTIME is not set, so there is no libpdfium");
-        return None;
-    };
-    let settings = EngineSettings {
-        child_command: vec![env!("CARGO_BIN_EXE_pdf-child").to_owned()],
-        libpdfium: PathBuf::from(runtime),
-        children: 1,
-        limits: Limits::default(),
-        required_layers: BTreeSet::new(),
-    };
-    Some(Engine::new(settings).expect("the engine starts"))
-}
+#[path = "support/engine.rs"]
+mod one_child;
+use one_child::engine;
 
 async fn open(engine: &Engine, bytes: &[u8], passwords: &[&str]) -> Result<Document, PdfError> {
     let passwords: Vec<String> = passwords.iter().map(|text| (*text).to_owned()).collect();

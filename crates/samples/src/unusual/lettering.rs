@@ -28,11 +28,7 @@ pub fn letter_by_letter() -> Vec<u8> {
     for x in [72.0, 72.2] {
         content.push_str(&format!("1 0 0 1 {x:.2} 660 Tm (twice) Tj "));
     }
-    let mut pdf = RawPdf::new();
-    pdf.object("<< /Type /Catalog /Pages 2 0 R >>");
-    pdf.object("<< /Type /Pages /Kids [3 0 R] /Count 1 >>");
-    pdf.object("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F2 5 0 R >> >> >>");
-    pdf.stream("", format!("{content}ET").as_bytes());
+    let mut pdf = begun("/F2 5 0 R", format!("{content}ET").as_bytes());
     pdf.object("<< /Type /Font /Subtype /Type1 /BaseFont /Times-Italic >>");
     pdf.finish("")
 }
@@ -41,14 +37,7 @@ pub fn letter_by_letter() -> Vec<u8> {
 /// does not embed.
 #[must_use]
 pub fn vertical_writing() -> Vec<u8> {
-    let mut pdf = RawPdf::new();
-    pdf.object("<< /Type /Catalog /Pages 2 0 R >>");
-    pdf.object("<< /Type /Pages /Kids [3 0 R] /Count 1 >>");
-    pdf.object("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>");
-    pdf.stream(
-        "",
-        b"BT /F1 12 Tf 1 0 0 1 500 700 Tm <662d548c53414e8c5e74> Tj 1 0 0 1 484 700 Tm <5c715ddd> Tj ET",
-    );
+    let mut pdf = begun("/F1 5 0 R", b"BT /F1 12 Tf 1 0 0 1 500 700 Tm <662d548c53414e8c5e74> Tj 1 0 0 1 484 700 Tm <5c715ddd> Tj ET");
     pdf.object("<< /Type /Font /Subtype /Type0 /BaseFont /Ryumin-Light-V /Encoding /UniJIS-UCS2-V /DescendantFonts [6 0 R] >>");
     pdf.object("<< /Type /Font /Subtype /CIDFontType0 /BaseFont /Ryumin-Light /CIDSystemInfo << /Registry (Adobe) /Ordering (Japan1) /Supplement 2 >> /FontDescriptor 7 0 R /DW 1000 >>");
     pdf.object("<< /Type /FontDescriptor /FontName /Ryumin-Light /Flags 4 /FontBBox [-170 -331 1024 903] /ItalicAngle 0 /Ascent 723 /Descent -241 /CapHeight 709 /StemV 69 >>");
@@ -86,12 +75,8 @@ pub fn oblique(degrees: f32) -> Vec<u8> {
 /// of 0.24 makes letters five points high.
 #[must_use]
 pub fn type_3_of_units() -> Vec<u8> {
-    let mut pdf = RawPdf::new();
-    pdf.object("<< /Type /Catalog /Pages 2 0 R >>");
-    pdf.object("<< /Type /Pages /Kids [3 0 R] /Count 1 >>");
-    pdf.object("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>");
-    pdf.stream(
-        "",
+    let mut pdf = begun(
+        "/F1 5 0 R",
         b"BT /F1 0.24 Tf 72 700 Td (aa) Tj 15.6 0 Td (ab) Tj 15.6 0 Td (ba) Tj ET",
     );
     pdf.object("<< /Type /Font /Subtype /Type3 /FontBBox [0 0 50 50] /FontMatrix [1 0 0 1 0 0] /FirstChar 97 /LastChar 98 /Widths [25 25] /CharProcs << /a 6 0 R /b 7 0 R >> /Encoding << /Differences [97 /a /b] >> /ToUnicode 8 0 R >>");
@@ -130,26 +115,26 @@ pub fn non_joiner() -> Vec<u8> {
 /// A page whose glyphs have names that say nothing, and no `/ToUnicode`, but for a word in Helvetica: "known".
 #[must_use]
 pub fn nameless_glyphs() -> Vec<u8> {
-    let mut pdf = RawPdf::new();
-    pdf.object("<< /Type /Catalog /Pages 2 0 R >>");
-    pdf.object("<< /Type /Pages /Kids [3 0 R] /Count 1 >>");
-    pdf.object("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R /F2 6 0 R >> >> >>");
-    pdf.stream(
-        "",
-        b"BT /F1 14 Tf 72 700 Td (known) Tj /F2 14 Tf 0 -30 Td (\\001\\002\\003\\004\\001\\002\\003\\004) Tj ET",
-    );
+    let mut pdf = begun("/F1 5 0 R /F2 6 0 R", b"BT /F1 14 Tf 72 700 Td (known) Tj /F2 14 Tf 0 -30 Td (\\001\\002\\003\\004\\001\\002\\003\\004) Tj ET");
     pdf.object(super::HELVETICA);
     pdf.object("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding << /Differences [1 /g1x /g2x /g3x /g4x] >> /FirstChar 1 /LastChar 4 /Widths [500 500 500 500] >>");
     pdf.finish("")
 }
 
-/// A page in Helvetica of 600 units a letter with some codes mapped to other text.
-fn with_map(pairs: &str, content: &str) -> Vec<u8> {
+/// A file of one page with these fonts and this content, as far as the page's content: the fonts are to follow, from
+/// object 5 on.
+fn begun(fonts: &str, content: &[u8]) -> RawPdf {
     let mut pdf = RawPdf::new();
     pdf.object("<< /Type /Catalog /Pages 2 0 R >>");
     pdf.object("<< /Type /Pages /Kids [3 0 R] /Count 1 >>");
-    pdf.object("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>");
-    pdf.stream("", content.as_bytes());
+    pdf.object(&format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << {fonts} >> >> >>"));
+    pdf.stream("", content);
+    pdf
+}
+
+/// A page in Helvetica of 600 units a letter with some codes mapped to other text.
+fn with_map(pairs: &str, content: &str) -> Vec<u8> {
+    let mut pdf = begun("/F1 5 0 R", content.as_bytes());
     let widths = "600 ".repeat(126);
     pdf.object(&format!("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding /FirstChar 1 /LastChar 126 /Widths [{widths}] /ToUnicode 6 0 R >>"));
     pdf.stream("", to_unicode(pairs).as_bytes());

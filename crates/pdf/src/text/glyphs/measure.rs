@@ -21,7 +21,7 @@ pub(super) struct Style {
     direction: Direction,
     /// Height of the font's box as it stands in the file; another height inside a word means another font or size.
     box_height: f32,
-    /// Height of the font's box along its glyphs.
+    /// Height of the font's box along its glyphs, where they stand at an angle.
     font_height: f32,
     /// Whether the size is that of the boxes, because the font's own says nothing.
     pub(super) by_box: bool,
@@ -155,7 +155,11 @@ impl Measure {
         let degrees = radians.to_degrees() + half_turn - turned - f32::from(self.frame.rotation);
         let direction = self.directions.of_degrees(degrees);
         let scaled = (nominal * scale).abs();
-        let font_height = font_height(character, scale, scaled);
+        // Only text at an angle needs it, and PDFium has to be asked three times.
+        let font_height = match direction.is_oblique() {
+            true => font_height(character, scale, scaled),
+            false => 0.0,
+        };
         let seen_height = if direction.is_oblique() {
             font_height
         } else if self.is_along_y(direction) {

@@ -9,6 +9,7 @@ use lopdf::{Dictionary, Object};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::inspect::layers::Layers;
 use crate::inspect::objects::{Objects, identity};
 use crate::inspect::page_tree::Geometry;
 use crate::inspect::text_string;
@@ -69,9 +70,12 @@ pub(crate) fn read<'a>(
     geometry: Geometry,
 ) -> Vec<AnnotationText> {
     let annotations = objects.array(page, b"Annots").unwrap_or_default();
+    let layers = Layers::read(objects);
     annotations
         .iter()
-        .filter_map(|annotation| text_of(objects, objects.as_dictionary(annotation)?, geometry))
+        .filter_map(|annotation| objects.as_dictionary(annotation))
+        .filter(|annotation| !layers.hide(annotation))
+        .filter_map(|annotation| text_of(objects, annotation, geometry))
         .take(MAX_TEXTS)
         .collect()
 }

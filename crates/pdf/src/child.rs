@@ -97,10 +97,14 @@ fn serve() -> io::Result<()> {
                 };
                 file.serve(&library)?
             }
-            Some(Request::Repair { bytes, passwords }) => {
+            Some(Request::Repair {
+                purpose,
+                bytes,
+                passwords,
+            }) => {
                 let map = channel.take_file(bytes)?;
                 budget.begin(limits.open_timeout_seconds, bytes)?;
-                match repair::repaired(&map, &passwords, &limits) {
+                match repair::repaired(&map, &passwords, purpose, &limits) {
                     Ok((repair, file)) => {
                         channel.answer_with(&Answer::Repaired(repair), &[&file])?;
                     }
@@ -164,6 +168,7 @@ impl OpenFile<'_> {
             inspection: Box::new(parsed.inspection().clone()),
             outline: parsed.outline(),
             page_labels: parsed.page_labels(),
+            misread: parsed.misread(),
         })?;
         let pages = parsed.inspection().pages.min(self.limits.max_pages);
         let mut left = MAX_LINKS_PER_DOCUMENT;

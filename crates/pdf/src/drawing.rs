@@ -10,6 +10,7 @@ use pdfium_render::prelude::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::inspect::layers::Layers;
 use crate::inspect::objects::Objects;
 
 /// Points of all shapes of a page that are drawn at most.
@@ -62,6 +63,7 @@ pub(crate) struct Undrawn {
 pub(crate) fn read<'a>(objects: Objects<'a>, page: &'a Dictionary) -> Undrawn {
     let mut found = Undrawn::default();
     let mut points_left = MAX_POINTS;
+    let layers = Layers::read(objects);
     let annotations = objects.array(page, b"Annots").unwrap_or_default();
     for annotation in annotations
         .iter()
@@ -73,14 +75,12 @@ pub(crate) fn read<'a>(objects: Objects<'a>, page: &'a Dictionary) -> Undrawn {
         let flags = objects.integer(annotation, b"F").unwrap_or(0);
         if !(is_shape || PICTURES.contains(&kind))
             || flags & (HIDDEN | NO_VIEW) != 0
+            || layers.hide(annotation)
             || has_appearance(objects, annotation)
         {
             continue;
         }
-        // Whether a layer is on is not known here.
-        let shape = (is_shape && !annotation.has(b"OC"))
-            .then(|| shape(objects, annotation, kind))
-            .flatten();
+        let shape = is_shape.then(|| shape(objects, annotation, kind)).flatten();
         match shape {
             Some(shape) if shape.points.len() <= points_left => {
                 points_left -= shape.points.len();
@@ -280,7 +280,6 @@ mod tests {
                 "<</Subtype/Line/L[1 2 3 4]/AP 5 0 R>>",
                 "<</Subtype/Line/L[1 2 (x) 4]>>",
                 "<</Subtype/Line>>",
-                "<</Subtype/Line/L[1 2 3 4]/OC 6 0 R>>",
                 "<</Subtype/Highlight/QuadPoints[0 9 9 9 0 0 9 0]>>",
                 "<</Subtype/Popup>>",
             ],
@@ -290,6 +289,18 @@ mod tests {
             ],
         );
         assert_eq!(found.shapes, []);
-        assert_eq!(found.others, 4);
+        assert_eq!(found.others, 3);
+    }
+
+    #[test]
+    fn w8_what_is_on_a_layer_that_is_off_is_neither_drawn_nor_counted() {
+        let catalog = "/OCProperties<</OCGs[4 0 R]/D<</OFF[4 0 R]>>>>";
+        let annotations = [
+            "<</Subtype/Line/L[1 2 3 4]/OC 4 0 R>>",
+            "<</Subtype/Stamp/OC 4 0 R>>",
+        ];
+        let file = one_page(catalog, "", &annotations, &["<</Type/OCG/Name(off)>>"]);
+        let document = open(&file).expect("it opens");
+        assert_eq!(document.undrawn(PageNumber(1)), Undrawn::default());
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) mod active;
 mod date;
+pub(crate) mod fonts;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
@@ -14,6 +15,7 @@ pub(crate) mod hand_made;
 mod header;
 mod info;
 mod kept;
+pub(crate) mod layers;
 pub(crate) mod objects;
 pub(crate) mod page_tree;
 mod parsed;
@@ -26,7 +28,7 @@ mod xmp;
 
 pub use header::check_header;
 pub(crate) use header::{HEADER_BYTES, TAIL_BYTES, has_header, is_headless, not_a_pdf};
-pub(crate) use parsed::{Parsed, decrypted};
+pub(crate) use parsed::{Parsed, changed, decrypted};
 
 /// How the file is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

@@ -19,7 +19,7 @@ use crate::error::{PageFailure, PdfError};
 use crate::inspect::Inspection;
 use crate::link::Link;
 use crate::page::{ImageFormat, ImageSettings, PageNumber};
-use crate::repair::Repair;
+use crate::repair::{Purpose, Repair};
 use crate::sandbox::Layer;
 use crate::scan::Scan;
 use crate::structure::{OutlineItem, PageLabel};
@@ -57,8 +57,10 @@ pub(crate) enum Request {
         /// Passwords to try after the empty one.
         passwords: Vec<String>,
     },
-    /// Rewrite the file whose descriptor comes with this frame, so that PDFium can open it. It need not be open.
+    /// Rewrite the file whose descriptor comes with this frame. It need not be open.
     Repair {
+        /// What for.
+        purpose: Purpose,
         /// Its length in bytes.
         bytes: u64,
         /// Passwords to try after the empty one.
@@ -98,6 +100,9 @@ pub(crate) struct Look {
     /// Lines and areas of its annotations that PDFium does not draw.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) shapes: Vec<Shape>,
+    /// Whether what is on layers that are off was moved far off the page.
+    #[serde(default)]
+    pub(crate) is_without_hidden: bool,
 }
 
 impl Default for Look {
@@ -106,6 +111,7 @@ impl Default for Look {
             scan: None,
             user_unit: 1.0,
             shapes: Vec::new(),
+            is_without_hidden: false,
         }
     }
 }
@@ -159,6 +165,8 @@ pub(crate) enum Answer {
         outline: Vec<OutlineItem>,
         /// Page labels.
         page_labels: Vec<PageLabel>,
+        /// What PDFium gets wrong about the file.
+        misread: Misread,
     },
     /// To `Inspect`, then: what was found on one page, in ascending order of pages; pages with nothing are left out.
     Found(FoundPage),
@@ -168,6 +176,16 @@ pub(crate) enum Answer {
     Page(Box<PageAnswer>),
     /// To `Pages`, for each: why it gave nothing.
     PageFailed(PageFailure),
+}
+
+/// What PDFium is known to get wrong about a file that it opens, as the second parser tells from its objects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Misread {
+    /// Text on layers that are off is given like any other.
+    pub(crate) layers: bool,
+    /// Characters are another or none: glyphs whose names are composed of others ("f_f"), codes that only a font's program
+    /// explains, single characters of Chinese, Japanese and Korean in a font that the file does not bring.
+    pub(crate) fonts: bool,
 }
 
 /// What the second parser found on one page.
@@ -404,6 +422,7 @@ mod tests {
                     fill: None,
                     width: 0.5,
                 }],
+                is_without_hidden: true,
             },
         };
         let frame = encode(&task, 7).expect("encodes");

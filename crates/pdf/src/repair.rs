@@ -1,22 +1,46 @@
-//! Rewriting a file that PDFium can't open, from what the object reader knows of it.
+//! Rewriting a file that PDFium can't open or does not read right, from what the object reader knows of it.
 //!
 //! PDFium decides whether a file is a document. Where it says no, a child is asked once more, and may give back another
-//! file that says the same: one with the header that was missing, or one without its encryption. The parent seals those
-//! bytes like any other PDF, and everything after reads them in place of the file that came. Nothing of this is done to
-//! a file that PDFium opens.
+//! file that says the same: one with the header that was missing, or one without its encryption. Where it opens a file
+//! and would give text that is not seen, of layers that are off, a copy has that text out of the way. The parent seals
+//! those bytes like any other PDF, and everything after reads them in place of the file that came.
+//!
+//! Where a page's text lacks characters because PDFium does not know what they are or has no glyphs for them, the text
+//! of that page is read once more, from a copy in which fonts say what they mean. Its image is still that of the first.
 
+use lopdf::Document;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Limits;
 use crate::error::PdfError;
-use crate::inspect::{Encryption, decrypted, has_header, is_headless};
+use crate::inspect::{Encryption, changed, decrypted, has_header, is_headless};
+
+mod box_font;
+mod content;
+mod fonts;
+#[cfg(test)]
+mod fuzz;
+pub(crate) mod glyph_text;
+mod layers;
+mod to_unicode;
 
 /// What is put before a file without a header. It claims the least, since such a file claims nothing.
 const HEADER: &[u8] = b"%PDF-1.0\n";
 
 /// The version that [`HEADER`] claims.
 const CLAIMED: &str = "1.0";
+
+/// What a file is rewritten for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// PDFium can't open it.
+    Opening,
+    /// It has layers that are off.
+    Layers,
+    /// Some of its characters are not read.
+    Fonts,
+}
 
 /// What was done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,16 +49,21 @@ pub(crate) enum Repair {
     Header,
     /// It was decrypted.
     Decrypted(Encryption),
+    /// What is on layers that are off was moved away from the pages.
+    Layers,
+    /// Its fonts say what they mean.
+    Fonts,
 }
 
 impl Repair {
-    /// In words, for the inspection.
-    pub(crate) fn in_words(self) -> &'static str {
+    /// In words, for the inspection, where a reader of the outputs has to know.
+    pub(crate) fn in_words(self) -> Option<&'static str> {
         match self {
-            Self::Header => "the file has no header and was read as if it had one",
-            Self::Decrypted(_) => {
-                "the renderer does not know this kind of encryption, so that the file was decrypted first"
-            }
+            Self::Header => Some("the file has no header and was read as if it had one"),
+            Self::Decrypted(_) => Some(
+                "the renderer does not know this kind of encryption, so that the file was decrypted first",
+            ),
+            Self::Layers | Self::Fonts => None,
         }
     }
 
@@ -55,17 +84,29 @@ impl Repair {
 pub(crate) fn repaired(
     bytes: &[u8],
     passwords: &[String],
+    purpose: Purpose,
     limits: &Limits,
 ) -> Result<(Repair, Vec<u8>), PdfError> {
-    let (repair, file) = if has_header(bytes) {
-        let (encryption, file) = decrypted(bytes, passwords)?;
-        (Repair::Decrypted(encryption), file)
-    } else if is_headless(bytes, bytes) {
-        (Repair::Header, with_header(bytes))
-    } else {
-        return Err(PdfError::Corrupt {
-            reason: "nothing is known that would repair it".to_owned(),
-        });
+    let none = || PdfError::Corrupt {
+        reason: "nothing is known that would repair it".to_owned(),
+    };
+    let (repair, file) = match purpose {
+        Purpose::Opening if has_header(bytes) => {
+            let (encryption, file) = decrypted(bytes, passwords)?;
+            (Repair::Decrypted(encryption), file)
+        }
+        Purpose::Opening if is_headless(bytes, bytes) => (Repair::Header, with_header(bytes)),
+        Purpose::Opening => return Err(none()),
+        Purpose::Layers => {
+            let change = |document: &Document| layers::without_hidden(document, last(document));
+            let file = changed(bytes, passwords, change)?;
+            (Repair::Layers, file.ok_or_else(none)?)
+        }
+        Purpose::Fonts => {
+            let change = |document: &Document| fonts::with_meanings(document, last(document));
+            let file = changed(bytes, passwords, change)?;
+            (Repair::Fonts, file.ok_or_else(none)?)
+        }
     };
     let actual = file.len() as u64;
     if actual > limits.max_file_bytes {
@@ -76,6 +117,12 @@ pub(crate) fn repaired(
         });
     }
     Ok((repair, file))
+}
+
+/// The highest number of an object that the file has or speaks of.
+fn last(document: &Document) -> u32 {
+    let objects = document.objects.keys().map(|(number, _)| *number).max();
+    document.max_id.max(objects.unwrap_or(0))
 }
 
 /// The file from its own header on, when only too much stands before it; or else with one before it. PDFium finds the
@@ -96,7 +143,7 @@ mod tests {
     use crate::inspect::hand_made::one_page;
 
     fn repaired(bytes: &[u8]) -> Result<(Repair, Vec<u8>), PdfError> {
-        super::repaired(bytes, &[], &Limits::default())
+        super::repaired(bytes, &[], Purpose::Opening, &Limits::default())
     }
 
     #[test]
@@ -146,7 +193,7 @@ mod tests {
             max_file_bytes: headless.len() as u64,
             ..Limits::default()
         };
-        let refusal = super::repaired(headless, &[], &limits);
+        let refusal = super::repaired(headless, &[], Purpose::Opening, &limits);
         assert!(
             matches!(refusal, Err(PdfError::OverLimit { .. })),
             "{refusal:?}"

@@ -119,5 +119,5 @@ pub fn extract_page(
     number: PageNumber,
     limits: &crate::engine::Limits,
 ) -> PageText {
-    PageGlyphs::read(page).text(number, limits)
+    PageGlyphs::read(page, false).text(number, limits)
 }

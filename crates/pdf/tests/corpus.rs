@@ -240,9 +240,8 @@ async fn every_document_ends_whole_partial_or_with_a_typed_error() {
     assert!(!endings.is_empty(), "the corpus has documents");
     assert!(wrong.is_empty(), "{wrong:#?}");
     println!("{losing} of {with_text} documents with text lost letters without a reason");
-    // What PDFium itself gets wrong: single glyphs of fonts that are not embedded, text of stamps, Mac encodings. Of a
-    // hundred documents, so many may have some.
-    const TOLERATED: usize = 5;
+    // The text of a stamp's own picture, and one letter that is printed twice. Of a hundred documents, so many may have some.
+    const TOLERATED: usize = 3;
     assert!(
         losing * 100 <= with_text * TOLERATED,
         "{losing} of {with_text} documents lost letters"

@@ -142,3 +142,58 @@ async fn out_3_glyphs_that_nobody_knows_are_in_the_account_and_the_page_needs_oc
     assert_eq!(text.characters.no_unicode, 8);
     assert_eq!(text.state, PageState::NeedsOcr);
 }
+
+#[tokio::test]
+async fn w9_ligatures_with_composed_names_vanished_or_were_another_letter() {
+    let Some(text) = read(&lettering::composed_names()).await else {
+        return;
+    };
+    assert_eq!(text.text, "stuff, The office");
+    assert_eq!(left_out(&text), CharacterAccount::default());
+}
+
+#[tokio::test]
+async fn w21_a_letter_that_was_mapped_to_nothing_vanished() {
+    let Some(text) = read(&lettering::map_to_zero()).await else {
+        return;
+    };
+    assert_eq!(text.text, "Office");
+    assert_eq!(left_out(&text), CharacterAccount::default());
+}
+
+#[tokio::test]
+async fn w2_single_letters_of_vertical_writing_without_their_font_were_missing() {
+    let Some(text) = read(&lettering::vertical_letters()).await else {
+        return;
+    };
+    assert_eq!(text.text, "山川");
+    assert_eq!(left_out(&text), CharacterAccount::default());
+}
+
+#[tokio::test]
+async fn w8_text_on_layers_that_are_off_was_in_the_text() {
+    let Some(text) = read(&lettering::layers_off()).await else {
+        return;
+    };
+    let words: Vec<&str> = text.text.split_whitespace().collect();
+    assert_eq!(words, ["always", "on", "down", "again"]);
+    // draft, form, hidden, xx
+    let expected = CharacterAccount {
+        layer_off: 17,
+        ..CharacterAccount::default()
+    };
+    assert_eq!(left_out(&text), expected);
+}
+
+#[tokio::test]
+async fn text_far_off_the_page_is_on_no_layer_where_there_are_none() {
+    let Some(text) = read(&lettering::far_off()).await else {
+        return;
+    };
+    assert_eq!(text.text, "here");
+    let expected = CharacterAccount {
+        off_page: 3,
+        ..CharacterAccount::default()
+    };
+    assert_eq!(left_out(&text), expected);
+}

@@ -51,7 +51,7 @@ impl Fingerprinter {
 /// than before: every document then re-runs that stage, and what depends on it.
 pub fn code_version(stage: Stage) -> u32 {
     match stage {
-        Stage::Inspect | Stage::Pages | Stage::Text | Stage::Links | Stage::Structure => 2,
+        Stage::Inspect | Stage::Pages | Stage::Text | Stage::Links | Stage::Structure => 3,
         Stage::Metadata | Stage::Index | Stage::Commit => 1,
     }
 }

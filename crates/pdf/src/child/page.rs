@@ -57,7 +57,7 @@ impl PageReader {
         let needs_glyphs = text
             || matches!(&link_task, LinkTask::Found(found) if !found.links.is_empty())
             || link_task == LinkTask::AskPdfium;
-        let mut glyphs = needs_glyphs.then(|| PageGlyphs::read(&page));
+        let mut glyphs = needs_glyphs.then(|| PageGlyphs::read(&page, look.is_without_hidden));
         let mut texts = Vec::new();
         let links = match link_task {
             LinkTask::Unwanted => None,

@@ -14,15 +14,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt};
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::opening::OpenedDocument;
 use super::{ExtractRequest, Pace, PageOutput};
 use crate::error::PageFailure;
 use crate::page::PageNumber;
-use crate::pool::Pool;
+use crate::pool::{Pool, Source};
 
+mod again;
 mod allowance;
 mod room;
 mod turn;
@@ -58,6 +59,7 @@ pub(super) fn extract(
         request,
         room,
         allowance,
+        clear: OnceCell::new(),
     });
     let turns = Turns {
         extraction,
@@ -82,6 +84,9 @@ struct Extraction {
     request: ExtractRequest,
     room: Room,
     allowance: Allowance,
+    /// The copy of the file in which fonts say what they mean, made when the first page asks for it; nothing where there
+    /// is nothing to be said.
+    clear: OnceCell<Option<Source>>,
 }
 
 /// The turns of one extraction. Dropping it stops those under way.

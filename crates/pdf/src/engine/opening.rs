@@ -21,8 +21,8 @@ use crate::inspect::{Inspection, has_header, not_a_pdf};
 use crate::memory_file::SealedFile;
 use crate::page::PageNumber;
 use crate::pool::{Death, Lease, Pool, Source, Trouble, Wound};
-use crate::protocol::{Answer, FoundPage, FrameCaps, LinkTask, Look, PageLinks, Request};
-use crate::repair::Repair;
+use crate::protocol::{Answer, FoundPage, FrameCaps, LinkTask, Look, Misread, PageLinks, Request};
+use crate::repair::{Purpose, Repair};
 use crate::spill::Spill;
 use crate::structure::{OutlineItem, PageLabel};
 
@@ -49,6 +49,10 @@ pub(super) struct OpenedDocument {
     pub(super) page_labels: Vec<PageLabel>,
     /// As the second parser counts them.
     pub(super) pages_in_tree: Option<u32>,
+    /// What PDFium gets wrong about it.
+    pub(super) misread: Misread,
+    /// Whether the source is a copy in which hidden text is out of the way.
+    is_without_hidden: bool,
     links: LinkIndex,
     looks: HashMap<PageNumber, Look>,
 }
@@ -87,7 +91,10 @@ impl OpenedDocument {
 
     /// What PDFium does not tell of a page's look.
     pub(super) fn look(&self, page: PageNumber) -> Look {
-        self.looks.get(&page).cloned().unwrap_or_default()
+        Look {
+            is_without_hidden: self.is_without_hidden,
+            ..self.looks.get(&page).cloned().unwrap_or_default()
+        }
     }
 }
 
@@ -153,6 +160,7 @@ struct SecondReading {
     inspection: Inspection,
     outline: Vec<OutlineItem>,
     page_labels: Vec<PageLabel>,
+    misread: Misread,
     /// Nothing when it died between the document's own data and the last link.
     links: Option<FoundLinks>,
     looks: HashMap<PageNumber, Look>,
@@ -193,6 +201,12 @@ pub(super) async fn open(
     };
     let second = read_again(pool, lease, &source, first.pages).await;
     let mut opened = combine(source, first, second);
+    if opened.misread.layers
+        && let Some(source) = without_hidden_layers(pool, &opened).await
+    {
+        opened.source = source;
+        opened.is_without_hidden = true;
+    }
     let inspection = &mut opened.inspection;
     for repair in repairs {
         tracing::info!(?repair, "the file was repaired before it was opened");
@@ -201,9 +215,57 @@ pub(super) async fn open(
         }
         let version = std::mem::take(&mut inspection.pdf_version);
         inspection.pdf_version = repair.version(version);
-        inspection.warnings.push(repair.in_words().to_owned());
+        let warning = repair.in_words().map(str::to_owned);
+        inspection.warnings.extend(warning);
     }
     Ok(opened)
+}
+
+/// A copy of the file whose hidden text is out of the way; nothing where that can't be made or PDFium sees another
+/// document in it, and what is on layers that are off is among the text then.
+async fn without_hidden_layers(pool: &Arc<Pool>, opened: &OpenedDocument) -> Option<Source> {
+    let mut lease = pool.lease(opened.source.id).await.ok()?;
+    let copy = rewritten(&mut lease, &opened.source, Purpose::Layers).await?;
+    drop(lease);
+    match read_with_pdfium(pool, &copy).await {
+        Ok((_, inspection)) if inspection.pages == opened.inspection.pages => Some(copy),
+        other => {
+            let error = other.err().map(|error| error.to_string());
+            tracing::warn!(
+                error,
+                "the copy of a file without hidden text can't be used"
+            );
+            None
+        }
+    }
+}
+
+/// A copy of a file, rewritten in a child for a purpose; nothing where there is nothing to be done, or it can't be.
+pub(super) async fn rewritten(
+    lease: &mut Lease,
+    source: &Source,
+    purpose: Purpose,
+) -> Option<Source> {
+    let file = match lease.repair(source, purpose).await {
+        Ok((_, file)) => file,
+        Err(Trouble::Refused(error)) => {
+            tracing::debug!(%error, ?purpose, "a file was not rewritten");
+            return None;
+        }
+        Err(Trouble::Died(death)) => {
+            tracing::warn!(reason = %death.reason, ?purpose, "a renderer did not survive the rewriting of a file");
+            return None;
+        }
+    };
+    // The child held it to the limit.
+    let most = u64::try_from(file.len()).unwrap_or(u64::MAX);
+    match SealedFile::from_bytes(&file, most) {
+        Ok(file) => Some(Source::new(file, &source.passwords)),
+        Err(error) => {
+            tracing::warn!(%error, ?purpose, "a file that was rewritten can't be kept");
+            None
+        }
+    }
 }
 
 /// A file without a header that can't be read was no PDF.
@@ -237,7 +299,7 @@ async fn repaired(
         return Err(refusal);
     }
     let mut lease = pool.lease(source.id).await?;
-    let (repair, file) = match lease.repair(source).await {
+    let (repair, file) = match lease.repair(source, Purpose::Opening).await {
         Ok(repaired) => repaired,
         Err(Trouble::Died(death)) => {
             tracing::warn!(reason = %death.reason, "a renderer did not survive the repair of a file");
@@ -349,12 +411,14 @@ async fn try_second(
                 inspection,
                 outline,
                 page_labels,
+                misread,
             },
             _,
         )) => SecondReading {
             inspection: *inspection,
             outline,
             page_labels,
+            misread,
             links: None,
             looks: HashMap::new(),
         },
@@ -516,6 +580,8 @@ fn combine(
                 outline: Vec::new(),
                 page_labels: Vec::new(),
                 pages_in_tree: None,
+                misread: Misread::default(),
+                is_without_hidden: false,
                 links: LinkIndex::AskPdfium,
                 looks: HashMap::new(),
             };
@@ -544,6 +610,8 @@ fn combine(
         outline: outline.collect(),
         page_labels: labels.filter(|label| exists(label.page)).collect(),
         pages_in_tree,
+        misread: reading.misread,
+        is_without_hidden: false,
         links: reading.links.map_or(LinkIndex::AskPdfium, LinkIndex::Found),
         looks: reading.looks,
     }

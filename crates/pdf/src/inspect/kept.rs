@@ -5,10 +5,12 @@
 
 use lopdf::{Dictionary, Object, ObjectId, Stream};
 
+use super::fonts::{IS_MISREAD, composed_name, is_misread, is_not_embedded, is_of_kind};
+
 /// Streams longer than this are left in the file: what the loader keeps of one takes as much.
 const MAX_COPIED_BYTES: usize = 1024;
 
-/// What is read of a font.
+/// What is read of a font, besides its encoding where that has names which only this program reads.
 const OF_A_FONT: &[&[u8]] = &[b"Type", b"Subtype"];
 
 /// What only the look of a link needs, or nobody.
@@ -30,7 +32,11 @@ pub(super) fn keep_what_is_read(id: ObjectId, object: &mut Object) -> Option<(Ob
         Object::Stream(stream) => return keep_stream(stream).then_some((id, Object::Null)),
         Object::Dictionary(dictionary) => {
             if dictionary.has_type(b"Font") {
-                retain(dictionary, |key| OF_A_FONT.contains(&key));
+                keep_font(dictionary);
+            } else if dictionary.has_type(b"FontDescriptor") && is_not_embedded(dictionary) {
+                retain(dictionary, |key| key == b"Type");
+            } else if let Some(names) = composed_name(dictionary) {
+                *dictionary = names;
             } else if is_look(dictionary) || is_tag(dictionary) {
                 return None;
             } else if matches!(dictionary.get(b"Subtype"), Ok(Object::Name(kind)) if kind == b"Link")
@@ -96,12 +102,30 @@ fn retain(dictionary: &mut Dictionary, is_kept: impl Fn(&[u8]) -> bool) {
     *dictionary = kept.collect();
 }
 
+fn keep_font(font: &mut Dictionary) {
+    let is_misread = is_misread(font);
+    let is_part = is_of_kind(font, &[b"CIDFontType0", b"CIDFontType2"]);
+    let has_map = font.has(b"ToUnicode");
+    let is_elsewhere = matches!(font.get(b"Encoding"), Ok(Object::Reference(_)));
+    retain(font, |key| match key {
+        b"FontDescriptor" | b"CIDSystemInfo" => is_part,
+        b"Encoding" => is_elsewhere && !has_map,
+        _ => OF_A_FONT.contains(&key),
+    });
+    font.set(IS_MISREAD, is_misread);
+}
+
 /// Whether a dictionary says how something looks: a part of a font, a pattern, a shading.
 fn is_look(dictionary: &Dictionary) -> bool {
     dictionary.has_type(b"Encoding")
-        || [b"FontBBox".as_slice(), b"PatternType", b"ShadingType"]
-            .iter()
-            .any(|key| dictionary.has(key))
+        || [
+            b"FontBBox".as_slice(),
+            b"PatternType",
+            b"ShadingType",
+            b"Differences",
+        ]
+        .iter()
+        .any(|key| dictionary.has(key))
 }
 
 /// Whether a dictionary is an element of the tag tree. Its type is optional, but all of its keys are known (ISO 32000-2
@@ -157,7 +181,8 @@ mod tests {
         let font = dictionary! {
             "Type" => "Font", "Subtype" => "Type3", "FirstChar" => 0, "Widths" => vec![500.into(); 300],
         };
-        let expected = dictionary! { "Type" => "Font", "Subtype" => "Type3" };
+        let mut expected = dictionary! { "Type" => "Font", "Subtype" => "Type3" };
+        expected.set(IS_MISREAD, false);
         assert_eq!(kept(font), Some(expected.into()));
         assert_eq!(
             kept(dictionary! { "Flags" => 4, "FontBBox" => vec![0.into(); 4] }),
@@ -170,6 +195,53 @@ mod tests {
         assert_eq!(kept(vec![500.into(); 300]), None);
         let program = Stream::new(dictionary! { "Length1" => 10 }, vec![1; 10]);
         assert_eq!(kept(program), None);
+    }
+
+    #[test]
+    fn of_an_encoding_the_names_stay_that_the_renderer_does_not_read() {
+        let names = |names: &[&str]| {
+            let names = names.iter().map(|name| Object::from(*name));
+            dictionary! { "Differences" => std::iter::once(Object::from(1)).chain(names).collect::<Vec<_>>() }
+        };
+        let composed = dictionary! { "Differences" => vec![Object::from("f_f")] };
+        assert_eq!(kept(names(&["a", "g_1"])), None);
+        assert_eq!(kept(names(&["a", "f_f", "T_h"])), Some(composed.into()));
+        let font = |kind: &str, key: &str, value: Object| {
+            let font = dictionary! { "Type" => "Font", "Subtype" => kind, key => value };
+            kept(font).and_then(|font| font.as_dict().cloned().ok())
+        };
+        for (kind, key, value, is_misread) in [
+            ("Type1", "Encoding", names(&["f_f"]).into(), true),
+            ("Type1", "Encoding", names(&["a"]).into(), false),
+            ("Type1", "Encoding", Object::from((8, 0)), false),
+            ("Type1", "FirstChar", 1.into(), false),
+            ("TrueType", "FirstChar", 1.into(), true),
+            ("TrueType", "Encoding", "WinAnsiEncoding".into(), false),
+            ("TrueType", "ToUnicode", (9, 0).into(), false),
+        ] {
+            let mut expected = dictionary! { "Type" => "Font", "Subtype" => kind };
+            if value.as_reference().is_ok() && key == "Encoding" {
+                expected.set(key, value.clone());
+            }
+            expected.set(IS_MISREAD, is_misread);
+            assert_eq!(font(kind, key, value), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_descriptor_stays_where_the_font_does_not_come_with_the_file() {
+        let part = dictionary! {
+            "Type" => "Font", "Subtype" => "CIDFontType0", "FontDescriptor" => (8, 0), "CIDSystemInfo" => (7, 0),
+            "DW" => 1000,
+        };
+        let mut expected = part.clone();
+        expected.remove(b"DW");
+        expected.set(IS_MISREAD, false);
+        assert_eq!(kept(part), Some(expected.into()));
+        let descriptor = |key: &str| dictionary! { "Type" => "FontDescriptor", "FontBBox" => vec![0.into()], key => (9, 0) };
+        let expected = dictionary! { "Type" => "FontDescriptor" };
+        assert_eq!(kept(descriptor("Style")), Some(expected.into()));
+        assert_eq!(kept(descriptor("FontFile3")), None);
     }
 
     #[test]

@@ -2,14 +2,18 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lopdf::encryption::DecryptionError;
 use lopdf::xref::XrefRecovery;
 use lopdf::{Document, IncrementalDocument, LoadOptions, Object, ObjectId, Stream};
 
+use super::fonts::{
+    IS_MISREAD, composed_name, is_misread, is_not_embedded, is_of_kind, is_of_known_collection,
+};
 use super::kept::keep_what_is_read;
+use super::layers::Layers;
 use super::objects::Objects;
 use super::page_tree::{PageNode, PageTree};
 use super::{DocumentInfo, Encryption, Inspection, active, info, passwords, text_string, xmp};
@@ -21,7 +25,7 @@ use crate::link::Link;
 use crate::link::annotations;
 use crate::link::destinations::Destinations;
 use crate::page::PageNumber;
-use crate::protocol::Look;
+use crate::protocol::{Look, Misread};
 use crate::scan::{self, Scan};
 use crate::structure::{OutlineItem, PageLabel, labels, outline};
 
@@ -29,6 +33,9 @@ use crate::structure::{OutlineItem, PageLabel, labels, outline};
 /// into a stream, some put all of a document there, so some megabytes must fit; and what is inflated can need a
 /// hundred times as much memory as objects, so not many more.
 const MAX_INFLATED_BYTES: usize = 16 << 20;
+
+/// Fonts that are no objects of their own are looked for this deep: page, resources, fonts, font.
+const DEEPEST_FONT: usize = 4;
 
 /// A document whose objects are read. Made in a child process: the bytes are hostile.
 pub(crate) struct Parsed<'a> {
@@ -58,7 +65,7 @@ impl<'a> Parsed<'a> {
         let Opened {
             document,
             encryption,
-        } = guarded(|| open_document(bytes, passwords))?;
+        } = guarded(|| open_document(bytes, passwords, Kept::WhatIsRead))?;
         let file = match encryption {
             Encryption::None => bytes,
             Encryption::EmptyPassword | Encryption::Password => &[],
@@ -167,6 +174,7 @@ impl<'a> Parsed<'a> {
             scan: self.scan(page),
             user_unit: unit.unwrap_or(1.0),
             shapes: undrawn.shapes,
+            is_without_hidden: false,
         };
         (look, undrawn.others)
     }
@@ -199,6 +207,44 @@ impl<'a> Parsed<'a> {
     /// The label of every page; empty when the file has no labels.
     pub(crate) fn page_labels(&self) -> Vec<PageLabel> {
         labels::read(self.objects(), self.inspection.pages)
+    }
+
+    /// What PDFium gets wrong about the file.
+    pub(crate) fn misread(&self) -> Misread {
+        Misread {
+            layers: Layers::read(self.objects()).any_is_off(),
+            fonts: self
+                .document
+                .objects
+                .values()
+                .any(|object| self.has_misread_font(object, 0)),
+        }
+    }
+
+    /// Whether an object is or holds a font with names of glyphs that are composed of others and no map to Unicode, or a
+    /// part of a composite font that the file does not bring.
+    fn has_misread_font(&self, object: &Object, depth: usize) -> bool {
+        let Object::Dictionary(dictionary) = object else {
+            return false;
+        };
+        if dictionary.has_type(b"Font") {
+            let descriptor = self.objects().dictionary(dictionary, b"FontDescriptor");
+            if is_of_kind(dictionary, &[b"CIDFontType0", b"CIDFontType2"]) {
+                return descriptor.is_some_and(is_not_embedded)
+                    && is_of_known_collection(self.objects(), dictionary);
+            }
+            let encoding = self.objects().dictionary(dictionary, b"Encoding");
+            let is_misread = match dictionary.get(IS_MISREAD) {
+                Ok(is_misread) => is_misread.as_bool().unwrap_or(false),
+                Err(_) => is_misread(dictionary),
+            };
+            return is_misread
+                || !dictionary.has(b"ToUnicode") && encoding.and_then(composed_name).is_some();
+        }
+        depth < DEEPEST_FONT
+            && dictionary
+                .iter()
+                .any(|(_, value)| self.has_misread_font(value, depth + 1))
     }
 
     fn objects(&self) -> Objects<'_> {
@@ -242,19 +288,31 @@ fn guarded<T>(parse: impl FnOnce() -> Result<T, PdfError>) -> Result<T, PdfError
         .unwrap_or_else(|_| Err(corrupt("the parser panicked on it")))
 }
 
-fn open_document(bytes: &[u8], passwords: &[String]) -> Result<Opened, PdfError> {
-    let document = load(bytes, None)?;
+/// How much of a file is kept while it is read. An encrypted file is kept whole either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    WhatIsRead,
+    Everything,
+}
+
+fn open_document(bytes: &[u8], passwords: &[String], kept: Kept) -> Result<Opened, PdfError> {
+    let document = load(bytes, None, kept)?;
     match mended_trailer(&document) {
-        None => unlock(bytes, document, passwords),
+        None => unlock(bytes, document, passwords, kept),
         Some(mended) => {
             let updated = with_trailer(bytes, document, mended)?;
-            let document = load(&updated, None)?;
-            unlock(&updated, document, passwords)
+            let document = load(&updated, None, kept)?;
+            unlock(&updated, document, passwords, kept)
         }
     }
 }
 
-fn unlock(bytes: &[u8], document: Document, passwords: &[String]) -> Result<Opened, PdfError> {
+fn unlock(
+    bytes: &[u8],
+    document: Document,
+    passwords: &[String],
+    kept: Kept,
+) -> Result<Opened, PdfError> {
     if !document.is_encrypted() {
         let encryption = if document.encryption_state.is_some() {
             Encryption::EmptyPassword
@@ -283,7 +341,7 @@ fn unlock(bytes: &[u8], document: Document, passwords: &[String]) -> Result<Open
     let Some(password) = fitting else {
         return Err(PdfError::Encrypted);
     };
-    let document = load(bytes, Some(&password))?;
+    let document = load(bytes, Some(&password), kept)?;
     if document.is_encrypted() {
         return Err(PdfError::Encrypted);
     }
@@ -356,30 +414,76 @@ pub(crate) fn decrypted(
         let Opened {
             mut document,
             encryption,
-        } = open_document(bytes, passwords)?;
+        } = open_document(bytes, passwords, Kept::Everything)?;
         if encryption == Encryption::None {
             return Err(corrupt("it is not encrypted"));
         }
-        // Otherwise it would be encrypted once more.
-        let state = document.encryption_state.take();
+        let state = document.encryption_state.as_ref();
         let is_even = state
             .is_some_and(|state| state.default_stream_filter() == state.default_string_filter());
         // PDFium opens such a file, if it is meant to be open to everybody: lopdf takes an empty owner password too.
         if encryption == Encryption::EmptyPassword && is_even {
             return Err(PdfError::Encrypted);
         }
-        for object in document.objects.values_mut() {
-            if let Object::Stream(stream) = object
-                && let Cow::Owned(clear) = without_crypt_filter(stream)
-            {
-                *stream = clear;
-            }
+        Ok((encryption, written_plain(&mut document)?))
+    })
+}
+
+/// A document that was decrypted as a file without encryption.
+fn written_plain(document: &mut Document) -> Result<Vec<u8>, PdfError> {
+    // Otherwise it would be encrypted once more.
+    document.encryption_state = None;
+    for object in document.objects.values_mut() {
+        if let Object::Stream(stream) = object
+            && let Cow::Owned(clear) = without_crypt_filter(stream)
+        {
+            *stream = clear;
         }
-        let mut plain = Vec::new();
-        document
-            .save_to(&mut plain)
+    }
+    let mut plain = Vec::new();
+    document
+        .save_to(&mut plain)
+        .map_err(|error| corrupt(describe(&error)))?;
+    Ok(plain)
+}
+
+/// A copy of a file in which some objects are others. `change` gets the document with all of its objects, and gives the
+/// objects to put in the place of those with the same number, or besides them; with none there is no copy.
+///
+/// A sound file gets an update at its end. One that is encrypted, or whose table of objects is not sound, is written
+/// anew.
+///
+/// # Errors
+/// Those of opening it.
+pub(crate) fn changed(
+    bytes: &[u8],
+    passwords: &[String],
+    change: impl FnOnce(&Document) -> BTreeMap<ObjectId, Object>,
+) -> Result<Option<Vec<u8>>, PdfError> {
+    guarded(|| {
+        let Opened {
+            mut document,
+            encryption,
+        } = open_document(bytes, passwords, Kept::Everything)?;
+        let changes = change(&document);
+        let Some(last) = changes.keys().map(|(number, _)| *number).max() else {
+            return Ok(None);
+        };
+        let is_sound = encryption == Encryption::None && document.xref_recovery.is_none();
+        if !is_sound {
+            document.max_id = document.max_id.max(last);
+            document.objects.extend(changes);
+            return written_plain(&mut document).map(Some);
+        }
+        let mut update = IncrementalDocument::create_from(bytes.to_vec(), document);
+        let appended = &mut update.new_document;
+        appended.max_id = appended.max_id.max(last);
+        appended.objects.extend(changes);
+        let mut written = Vec::with_capacity(bytes.len() + (64 << 10));
+        update
+            .save_to(&mut written)
             .map_err(|error| corrupt(describe(&error)))?;
-        Ok((encryption, plain))
+        Ok(Some(written))
     })
 }
 
@@ -402,10 +506,13 @@ fn is_wrong_password(error: &lopdf::Error) -> bool {
 }
 
 /// Loads leniently. When the cross-reference table reads but leads to no page, it is rebuilt by scanning the file.
-fn load(bytes: &[u8], password: Option<&String>) -> Result<Document, PdfError> {
+fn load(bytes: &[u8], password: Option<&String>, kept: Kept) -> Result<Document, PdfError> {
     let options = |force_reconstruct| LoadOptions {
         password: password.cloned(),
-        filter: Some(keep_what_is_read),
+        filter: match kept {
+            Kept::WhatIsRead => Some(keep_what_is_read),
+            Kept::Everything => None,
+        },
         strict: false,
         max_decompressed_size: Some(MAX_INFLATED_BYTES),
         force_reconstruct,

@@ -16,7 +16,7 @@ use super::{Pool, Source};
 use crate::error::PdfError;
 use crate::inspect::Inspection;
 use crate::protocol::{self, Answer, FrameCaps, FrameLengths, PREFIX_BYTES, Request};
-use crate::repair::Repair;
+use crate::repair::{Purpose, Repair};
 
 /// The part of its memory that a child may hold and still has room for anything that a fresh one has room for.
 const NEXT_TO_NOTHING: u64 = 8;
@@ -191,13 +191,18 @@ impl Lease {
         }
     }
 
-    /// Has a document rewritten, so that PDFium can open it. The child has none open then.
+    /// Has a document rewritten. The child has none open then.
     ///
     /// # Errors
     /// [`Trouble`].
-    pub(crate) async fn repair(&mut self, source: &Source) -> Result<(Repair, Vec<u8>), Trouble> {
+    pub(crate) async fn repair(
+        &mut self,
+        source: &Source,
+        purpose: Purpose,
+    ) -> Result<(Repair, Vec<u8>), Trouble> {
         let limits = self.pool.settings.limits.clone();
         let request = Request::Repair {
+            purpose,
             bytes: source.file.bytes(),
             passwords: source.passwords.clone(),
         };

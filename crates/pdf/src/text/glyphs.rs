@@ -24,6 +24,9 @@ use unread::Moved;
 /// More glyphs of one page are not read: 64 MiB of them, twenty times a dense newspaper page.
 const MAX_GLYPHS: usize = 1 << 20;
 
+/// What lies so far off a page, in points, is on a layer that is off: see [`crate::repair`].
+const LAYERS_OFF: f32 = 100_000.0;
+
 /// A page of which more than this part of the characters is missing in its text needs OCR.
 const MISSING_PART: f32 = 0.1;
 
@@ -33,6 +36,7 @@ pub(crate) struct PageGlyphs {
     width: f32,
     height: f32,
     rotation: u16,
+    without_hidden: bool,
     glyphs: Vec<Glyph>,
     /// What is not among the glyphs.
     account: CharacterAccount,
@@ -45,14 +49,16 @@ pub(crate) struct PageGlyphs {
 }
 
 impl PageGlyphs {
-    /// Reads all glyphs of a loaded page. A page whose text can't be read has none.
-    pub(crate) fn read(page: &PdfPage<'_>) -> Self {
+    /// Reads all glyphs of a loaded page. A page whose text can't be read has none. What lies very far off a page
+    /// `without_hidden` is on layers that are off.
+    pub(crate) fn read(page: &PdfPage<'_>, without_hidden: bool) -> Self {
         let frame = PageFrame::of(page);
         let (width, height) = frame.seen_size();
         let mut read = Self {
             width,
             height,
             rotation: frame.rotation,
+            without_hidden,
             ..Self::default()
         };
         let mut measure = Measure::new(frame);
@@ -130,7 +136,11 @@ impl PageGlyphs {
                 layout::turn_down(&mut glyph);
             }
             if !self.is_on_page(&glyph) {
-                self.account.off_page += 1;
+                let distance = glyph.x0.abs().max(glyph.top.abs());
+                match self.without_hidden && distance > LAYERS_OFF {
+                    true => self.account.layer_off += 1,
+                    false => self.account.off_page += 1,
+                }
                 before = None;
                 continue;
             }

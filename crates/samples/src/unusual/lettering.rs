@@ -37,7 +37,14 @@ pub fn letter_by_letter() -> Vec<u8> {
 /// does not embed.
 #[must_use]
 pub fn vertical_writing() -> Vec<u8> {
-    let mut pdf = begun("/F1 5 0 R", b"BT /F1 12 Tf 1 0 0 1 500 700 Tm <662d548c53414e8c5e74> Tj 1 0 0 1 484 700 Tm <5c715ddd> Tj ET");
+    vertical(
+        "BT /F1 12 Tf 1 0 0 1 500 700 Tm <662d548c53414e8c5e74> Tj 1 0 0 1 484 700 Tm <5c715ddd> Tj ET",
+    )
+}
+
+/// A page with this content, in a font of Japanese for vertical writing that the file does not embed.
+fn vertical(content: &str) -> Vec<u8> {
+    let mut pdf = begun("/F1 5 0 R", content.as_bytes());
     pdf.object("<< /Type /Font /Subtype /Type0 /BaseFont /Ryumin-Light-V /Encoding /UniJIS-UCS2-V /DescendantFonts [6 0 R] >>");
     pdf.object("<< /Type /Font /Subtype /CIDFontType0 /BaseFont /Ryumin-Light /CIDSystemInfo << /Registry (Adobe) /Ordering (Japan1) /Supplement 2 >> /FontDescriptor 7 0 R /DW 1000 >>");
     pdf.object("<< /Type /FontDescriptor /FontName /Ryumin-Light /Flags 4 /FontBBox [-170 -331 1024 903] /ItalicAngle 0 /Ascent 723 /Descent -241 /CapHeight 709 /StemV 69 >>");
@@ -119,6 +126,74 @@ pub fn nameless_glyphs() -> Vec<u8> {
     pdf.object(super::HELVETICA);
     pdf.object("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding << /Differences [1 /g1x /g2x /g3x /g4x] >> /FirstChar 1 /LastChar 4 /Widths [500 500 500 500] >>");
     pdf.finish("")
+}
+
+/// "stuff, The office" in a font whose ligatures have names composed of those of their letters (`f_f`, `T_h`), and no
+/// `/ToUnicode`: one of them under a code that is a letter's ("Q").
+#[must_use]
+pub fn composed_names() -> Vec<u8> {
+    let mut pdf = begun(
+        "/F1 5 0 R",
+        b"BT /F1 14 Tf 72 700 Td (stu\\001, \\002e oQce) Tj ET",
+    );
+    let widths = "600 ".repeat(126);
+    pdf.object(&format!("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding 6 0 R /FirstChar 1 /LastChar 126 /Widths [{widths}] >>"));
+    pdf.object("<< /Type /Encoding /BaseEncoding /WinAnsiEncoding /Differences [1 /f_f /T_h 81 /f_f_i.liga] >>");
+    pdf.finish("")
+}
+
+/// "Office" with the ligature "fi", which the font's `/ToUnicode` maps to U+0000, and the name of its glyph tells.
+#[must_use]
+pub fn map_to_zero() -> Vec<u8> {
+    let mut pdf = begun("/F1 5 0 R", b"BT /F1 14 Tf 72 700 Td (Of\\222ce) Tj ET");
+    pdf.object("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding << /BaseEncoding /WinAnsiEncoding /Differences [146 /fi] >> /ToUnicode 6 0 R >>");
+    pdf.stream("", to_unicode("<92> <0000>").as_bytes());
+    pdf.finish("")
+}
+
+/// The ideographs "山川" of vertical writing, each a text of its own, in a font that the file does not embed.
+#[must_use]
+pub fn vertical_letters() -> Vec<u8> {
+    vertical("BT /F1 12 Tf 1 0 0 1 500 700 Tm <5c71> Tj 1 0 0 1 500 688 Tm <5ddd> Tj ET")
+}
+
+/// "always", "on" and "down again" on a page with a layer that is off: it has a text of its own, one in the middle of a
+/// line, one in a form, a form of its own, and a note. A second layer is on.
+#[must_use]
+pub fn layers_off() -> Vec<u8> {
+    let mut pdf = RawPdf::new();
+    pdf.object("<< /Type /Catalog /Pages 2 0 R /OCProperties << /OCGs [8 0 R 9 0 R] /D << /OFF [8 0 R] >> >> >>");
+    pdf.object("<< /Type /Pages /Kids [3 0 R] /Count 1 /Resources << /Font << /F1 5 0 R >> /Properties << /Off 8 0 R /On 9 0 R /Some 10 0 R >> /XObject << /Form 6 0 R /Hidden 7 0 R >> >> >>");
+    pdf.object(
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Annots [11 0 R] >>",
+    );
+    pdf.stream("", b"BT /F1 12 Tf 72 720 Td (always) Tj ET /OC /Off BDC BT /F1 12 Tf 72 690 Td (draft) Tj ET /Form Do EMC \
+        /OC /On BDC BT /F1 12 Tf 72 660 Td (on) Tj ET EMC /Hidden Do \
+        BT /F1 12 Tf 72 630 Td (down ) Tj /OC /Some BDC (xx ) Tj EMC (again) Tj ET");
+    pdf.object(super::HELVETICA);
+    pdf.stream(
+        "/Type /XObject /Subtype /Form /BBox [0 0 612 792] /Resources << /Font << /F1 5 0 R >> >>",
+        b"BT /F1 12 Tf 72 600 Td (form) Tj ET",
+    );
+    pdf.stream(
+        "/Type /XObject /Subtype /Form /BBox [0 0 612 792] /OC 8 0 R /Resources << /Font << /F1 5 0 R >> >>",
+        b"BT /F1 12 Tf 72 570 Td (hidden) Tj ET",
+    );
+    pdf.object("<< /Type /OCG /Name (off) >>");
+    pdf.object("<< /Type /OCG /Name (on) >>");
+    pdf.object("<< /Type /OCMD /OCGs [8 0 R 9 0 R] /P /AllOn >>");
+    pdf.object("<< /Type /Annot /Subtype /FreeText /Contents (note) /DA (/Helv 14 Tf 1 0 0 rg) /Rect [72 500 300 530] /F 4 /OC 8 0 R >>");
+    pdf.finish("")
+}
+
+/// "here" on the page, and "far" 400,000 points off it.
+#[must_use]
+pub fn far_off() -> Vec<u8> {
+    page(
+        "/MediaBox [0 0 612 792]",
+        "BT /F1 12 Tf 72 700 Td (here) Tj 400000 0 Td (far) Tj ET",
+        &[],
+    )
 }
 
 /// A file of one page with these fonts and this content, as far as the page's content: the fonts are to follow, from

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Extraction, Finished};
+use super::{Extraction, Finished, again};
+use crate::engine::opening::OpenedDocument;
 use crate::engine::patience::Patience;
-use crate::engine::{Pace, PageOutput, check};
+use crate::engine::{ExtractRequest, Pace, PageOutput, check};
 use crate::error::{PageFailure, PdfError};
 use crate::page::PageNumber;
 use crate::pool::{Death, DeathKind, Lease, Trouble, Wound};
@@ -145,94 +146,142 @@ impl Turn {
         })?;
         match lease.open(&document.source).await {
             Ok(_) => {}
-            Err(Trouble::Died(death)) => return Err(self.setback(first, &death)),
+            Err(Trouble::Died(death)) => return Err(setback(&extraction, first, &death)),
             // It could be opened before.
             Err(Trouble::Refused(_)) => return Err(PageFailure::Unreadable { page: first }.into()),
         }
-        let tasks = pages.clone().map(|page| PageTask {
-            page: PageNumber(page),
-            links: document.link_task(PageNumber(page), request.links),
-            look: document.look(PageNumber(page)),
-        });
-        let pages_request = Request::Pages {
-            tasks: tasks.collect(),
-            images: request.images.clone(),
-            text: request.text,
-        };
+        let pages_request = pages_request(document, request, pages.clone().map(PageNumber));
         if let Err(wound) = lease.send(&pages_request, None).await {
             let death = lease.bury(wound).await;
-            return Err(self.setback(first, &death));
+            return Err(setback(&extraction, first, &death));
         }
         let had_room = lease.has_room();
+        // Pages whose text is to be read again, and those behind them.
+        let mut held = Vec::new();
         for page in pages.map(PageNumber) {
-            let outcome = self.receive(&mut lease, page).await;
-            let outcome = outcome.map_err(|setback| Setback {
-                had_all_memory: had_room && page == first,
-                ..setback
-            })?;
+            let outcome = match receive(&extraction, request, &mut lease, page).await {
+                Ok(outcome) => outcome,
+                Err(setback) => {
+                    let had_all_memory = had_room && page == first;
+                    drop(lease);
+                    self.push_held(None, held).await;
+                    return Err(Setback {
+                        had_all_memory,
+                        ..setback
+                    });
+                }
+            };
             lease.count_page();
-            self.push(outcome).await;
+            if held.is_empty() && !again::is_unclear(document, &outcome) {
+                self.push(outcome).await;
+            } else {
+                held.push(outcome);
+            }
         }
+        let lease = self.push_held(Some(lease), held).await;
         // A child at rest goes back to the pool, and keeps its memory; a cautious one is ended with its page.
-        if request.pace == Pace::Full {
+        if request.pace == Pace::Full
+            && let Some(mut lease) = lease
+        {
             lease.rest();
         }
         Ok(())
     }
 
-    async fn receive(
-        &self,
-        lease: &mut Lease,
-        page: PageNumber,
-    ) -> Result<Result<PageOutput, PageFailure>, Setback> {
-        let Extraction { pool, request, .. } = &*self.extraction;
-        let limits = &pool.settings().limits;
-        let caps = FrameCaps::of_page(limits, request.images.as_ref());
-        let deadline = Duration::from_secs(u64::from(limits.page_timeout_seconds));
-        let wound = match lease.receive(caps, deadline).await {
-            Ok((Answer::Page(answer), body)) => {
-                match check::page_output(page, request, limits, *answer, body) {
-                    Ok(output) => return Ok(Ok(output)),
-                    Err(what) => Wound::Violation(what),
-                }
-            }
-            Ok((Answer::PageFailed(failure), _)) if check::is_answerable(page, &failure) => {
-                // Memory that other pages took is not this page's fault.
-                if matches!(failure, PageFailure::OutOfMemory { .. }) {
-                    return Err(failure.into());
-                }
-                return Ok(Err(failure));
-            }
-            Ok(_) => Wound::Violation("another answer than a page".to_owned()),
-            Err(wound) => wound,
-        };
-        let death = lease.bury(wound).await;
-        Err(self.setback(page, &death))
-    }
-
-    fn setback(&self, page: PageNumber, death: &Death) -> Setback {
-        tracing::warn!(
-            page = page.0,
-            reason = %death.reason,
-            "a renderer did not survive a page"
-        );
-        let failure = match death.kind {
-            DeathKind::Crashed | DeathKind::Killed => PageFailure::Crashed { page },
-            DeathKind::OutOfMemory => PageFailure::OutOfMemory { page },
-            DeathKind::TimedOut => PageFailure::TimedOut {
-                page,
-                limit_seconds: self.extraction.pool.settings().limits.page_timeout_seconds,
-            },
-        };
-        Setback {
-            kind: death.kind,
-            ..failure.into()
+    /// Sends pages that were held back, after their text was read again: in this child, or in one of its own. Gives the
+    /// child back.
+    async fn push_held(
+        &mut self,
+        mut lease: Option<Lease>,
+        mut held: Vec<Result<PageOutput, PageFailure>>,
+    ) -> Option<Lease> {
+        if held.is_empty() {
+            return lease;
         }
+        if lease.is_none() {
+            lease = self.lease(false).await.ok();
+        }
+        if let Some(lease) = &mut lease {
+            again::read(&self.extraction, lease, &mut held).await;
+        }
+        for outcome in held {
+            self.push(outcome).await;
+        }
+        lease
+    }
+}
+
+/// What a child is asked for pages.
+pub(super) fn pages_request(
+    document: &OpenedDocument,
+    request: &ExtractRequest,
+    pages: impl Iterator<Item = PageNumber>,
+) -> Request {
+    let tasks = pages.map(|page| PageTask {
+        page,
+        links: document.link_task(page, request.links),
+        look: document.look(page),
+    });
+    Request::Pages {
+        tasks: tasks.collect(),
+        images: request.images.clone(),
+        text: request.text,
+    }
+}
+
+/// Waits for the answer about a page that was asked for.
+pub(super) async fn receive(
+    extraction: &Extraction,
+    request: &ExtractRequest,
+    lease: &mut Lease,
+    page: PageNumber,
+) -> Result<Result<PageOutput, PageFailure>, Setback> {
+    let limits = &extraction.pool.settings().limits;
+    let caps = FrameCaps::of_page(limits, request.images.as_ref());
+    let deadline = Duration::from_secs(u64::from(limits.page_timeout_seconds));
+    let wound = match lease.receive(caps, deadline).await {
+        Ok((Answer::Page(answer), body)) => {
+            match check::page_output(page, request, limits, *answer, body) {
+                Ok(output) => return Ok(Ok(output)),
+                Err(what) => Wound::Violation(what),
+            }
+        }
+        Ok((Answer::PageFailed(failure), _)) if check::is_answerable(page, &failure) => {
+            // Memory that other pages took is not this page's fault.
+            if matches!(failure, PageFailure::OutOfMemory { .. }) {
+                return Err(failure.into());
+            }
+            return Ok(Err(failure));
+        }
+        Ok(_) => Wound::Violation("another answer than a page".to_owned()),
+        Err(wound) => wound,
+    };
+    let death = lease.bury(wound).await;
+    Err(setback(extraction, page, &death))
+}
+
+fn setback(extraction: &Extraction, page: PageNumber, death: &Death) -> Setback {
+    tracing::warn!(
+        page = page.0,
+        reason = %death.reason,
+        "a renderer did not survive a page"
+    );
+    let failure = match death.kind {
+        DeathKind::Crashed | DeathKind::Killed => PageFailure::Crashed { page },
+        DeathKind::OutOfMemory => PageFailure::OutOfMemory { page },
+        DeathKind::TimedOut => PageFailure::TimedOut {
+            page,
+            limit_seconds: extraction.pool.settings().limits.page_timeout_seconds,
+        },
+    };
+    Setback {
+        kind: death.kind,
+        ..failure.into()
     }
 }
 
 /// What ended an attempt at a page.
-struct Setback {
+pub(super) struct Setback {
     /// What the page's failure is, should it stay at that.
     failure: PageFailure,
     /// How the child died; a child that could not be had died a death of the page's own.

@@ -61,7 +61,8 @@ impl Moved {
     /// Where a character stands that was moved; nothing for a character that was not.
     pub(super) fn back(self, place: &Place) -> Option<Place> {
         let (x, y) = place.origin;
-        if x < AWAY / 2.0 {
+        // Beyond lies what is on layers that are off.
+        if !(AWAY / 2.0..AWAY * 2.0).contains(&x) {
             return None;
         }
         let back = |x: f32, y: f32| match self {

@@ -154,6 +154,9 @@ pub(crate) struct VerifyArguments {
     /// Compare with the settings in force too: what would be made otherwise today.
     #[arg(long)]
     pub(crate) settings: bool,
+    /// Read every text too: whether it has the letters that were read from its document.
+    #[arg(long)]
+    pub(crate) letters: bool,
     /// Minutes; what changed more recently is taken as being at work and left out [default: 60, with --out 0].
     #[arg(long, value_name = "MINUTES")]
     pub(crate) grace: Option<u64>,

@@ -62,6 +62,7 @@ pub(crate) async fn command(arguments: VerifyArguments) -> anyhow::Result<ExitCo
         vectors,
         collections: environment.collections.clone(),
         pipeline,
+        letters: arguments.letters,
         grace,
         place,
         store,

@@ -8,7 +8,8 @@ use anyhow::Context;
 use futures::StreamExt;
 use jiff::Timestamp;
 use pagemill_index::{CollectionNames, TargetStore, VectorStore};
-use pagemill_pipeline::{Options, Pipeline, Source};
+use pagemill_pdf::Letters;
+use pagemill_pipeline::{Options, Pipeline, Source, TextFile};
 use pagemill_storage::{
     Generation, KeyLayout, ObjectStore, Record, RecordError, RecordStatus, RecordStore, SourceKey,
     SourceVersion, Stage, StageEntry, StorageError,
@@ -18,6 +19,9 @@ use serde::Serialize;
 use super::finding::{Finding, Kind};
 use super::inventory::{Inventory, Seen};
 use super::orphans::Orphan;
+
+/// So many pages of a document are named at most.
+const MOST_PAGES_NAMED: usize = 10;
 
 /// What a remedy may say.
 #[derive(Debug)]
@@ -38,6 +42,8 @@ pub(super) struct Audit {
     pub(super) collections: CollectionNames,
     /// Plans, to compare the settings in force; none: they are not compared.
     pub(super) pipeline: Option<Pipeline>,
+    /// Whether the letters of every text are compared with what was read.
+    pub(super) letters: bool,
     /// What changed so short a time ago is at work.
     pub(super) grace: Duration,
     pub(super) place: Place,
@@ -234,6 +240,9 @@ impl Audit {
                 let seen = inventory.files.remove(key);
                 self.file(record, entry, key, seen.as_ref(), findings)
                     .await?;
+                if self.letters && stage == Stage::Text {
+                    self.letters(record, key, findings).await?;
+                }
             }
         }
         if let Some(entry) = record.stages.get(&Stage::Pages) {
@@ -277,6 +286,39 @@ impl Audit {
         Ok(())
     }
 
+    /// The letters of each page's text against the account that was made when it was read.
+    async fn letters(
+        &self,
+        record: &Record,
+        key: &str,
+        findings: &mut Findings<'_>,
+    ) -> anyhow::Result<()> {
+        let body = match self.store.get_bytes(key).await {
+            Ok((_, body)) => body,
+            // Told before.
+            Err(StorageError::NotFound { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let Ok(file) = serde_json::from_slice::<TextFile>(&body) else {
+            return Ok(());
+        };
+        let differing = file.pages.iter().filter(|page| {
+            Letters::of(&page.text) != page.characters.letters || page.characters.lost > 0
+        });
+        let pages: Vec<String> = differing.map(|page| page.page.0.to_string()).collect();
+        if !pages.is_empty() {
+            let what = format!(
+                "{} of {} pages have other letters than were read from them (pages {})",
+                pages.len(),
+                file.pages.len(),
+                pages[..pages.len().min(MOST_PAGES_NAMED)].join(", ")
+            );
+            let remedy = self.forced(record);
+            self.tell(findings, Kind::Letters, key, what, remedy);
+        }
+        Ok(())
+    }
+
     fn images(
         &self,
         record: &Record,
@@ -303,7 +345,7 @@ impl Audit {
             let gone: Vec<String> = (1..=record.ledger.pages)
                 .filter(|page| pages.binary_search(page).is_err())
                 .filter(|page| !record.ledger.failed.contains_key(page))
-                .take(10)
+                .take(MOST_PAGES_NAMED)
                 .map(|page| page.to_string())
                 .collect();
             let what = format!(

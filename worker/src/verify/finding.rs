@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     Missing,
     /// What is there is not what the record says was made.
     Tampered,
+    /// A text has not the letters that were read from its document.
+    Letters,
     /// The source changed after its record.
     Stale,
     /// The settings in force would make something else.
@@ -34,6 +36,7 @@ impl Kind {
         match self {
             Self::Missing => "missing",
             Self::Tampered => "tampered",
+            Self::Letters => "letters",
             Self::Stale => "stale",
             Self::Outdated => "outdated",
             Self::Orphaned => "orphaned",

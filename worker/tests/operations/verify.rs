@@ -103,6 +103,20 @@ async fn out_4_each_inconsistency_is_found_and_nothing_else() {
     place.local(&["--force"]).await.with_code(0);
     assert_eq!(findings(&place, &[]).await, []);
 
+    // Letters: a text that was edited, and is JSON still.
+    let text = "extracted_text/invoice.pdf.json";
+    assert_eq!(findings(&place, &["--letters"]).await, []);
+    let whole = fs::read_to_string(place.out().join(text)).expect("a file");
+    let edited = whole.replacen("Invoice", "Invoce", 2);
+    assert_ne!(edited, whole, "the invoice says what it is");
+    fs::write(place.out().join(text), edited).expect("written");
+    let both: Vec<_> = ["tampered", "letters"]
+        .into_iter()
+        .flat_map(|kind| found(kind, text))
+        .collect();
+    assert_eq!(findings(&place, &["--letters"]).await, both);
+    fs::write(place.out().join(text), whole).expect("written");
+
     // Orphaned: a file of no record, images of an old generation, a stranger among the images.
     for key in [
         "extracted_text/gone.pdf.json",

@@ -9,7 +9,7 @@
 mod boxes;
 mod sentences;
 
-use pagemill_pdf::{BlockKind, PageNumber, PageText, Rect};
+use pagemill_document::{BlockKind, PageNumber, PageText, Rect};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{IndexSettings, Tokenizer};
@@ -324,7 +324,7 @@ fn chunk(
     }
 }
 
-/// Offsets in a page's text are 32 bits wide, as in [`pagemill_pdf::Block`].
+/// Offsets in a page's text are 32 bits wide, as in [`pagemill_document::Block`].
 fn byte_offset(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use pagemill_pdf::{PageNumber, PageText};
+use pagemill_document::{PageNumber, PageText};
 
 use crate::chunk::{Chunk, chunks};
 use crate::embed::{Embedder, Purpose};

@@ -30,7 +30,7 @@
 
 use std::collections::BTreeMap;
 
-use pagemill_pdf::{PageNumber, PageText};
+use pagemill_document::{PageNumber, PageText};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -182,7 +182,7 @@ pub fn folders(source: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use pagemill_pdf::Rect;
+    use pagemill_document::Rect;
 
     use super::*;
     use crate::chunk::ChunkSpan;

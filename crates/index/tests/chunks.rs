@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use pagemill_document::{Block, BlockKind, Line, PageNumber, PageState, PageText, Rect};
 use pagemill_index::IndexSettings;
 use pagemill_index::chunk::chunks;
-use pagemill_pdf::{Block, BlockKind, Line, PageNumber, PageState, PageText, Rect};
 use proptest::prelude::*;
 
 /// A page of blocks, joined as the text of pages is.

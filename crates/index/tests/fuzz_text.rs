@@ -5,11 +5,11 @@ use std::io::Read;
 use std::path::Path;
 
 use bolero::check;
+use pagemill_document::testing::{any_pages, any_text, page_of};
+use pagemill_document::{PageNumber, PageText};
 use pagemill_index::IndexSettings;
 use pagemill_index::chunk::chunks;
 use pagemill_index::sparse::{document_vector, query_vector};
-use pagemill_pdf::testing::{any_pages, any_text, page_of};
-use pagemill_pdf::{PageNumber, PageText};
 
 /// Chunks so small that most texts are cut in every way.
 fn small() -> IndexSettings {

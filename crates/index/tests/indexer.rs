@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pagemill_document::{PageNumber, PageState, PageText};
 use pagemill_index::testing::{Code, HashEmbedder, TestQdrant};
 use pagemill_index::{
     CollectionNames, DocumentInput, EdgeStore, IndexSettings, Indexer, QdrantServer, SearchFilter,
     TargetStore, VectorStore,
 };
-use pagemill_pdf::{PageNumber, PageState, PageText};
 
 fn page(number: u32, text: &str) -> PageText {
     PageText {

@@ -1,6 +1,6 @@
 //! The metadata of a document: the published schema.
 
-use pagemill_pdf::PageNumber;
+use pagemill_document::PageNumber;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

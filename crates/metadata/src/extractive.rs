@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use pagemill_pdf::{Inspection, Link, LinkTarget, PageState, Structure};
+use pagemill_document::{Inspection, Link, LinkTarget, PageState, Structure};
 use regex::Regex;
 
 use crate::document::{
@@ -271,7 +271,7 @@ fn entities(sample: &Sample, links: &[Link], structure: &Structure) -> Vec<Entit
         let LinkTarget::Uri { uri } = target else {
             continue;
         };
-        let is_web = safety == pagemill_pdf::LinkSafety::Ordinary
+        let is_web = safety == pagemill_document::LinkSafety::Ordinary
             && (uri.starts_with("http://") || uri.starts_with("https://"))
             && uri.len() <= 200;
         if is_web && entities.len() < emails + MAX_ENTITIES && seen.insert(uri.clone()) {

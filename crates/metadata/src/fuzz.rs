@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use bolero::check;
-use pagemill_pdf::testing::{any_pages, any_text, page_of};
-use pagemill_pdf::{
+use pagemill_document::testing::{any_pages, any_text, page_of};
+use pagemill_document::{
     Inspection, Link, LinkSafety, LinkTarget, OutlineItem, PageNumber, PageText, Rect, Structure,
 };
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pagemill_pdf::{Inspection, Link, PageText, Structure};
+use pagemill_document::{Inspection, Link, PageText, Structure};
 
 use crate::document::DocumentMetadata;
 use crate::error::MetadataError;

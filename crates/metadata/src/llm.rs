@@ -29,7 +29,7 @@ use async_openai::types::chat::{
 };
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
-use pagemill_pdf::PageNumber;
+use pagemill_document::PageNumber;
 use serde_json::Value;
 
 use crate::document::DocumentMetadata;

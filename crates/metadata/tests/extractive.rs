@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use pagemill_document::{
+    Block, BlockKind, Inspection, PageNumber, PageState, PageText, Rect, Structure,
+};
 use pagemill_metadata::document::IdentifierKind;
 use pagemill_metadata::extractive::ExtractiveGenerator;
 use pagemill_metadata::{
     DocumentInput, DocumentMetadata, DocumentType, MetadataSettings, ValueSource, schema,
-};
-use pagemill_pdf::{
-    Block, BlockKind, Inspection, PageNumber, PageState, PageText, Rect, Structure,
 };
 
 /// A page from blocks of (font size, text).

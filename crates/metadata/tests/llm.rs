@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pagemill_document::{Inspection, OutlineItem, PageNumber, PageState, PageText, Structure};
 use pagemill_metadata::stub::{Reply, StubServer, good_answer};
 use pagemill_metadata::{
     DocumentInput, DocumentMetadata, GeneratorKind, LlmEndpoint, MetadataError, MetadataGenerator,
     MetadataSettings, Usage, ValueSource, generator,
 };
-use pagemill_pdf::{Inspection, OutlineItem, PageNumber, PageState, PageText, Structure};
 use serde_json::{Value, json};
 
 const SHA: &str = "3a7bd3e2360a3d29eea436fcfb7e44c735d117c42d1c1835420b6b9942dd4f1b";

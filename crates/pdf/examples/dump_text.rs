@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pagemill_document::PageNumber;
 use pagemill_pdf::engine::Limits;
-use pagemill_pdf::{PageNumber, text};
+use pagemill_pdf::text;
 use pdfium_render::prelude::Pdfium;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -6,14 +6,13 @@
 use std::collections::HashSet;
 
 use lopdf::{Dictionary, Object};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::inspect::layers::Layers;
 use crate::inspect::objects::{Objects, identity};
 use crate::inspect::page_tree::Geometry;
 use crate::inspect::text_string;
-use crate::page::Rect;
+use pagemill_document::{AnnotationSource, Rect};
 
 /// Most texts of annotations of one page.
 pub(crate) const MAX_TEXTS: usize = 10_000;
@@ -35,17 +34,6 @@ const NO_VIEW: i64 = 1 << 5;
 const MULTILINE: i64 = 1 << 12;
 const PASSWORD: i64 = 1 << 13;
 const PUSH_BUTTON: i64 = 1 << 16;
-
-/// What shows a text that is not in the page's content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AnnotationSource {
-    /// The value of a form field.
-    #[default]
-    FormField,
-    /// A free text annotation.
-    FreeText,
-}
 
 /// A text that an annotation shows, and where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

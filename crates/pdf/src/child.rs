@@ -13,12 +13,13 @@ use crate::encode::Encoder;
 use crate::engine::Limits;
 use crate::error::PageFailure;
 use crate::inspect::Parsed;
-use crate::page::{ImageSettings, PageNumber, Rect};
+use crate::page::ImageSettings;
 use crate::pdfium;
 use crate::protocol::{Answer, FoundPage, Look, PageLinks, PageTask, Request};
 use crate::render::DrawError;
 use crate::repair;
 use crate::sandbox::Layer;
+use pagemill_document::{PageNumber, Rect};
 
 mod channel;
 mod guard;

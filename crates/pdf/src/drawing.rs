@@ -223,7 +223,7 @@ pub(crate) fn add<'a>(
 mod tests {
     use super::*;
     use crate::inspect::hand_made::{one_page, open};
-    use crate::page::PageNumber;
+    use pagemill_document::PageNumber;
 
     fn undrawn(annotations: &[&str], more: &[&str]) -> Undrawn {
         let file = one_page("", "", annotations, more);

@@ -11,14 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::encode::JpegEncoder;
 use crate::error::{PageFailure, PdfError};
-use crate::inspect::Inspection;
-use crate::link::Link;
 use crate::memory_file::SealedFile;
-use crate::page::{ImageSettings, PageImage, PageNumber};
+use crate::page::{ImageSettings, PageImage};
 use crate::pool::Pool;
 use crate::sandbox::{Layer, LayerName};
-use crate::structure::{OutlineItem, PageLabel};
-use crate::text::PageText;
+use pagemill_document::{Inspection, Link, OutlineItem, PageLabel, PageNumber, PageText};
 
 mod check;
 mod contract;

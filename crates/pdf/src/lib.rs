@@ -4,8 +4,9 @@
 //! each with one PDFium, a memory limit and a CPU limit. The parent ([`engine`]) hands a child the file as a
 //! sealed memory file, asks for ranges of pages and trusts nothing that comes back (`protocol`).
 //!
-//! What comes out: an [`Inspection`] of the file; for each page a [`PageOutput`] with its image, its
-//! [`PageText`] in reading order, and its [`Link`]s; for the whole a [`Structure`].
+//! What comes out is told in the words of [`pagemill_document`]: an [`Inspection`](pagemill_document::Inspection) of the
+//! file; for each page a [`PageOutput`] with its image, its [`PageText`](pagemill_document::PageText) in reading order, and
+//! its links; for the whole its structure.
 
 mod annotation_text;
 pub mod child;
@@ -30,11 +31,8 @@ pub mod sandbox;
 mod scan;
 pub mod spill;
 pub mod structure;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
 pub mod text;
 
-pub use annotation_text::AnnotationSource;
 pub use child::child_main;
 pub use encode::JpegEncoder;
 pub use engine::{
@@ -42,11 +40,7 @@ pub use engine::{
     PageOutput, PdfDocument, PdfEngine,
 };
 pub use error::{PageFailure, PdfError};
-pub use inspect::{DocumentInfo, Encryption, Inspection};
-pub use link::{Link, LinkSafety, LinkTarget, OutlineTarget};
 pub use memory_file::{SealedFile, SpoolFile};
-pub use page::{ImageFormat, ImageSettings, PageImage, PageNumber, PageState, Rect};
+pub use page::{ImageFormat, ImageSettings, PageImage};
 pub use sandbox::{Layer, LayerName, LayerState};
 pub use spill::Spill;
-pub use structure::{Heading, OutlineItem, PageLabel, Structure};
-pub use text::{AnnotationSpan, Block, BlockKind, CharacterAccount, Letters, Line, PageText};

@@ -1,41 +1,8 @@
-//! Pages: their numbers, their images and how they ended.
+//! Images of pages, and how they are made.
 
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// A page's number in its document, from 1.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(transparent)]
-pub struct PageNumber(pub u32);
-
-/// A rectangle on a page as it is seen (after rotation and crop), in points (1/72 inch) from the top left corner,
-/// y downwards. `x0 <= x1`, `y0 <= y1`.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Rect {
-    /// Left.
-    pub x0: f32,
-    /// Top.
-    pub y0: f32,
-    /// Right.
-    pub x1: f32,
-    /// Bottom.
-    pub y1: f32,
-}
-
-impl Rect {
-    /// This rectangle in a unit of which `times` fit into the old one.
-    pub(crate) fn scaled(self, times: f32) -> Self {
-        Self {
-            x0: self.x0 * times,
-            y0: self.y0 * times,
-            x1: self.x1 * times,
-            y1: self.y1 * times,
-        }
-    }
-}
 
 /// File format of page images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -120,16 +87,4 @@ pub struct PageImage {
     pub data: Bytes,
     /// The thumbnail's bytes, in the same format, when one was asked for.
     pub thumbnail: Option<Bytes>,
-}
-
-/// How a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PageState {
-    /// It has a text layer.
-    Text,
-    /// It has something to see but no text.
-    NeedsOcr,
-    /// There is nothing on it.
-    Blank,
 }

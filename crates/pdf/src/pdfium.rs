@@ -10,10 +10,10 @@ use pdfium_render::prelude::{
 
 use crate::engine::Limits;
 use crate::error::PdfError;
-use crate::inspect::{DocumentInfo, Encryption, Inspection, passwords};
-use crate::link::{self, Link, LinkTarget};
-use crate::page::{PageNumber, Rect};
+use crate::inspect::passwords;
+use crate::link;
 use crate::protocol::PageLinks;
+use pagemill_document::{DocumentInfo, Encryption, Inspection, Link, LinkTarget, PageNumber, Rect};
 
 /// Name of the library on Linux.
 const LIBRARY_NAME: &str = "libpdfium.so";

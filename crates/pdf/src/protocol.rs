@@ -16,14 +16,11 @@ use crate::drawing::Shape;
 use crate::encode::JpegEncoder;
 use crate::engine::Limits;
 use crate::error::{PageFailure, PdfError};
-use crate::inspect::Inspection;
-use crate::link::Link;
-use crate::page::{ImageFormat, ImageSettings, PageNumber};
+use crate::page::{ImageFormat, ImageSettings};
 use crate::repair::{Purpose, Repair};
 use crate::sandbox::Layer;
 use crate::scan::Scan;
-use crate::structure::{OutlineItem, PageLabel};
-use crate::text::PageText;
+use pagemill_document::{Inspection, Link, OutlineItem, PageLabel, PageNumber, PageText};
 
 /// First bytes of every frame; the digit is the protocol's version.
 const MAGIC: [u8; 4] = *b"PMC1";
@@ -347,8 +344,8 @@ pub(crate) fn decode<T: DeserializeOwned>(header: &[u8]) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::{LinkSafety, LinkTarget};
-    use crate::page::Rect;
+    use pagemill_document::Rect;
+    use pagemill_document::{LinkSafety, LinkTarget};
 
     fn caps() -> FrameCaps {
         FrameCaps {

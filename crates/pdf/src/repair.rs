@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Limits;
 use crate::error::PdfError;
-use crate::inspect::{Encryption, changed, decrypted, has_header, is_headless};
+use crate::inspect::{changed, decrypted, has_header, is_headless};
+use pagemill_document::Encryption;
 
 mod box_font;
 mod content;

@@ -1,117 +1,16 @@
-//! The text of a page in reading order, with blocks, lines, boxes and font sizes.
+//! Reading the text of a page, in reading order.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use pagemill_document::{PageNumber, PageText};
 
-use crate::annotation_text::AnnotationSource;
-use crate::page::{PageNumber, PageState, Rect};
-
-mod account;
 mod classify;
 mod glyphs;
 mod layout;
-mod letters;
 
-pub use account::CharacterAccount;
 pub use classify::{Classifier, Observer, classify};
 pub(crate) use glyphs::PageGlyphs;
-pub use letters::Letters;
-
-/// What a block of text looks like it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BlockKind {
-    /// Running text.
-    Paragraph,
-    /// A heading, by size and weight against the document's body text.
-    Heading,
-    /// A list item.
-    ListItem,
-    /// Text repeated in the same place on most pages: running header, footer, page number.
-    Furniture,
-}
-
-/// One line of a block.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Line {
-    /// Its text, logical order, ligatures expanded.
-    pub text: String,
-    /// Where it stands.
-    pub bbox: Rect,
-    /// Size of most of its characters in points.
-    pub font_size: f32,
-    /// Whether most of its characters are bold.
-    pub bold: bool,
-}
-
-/// A block: lines that belong together, such as a paragraph.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Block {
-    /// What it looks like it is.
-    pub kind: BlockKind,
-    /// Heading level from 1 when `kind` is heading.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub level: Option<u8>,
-    /// Where its text begins in [`PageText::text`], in bytes of UTF-8.
-    pub start: u32,
-    /// Where it ends, exclusive.
-    pub end: u32,
-    /// Where it stands.
-    pub bbox: Rect,
-    /// Size of most of its characters in points.
-    pub font_size: f32,
-    /// Whether most of its characters are bold.
-    pub bold: bool,
-    /// Its lines as printed (hyphens at line ends kept; the page's text joins them).
-    pub lines: Vec<Line>,
-}
-
-/// A part of a page's text that the page's own content has not: an annotation shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct AnnotationSpan {
-    /// Where it begins in [`PageText::text`], in bytes of UTF-8.
-    pub start: u32,
-    /// Where it ends, exclusive.
-    pub end: u32,
-    /// What shows it.
-    pub source: AnnotationSource,
-    /// The full name of the form field, where it is one that has a name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-}
-
-/// The text of one page.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct PageText {
-    /// Which page.
-    pub page: PageNumber,
-    /// Width as seen, in points.
-    pub width: f32,
-    /// Height as seen, in points.
-    pub height: f32,
-    /// Rotation of the page in degrees clockwise: 0, 90, 180 or 270.
-    pub rotation: u16,
-    /// How the page ended.
-    pub state: PageState,
-    /// All its text in reading order: the blocks joined by a blank line, the lines of a block joined by a newline
-    /// (or by nothing, where a hyphen at the line's end was taken out, or between two Han or kana characters). The
-    /// cells of a table's row are on one line, parted by tabs.
-    pub text: String,
-    /// Its blocks in reading order; their spans do not overlap.
-    pub blocks: Vec<Block>,
-    /// The parts of the text that annotations show (values of form fields, free text), in its order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub annotations: Vec<AnnotationSpan>,
-    /// What the page shows and the text has not, and why.
-    #[serde(default)]
-    pub characters: CharacterAccount,
-    /// Whether text was cut at the limit for one page.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub truncated: bool,
-}
 
 /// Reads the text of a loaded page: its blocks are paragraphs and list items; [`classify`] finds headings and
-/// furniture when all pages are there. The state is [`PageState::NeedsOcr`] where there is no text that can be used.
+/// furniture when all pages are there. The state is [`NeedsOcr`](pagemill_document::PageState::NeedsOcr) where there is no text that can be used.
 ///
 /// Whoever also wants link anchors reads the glyphs once with `PageGlyphs::read` and asks both of them.
 pub fn extract_page(

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
 use futures::StreamExt;
+use pagemill_document::{PageState, PageText};
 use pagemill_pdf::{
-    Engine, EngineSettings, ExtractRequest, ImageSettings, Limits, PageFailure, PageState,
-    PageText, PdfError, SealedFile,
+    Engine, EngineSettings, ExtractRequest, ImageSettings, Limits, PageFailure, PdfError,
+    SealedFile,
 };
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;

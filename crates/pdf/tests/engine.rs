@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use pagemill_document::{Encryption, PageNumber, PageState};
 use pagemill_pdf::{
-    Document, Encryption, Engine, EngineSettings, ExtractRequest, ImageFormat, ImageSettings,
-    JpegEncoder, LayerName, Limits, PageFailure, PageNumber, PageOutput, PageState, PdfError,
-    SealedFile,
+    Document, Engine, EngineSettings, ExtractRequest, ImageFormat, ImageSettings, JpegEncoder,
+    LayerName, Limits, PageFailure, PageOutput, PdfError, SealedFile,
 };
 
 #[path = "support/sample.rs"]

@@ -12,9 +12,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
 use pagemill_pdf::{
-    Engine, EngineSettings, ExtractRequest, ImageSettings, Inspection, Limits, OutlineItem,
-    PageFailure, PageLabel, PageNumber, PageOutput, SealedFile,
+    Engine, EngineSettings, ExtractRequest, ImageSettings, Limits, PageFailure, PageOutput,
+    SealedFile,
 };
 use tokio::sync::watch;
 

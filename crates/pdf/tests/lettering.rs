@@ -2,9 +2,8 @@
 //! folder that holds it.
 
 use futures::StreamExt;
-use pagemill_pdf::{
-    AnnotationSource, CharacterAccount, ExtractRequest, Letters, PageState, PageText, SealedFile,
-};
+use pagemill_document::{AnnotationSource, CharacterAccount, Letters, PageState, PageText};
+use pagemill_pdf::{ExtractRequest, SealedFile};
 use pagemill_samples::unusual::lettering;
 
 #[path = "support/engine.rs"]

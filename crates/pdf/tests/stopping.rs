@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
+use pagemill_document::PageNumber;
 use pagemill_pdf::{
-    Engine, EngineSettings, ExtractRequest, ImageSettings, Limits, Pace, PageFailure, PageNumber,
-    SealedFile,
+    Engine, EngineSettings, ExtractRequest, ImageSettings, Limits, Pace, PageFailure, SealedFile,
 };
 
 #[path = "support/sample.rs"]

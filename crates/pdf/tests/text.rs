@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use pagemill_document::{PageNumber, PageState, PageText};
 use pagemill_pdf::engine::Limits;
-use pagemill_pdf::{PageNumber, PageState, PageText, text};
+use pagemill_pdf::text;
 use pdfium_render::prelude::Pdfium;
 
 /// A PDF of one page in Helvetica (`/F1`) and Helvetica-Bold (`/F2`).

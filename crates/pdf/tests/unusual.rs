@@ -8,9 +8,9 @@ use futures::StreamExt;
 use lopdf::encryption::Permissions;
 use lopdf::encryption::crypt_filters::{Aes256CryptFilter, CryptFilter};
 use lopdf::{EncryptionState, EncryptionVersion};
+use pagemill_document::{Encryption, LinkSafety, LinkTarget, PageNumber, PageState, Rect};
 use pagemill_pdf::{
-    Document, Encryption, Engine, ExtractRequest, ImageSettings, LinkSafety, LinkTarget,
-    PageNumber, PageOutput, PageState, PdfError, Rect, SealedFile,
+    Document, Engine, ExtractRequest, ImageSettings, PageOutput, PdfError, SealedFile,
 };
 use pagemill_samples::unusual;
 

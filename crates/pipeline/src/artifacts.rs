@@ -1,8 +1,8 @@
 //! The JSON files of one document: what stands in `extracted_text/`, `extracted_links/`, `extracted_structure/` and
 //! `pdf-metadata/`. Equal input and settings give equal bytes: there is no time in them.
 
+use pagemill_document::{Inspection, Link, OutlineTarget, PageText, Structure};
 use pagemill_metadata::{DocumentMetadata, Usage};
-use pagemill_pdf::{Inspection, Link, OutlineTarget, PageText, Structure};
 use pagemill_storage::{Fingerprint, SourceKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,7 @@ mod reading;
 mod stored;
 mod uploads;
 
-use pagemill_pdf::{Link, PageText};
+use pagemill_document::{Link, PageText};
 
 use crate::artifacts::StructureFile;
 use crate::dependency::Dependency;

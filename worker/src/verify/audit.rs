@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use futures::StreamExt;
 use jiff::Timestamp;
+use pagemill_document::Letters;
 use pagemill_index::{CollectionNames, TargetStore, VectorStore};
-use pagemill_pdf::Letters;
 use pagemill_pipeline::{Options, Pipeline, Source, TextFile};
 use pagemill_storage::{
     Generation, KeyLayout, ObjectStore, Record, RecordError, RecordStatus, RecordStore, SourceKey,

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use pagemill_pdf::LinkTarget;
+use pagemill_document::LinkTarget;
 use pagemill_pipeline::LinksFile;
 use pagemill_storage::RecordStatus;
 use serde_json::{Value, json};

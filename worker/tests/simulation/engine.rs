@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber, PageState, PageText};
 use pagemill_pdf::{
-    ExtractRequest, ImageFormat, Inspection, OutlineItem, PageFailure, PageImage, PageLabel,
-    PageNumber, PageOutput, PageState, PageText, PdfDocument, PdfEngine, PdfError, SealedFile,
+    ExtractRequest, ImageFormat, PageFailure, PageImage, PageOutput, PdfDocument, PdfEngine,
+    PdfError, SealedFile,
 };
 
 use crate::documents::Content;

@@ -1,6 +1,6 @@
 //! Where a stretch of a page's text stands on the page.
 
-use pagemill_pdf::{Block, PageText, Rect};
+use pagemill_document::{Block, PageText, Rect};
 
 /// What a line's end may have lost when lines were joined.
 const HYPHENS: [char; 3] = ['-', '\u{AD}', '\u{2010}'];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use pagemill_pdf::{Inspection, PageText};
+use pagemill_document::{Inspection, PageText};
 use regex::Regex;
 
 use crate::document::{DocumentType, Evidence, Identifier, IdentifierKind, Sourced, ValueSource};

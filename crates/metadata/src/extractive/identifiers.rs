@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use pagemill_pdf::{Inspection, PageNumber};
+use pagemill_document::{Inspection, PageNumber};
 use regex::Regex;
 
 use crate::document::{Evidence, Identifier, IdentifierKind, ValueSource};

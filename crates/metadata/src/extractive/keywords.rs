@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pagemill_pdf::Inspection;
+use pagemill_document::Inspection;
 use yake_rust::{Config, StopWords, get_n_best};
 
 use crate::document::{Sourced, ValueSource};

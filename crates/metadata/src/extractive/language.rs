@@ -202,7 +202,7 @@ mod tests {
 
     fn tags(text: &str) -> Vec<String> {
         let passages = vec![Passage {
-            page: pagemill_pdf::PageNumber(1),
+            page: pagemill_document::PageNumber(1),
             text: text.to_owned(),
         }];
         detect(&Sample {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use pagemill_pdf::Inspection;
+use pagemill_document::Inspection;
 use regex::Regex;
 
 use crate::document::{Sourced, ValueSource};
@@ -176,7 +176,7 @@ mod tests {
     fn organisations_are_names_with_a_legal_form() {
         let sample = Sample {
             passages: vec![crate::extractive::sample::Passage {
-                page: pagemill_pdf::PageNumber(1),
+                page: pagemill_document::PageNumber(1),
                 text: "Muster & Söhne GmbH, Hauptstraße 1\nUniversity of Example Town\nthe limited of AG".to_owned(),
             }],
             cut: false,

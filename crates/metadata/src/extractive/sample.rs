@@ -1,6 +1,6 @@
 //! The text that is analysed: running text without headers and footers, bounded whatever the document's length.
 
-use pagemill_pdf::{BlockKind, PageNumber, PageText};
+use pagemill_document::{BlockKind, PageNumber, PageText};
 
 /// The text of one page without its furniture.
 #[derive(Debug, Clone)]

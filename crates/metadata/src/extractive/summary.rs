@@ -14,7 +14,7 @@ const ROUNDS: usize = 25;
 const DAMPING: f32 = 0.85;
 
 struct Sentence {
-    page: pagemill_pdf::PageNumber,
+    page: pagemill_document::PageNumber,
     text: String,
     words: BTreeSet<String>,
     weight: f32,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use pagemill_pdf::{BlockKind, Inspection, PageText, Structure};
+use pagemill_document::{BlockKind, Inspection, PageText, Structure};
 use regex::Regex;
 
 use crate::document::{Sourced, ValueSource};
@@ -238,7 +238,8 @@ fn printed_title(pages: &[PageText], source_name: &str) -> Option<Sourced<String
         .collect();
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     for size in sizes.into_iter().take(3) {
-        let of_size = |block: &pagemill_pdf::Block| (block.font_size * 2.0).round() as u32 == size;
+        let of_size =
+            |block: &pagemill_document::Block| (block.font_size * 2.0).round() as u32 == size;
         let start = blocks.iter().position(|(block, _)| of_size(block))?;
         let run: Vec<&str> = blocks[start..]
             .iter()

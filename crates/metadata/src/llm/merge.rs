@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pagemill_pdf::{PageNumber, PageText};
+use pagemill_document::{PageNumber, PageText};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pagemill_pdf::{PageNumber, PageText, Structure};
+use pagemill_document::{PageNumber, PageText, Structure};
 use tiktoken_rs::CoreBPE;
 
 /// What the encoding is given at once, in bytes. Its patterns go back step by step over a run of one character that is

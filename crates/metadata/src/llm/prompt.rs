@@ -4,7 +4,7 @@
 //! file can't contain, since changing the file changes the hash. The same mark stands in every page marker, so that
 //! text can fake neither the end of the data nor another page.
 
-use pagemill_pdf::{Inspection, PageNumber};
+use pagemill_document::{Inspection, PageNumber};
 
 /// The first `{{name}}` of a template that is not known.
 pub(crate) fn unknown_placeholder(template: &str, known: &[&str]) -> Option<String> {

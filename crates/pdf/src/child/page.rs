@@ -6,13 +6,13 @@ use super::make_finite;
 use crate::drawing;
 use crate::encode::{Encoded, Encoder};
 use crate::engine::Limits;
-use crate::link::Link;
-use crate::page::{ImageFormat, ImageSettings, PageState, Rect};
+use crate::page::{ImageFormat, ImageSettings};
 use crate::pdfium;
 use crate::protocol::{ImageHeader, LinkTask, Look, PageAnswer, PageTask};
 use crate::render::{Canvas, DrawError, ImageSize, image_size};
 use crate::scan::{self, Scan};
-use crate::text::{PageGlyphs, PageText};
+use crate::text::PageGlyphs;
+use pagemill_document::{Link, PageState, PageText, Rect};
 
 /// Takes pages, one after the other, with the same buffers.
 #[derive(Debug)]

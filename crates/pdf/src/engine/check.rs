@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use super::{ExtractRequest, Limits, PageOutput};
 use crate::error::PageFailure;
-use crate::page::{ImageFormat, ImageSettings, PageImage, PageNumber};
+use crate::page::{ImageFormat, ImageSettings, PageImage};
 use crate::protocol::{ImageHeader, PageAnswer, PageLinks};
-use crate::text::{AnnotationSpan, PageText};
+use pagemill_document::{AnnotationSpan, PageNumber, PageText};
 
 /// Bytes over the limit of text that joining blocks may add.
 const TEXT_SLACK_BYTES: u64 = 64 << 10;
@@ -155,7 +155,7 @@ fn page_links(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::page::PageState;
+    use pagemill_document::PageState;
 
     const PAGE: PageNumber = PageNumber(2);
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\nrest";
@@ -205,13 +205,13 @@ mod tests {
         page_output(PAGE, &request(), &Limits::default(), answer, body.to_vec())
     }
 
-    fn block(start: u32, end: u32) -> crate::text::Block {
-        crate::text::Block {
-            kind: crate::text::BlockKind::Paragraph,
+    fn block(start: u32, end: u32) -> pagemill_document::Block {
+        pagemill_document::Block {
+            kind: pagemill_document::BlockKind::Paragraph,
             level: None,
             start,
             end,
-            bbox: crate::page::Rect::default(),
+            bbox: pagemill_document::Rect::default(),
             font_size: 1.0,
             bold: false,
             lines: Vec::new(),

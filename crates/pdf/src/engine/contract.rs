@@ -5,10 +5,8 @@ use futures::stream::BoxStream;
 
 use super::{Counted, Document, Engine, ExtractRequest, PageOutput};
 use crate::error::{PageFailure, PdfError};
-use crate::inspect::Inspection;
 use crate::memory_file::SealedFile;
-use crate::page::PageNumber;
-use crate::structure::{OutlineItem, PageLabel};
+use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
 
 /// Opens PDFs. [`Engine`] is the one of production.
 #[async_trait]

@@ -20,8 +20,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::opening::OpenedDocument;
 use super::{ExtractRequest, Pace, PageOutput};
 use crate::error::PageFailure;
-use crate::page::PageNumber;
 use crate::pool::{Pool, Source};
+use pagemill_document::PageNumber;
 
 mod again;
 mod allowance;

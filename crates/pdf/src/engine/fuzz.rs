@@ -5,8 +5,9 @@ use bolero::{TypeGenerator, check};
 use super::opening::LinkCollector;
 use super::{ExtractRequest, Limits, check as answers};
 use crate::fuzz::{Edit, damaged};
-use crate::page::{ImageFormat, ImageSettings, PageNumber};
+use crate::page::{ImageFormat, ImageSettings};
 use crate::protocol::{self, Answer, FrameCaps, FrameLengths, PREFIX_BYTES};
+use pagemill_document::PageNumber;
 
 const PAGE: PageNumber = PageNumber(2);
 

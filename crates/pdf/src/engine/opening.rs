@@ -17,14 +17,13 @@ use crate::annotation_text;
 use crate::drawing;
 use crate::error::PdfError;
 use crate::inspect::page_tree::is_user_unit;
-use crate::inspect::{Inspection, has_header, not_a_pdf};
+use crate::inspect::{has_header, not_a_pdf};
 use crate::memory_file::SealedFile;
-use crate::page::PageNumber;
 use crate::pool::{Death, Lease, Pool, Source, Trouble, Wound};
 use crate::protocol::{Answer, FoundPage, FrameCaps, LinkTask, Look, Misread, PageLinks, Request};
 use crate::repair::{Purpose, Repair};
 use crate::spill::Spill;
-use crate::structure::{OutlineItem, PageLabel};
+use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
 
 /// Most bytes of links of one document, as they come over the channel.
 const MAX_LINK_BYTES: u64 = 256 << 20;

@@ -6,7 +6,7 @@ use super::Parsed;
 use super::hand_made::{one_page, pdf};
 use crate::engine::Limits;
 use crate::fuzz::{Edit, damaged};
-use crate::page::PageNumber;
+use pagemill_document::PageNumber;
 
 /// Most links of a page, so small that a damaged file gets over it.
 const MOST_LINKS: u32 = 3;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use lopdf::{Dictionary, Object, ObjectId};
 
 use super::objects::{Objects, identity};
-use crate::page::Rect;
+use pagemill_document::Rect;
 
 /// Pages that are counted at most, whatever the tree says.
 const MAX_LEAVES: usize = 1_000_000;

@@ -16,18 +16,19 @@ use super::kept::keep_what_is_read;
 use super::layers::Layers;
 use super::objects::Objects;
 use super::page_tree::{PageNode, PageTree};
-use super::{DocumentInfo, Encryption, Inspection, active, info, passwords, text_string, xmp};
+use super::{active, info, passwords, text_string, xmp};
 use crate::annotation_text::{self, AnnotationText};
 use crate::drawing::{self, Undrawn};
 use crate::engine::Limits;
 use crate::error::PdfError;
-use crate::link::Link;
 use crate::link::annotations;
 use crate::link::destinations::Destinations;
-use crate::page::PageNumber;
 use crate::protocol::{Look, Misread};
 use crate::scan::{self, Scan};
-use crate::structure::{OutlineItem, PageLabel, labels, outline};
+use crate::structure::{labels, outline};
+use pagemill_document::{
+    DocumentInfo, Encryption, Inspection, Link, OutlineItem, PageLabel, PageNumber,
+};
 
 /// Bytes that one object stream or cross-reference stream may inflate to. Most writers put a few hundred objects
 /// into a stream, some put all of a document there, so some megabytes must fit; and what is inflated can need a

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Encryption, Parsed};
+use super::Parsed;
 use crate::engine::Limits;
 use crate::error::PdfError;
-use crate::link::{Link, LinkTarget};
-use crate::page::PageNumber;
+use pagemill_document::{Encryption, Link, LinkTarget, PageNumber};
 
 /// Pages of a file whose links the truth lists at most.
 const TRUTH_PAGES: usize = 700;

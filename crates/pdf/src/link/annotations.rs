@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use lopdf::{Dictionary, Object};
 
+use super::classify;
 use super::destinations::{Destination, Destinations, resolve_remote};
-use super::{Link, LinkTarget, classify};
 use crate::inspect::active::file_specification;
 use crate::inspect::objects::{Objects, identity};
 use crate::inspect::page_tree::Geometry;
 use crate::inspect::text_string;
-use crate::page::{PageNumber, Rect};
+use pagemill_document::{Link, LinkTarget, PageNumber, Rect};
 
 /// Actions of one annotation that are followed along `/Next` at most.
 const MAX_CHAIN: usize = 8;

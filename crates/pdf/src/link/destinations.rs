@@ -6,7 +6,7 @@ use lopdf::{Object, ObjectId};
 
 use crate::inspect::objects::Objects;
 use crate::inspect::{text_string, tree};
-use crate::page::PageNumber;
+use pagemill_document::PageNumber;
 
 /// Characters of a destination's name that are kept at most.
 const MAX_NAME: usize = 1_024;

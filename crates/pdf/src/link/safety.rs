@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use super::{LinkSafety, LinkTarget};
+use pagemill_document::{LinkSafety, LinkTarget};
 
 /// Rounds of percent decoding that are tried to find a hidden scheme.
 const MAX_DECODING_ROUNDS: usize = 3;
@@ -325,7 +325,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::classify;
-    use crate::link::{LinkSafety, LinkTarget};
+    use pagemill_document::{LinkSafety, LinkTarget};
 
     fn of(uri: &str) -> LinkSafety {
         classify(&LinkTarget::Uri {

@@ -14,9 +14,9 @@ use super::places::Place;
 use super::process::{End, Renderer};
 use super::{Pool, Source};
 use crate::error::PdfError;
-use crate::inspect::Inspection;
 use crate::protocol::{self, Answer, FrameCaps, FrameLengths, PREFIX_BYTES, Request};
 use crate::repair::{Purpose, Repair};
+use pagemill_document::Inspection;
 
 /// The part of its memory that a child may hold and still has room for anything that a fresh one has room for.
 const NEXT_TO_NOTHING: u64 = 8;

@@ -1,7 +1,6 @@
 //! The headings that [`crate::text::classify`] found, in reading order.
 
-use crate::structure::Heading;
-use crate::text::{BlockKind, PageText};
+use pagemill_document::{BlockKind, Heading, PageText};
 
 /// Lists the headings of pages that went through [`crate::text::classify`], in reading order. The text of a heading
 /// is on one line.

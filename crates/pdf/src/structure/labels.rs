@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use lopdf::Dictionary;
 
-use super::PageLabel;
 use crate::inspect::objects::Objects;
 use crate::inspect::{text_string, tree};
-use crate::page::PageNumber;
+use pagemill_document::{PageLabel, PageNumber};
 
 /// Characters of a prefix that are kept at most.
 const MAX_PREFIX: usize = 64;

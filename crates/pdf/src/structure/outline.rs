@@ -4,13 +4,12 @@ use std::collections::HashSet;
 
 use lopdf::Dictionary;
 
-use super::OutlineItem;
 use crate::inspect::objects::{Objects, identity};
 use crate::inspect::text_string;
 use crate::link::annotations::targets;
+use crate::link::classify;
 use crate::link::destinations::Destinations;
-use crate::link::{LinkTarget, OutlineTarget, classify};
-use crate::page::PageNumber;
+use pagemill_document::{LinkTarget, OutlineItem, OutlineTarget, PageNumber};
 
 /// Items and depth that are read at most, and characters of a title.
 const MAX_ITEMS: usize = 50_000;

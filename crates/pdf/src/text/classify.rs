@@ -11,7 +11,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::text::{Block, BlockKind, PageText};
+use pagemill_document::{Block, BlockKind, PageText};
 
 /// Headings have at most this many lines.
 const HEADING_LINES: usize = 4;

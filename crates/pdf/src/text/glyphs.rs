@@ -6,9 +6,8 @@ use pdfium_render::prelude::{PdfPage, PdfPageText};
 
 use crate::annotation_text::AnnotationText;
 use crate::engine::Limits;
-use crate::page::{PageNumber, PageState, Rect};
 use crate::text::layout::{self, Glyph, Middles};
-use crate::text::{CharacterAccount, Letters, PageText};
+use pagemill_document::{CharacterAccount, Letters, PageNumber, PageState, PageText, Rect};
 
 mod admit;
 mod annotations;

@@ -9,8 +9,7 @@
 //! 5. [`blocks`] parts lines by spacing, size and indent.
 //! 6. [`assemble`] writes the page's text, with hyphens at line ends taken out.
 
-use crate::page::Rect;
-use crate::text::{Letters, PageText};
+use pagemill_document::{Letters, PageText, Rect};
 
 mod assemble;
 mod bidi;

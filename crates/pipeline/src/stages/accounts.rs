@@ -84,7 +84,7 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
-    use pagemill_pdf::PageNumber;
+    use pagemill_document::PageNumber;
 
     use super::*;
 

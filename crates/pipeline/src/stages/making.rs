@@ -140,7 +140,7 @@ impl Pipeline {
                 let key = self
                     .layout()
                     .page_image(&source, &image_generation, page, extension);
-                (pagemill_pdf::PageNumber(page), key)
+                (pagemill_document::PageNumber(page), key)
             })
             .collect();
         let metadata = &metadata.metadata;

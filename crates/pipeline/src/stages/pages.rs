@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use pagemill_document::{Link, PageState, PageText};
 use pagemill_pdf::text::{Classifier, Observer};
-use pagemill_pdf::{Link, PageOutput, PageState, PageText, Spill};
+use pagemill_pdf::{PageOutput, Spill};
 use pagemill_storage::PageLedger;
 use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
+use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber, PageState, PageText};
 use pagemill_index::error::Dependency;
 use pagemill_index::testing::HashEmbedder;
 use pagemill_index::{
@@ -22,8 +23,8 @@ use pagemill_metadata::{
     DocumentInput, DocumentMetadata, GeneratorKind, MetadataError, MetadataGenerator, Usage,
 };
 use pagemill_pdf::{
-    ExtractRequest, ImageFormat, Inspection, OutlineItem, Pace, PageFailure, PageImage, PageLabel,
-    PageNumber, PageOutput, PageState, PageText, PdfDocument, PdfEngine, PdfError, SealedFile,
+    ExtractRequest, ImageFormat, Pace, PageFailure, PageImage, PageOutput, PdfDocument, PdfEngine,
+    PdfError, SealedFile,
 };
 use pagemill_pipeline::{
     Delivery, LeaseLost, Options, Outcome, Parts, Permit, Pipeline, PipelineError, Progress,

@@ -8,9 +8,9 @@ use super::turn::{pages_request, receive};
 use crate::engine::opening::{OpenedDocument, rewritten};
 use crate::engine::{ExtractRequest, PageOutput};
 use crate::error::PageFailure;
-use crate::page::PageNumber;
 use crate::pool::{Lease, Source, Trouble};
 use crate::repair::Purpose;
+use pagemill_document::PageNumber;
 
 type Outcome = Result<PageOutput, PageFailure>;
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::engine::Limits;
 use crate::error::PageFailure;
-use crate::page::PageNumber;
+use pagemill_document::PageNumber;
 
 /// The time and the deaths of one document.
 #[derive(Debug)]

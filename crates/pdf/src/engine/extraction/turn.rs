@@ -11,9 +11,9 @@ use crate::engine::opening::OpenedDocument;
 use crate::engine::patience::Patience;
 use crate::engine::{ExtractRequest, Pace, PageOutput, check};
 use crate::error::{PageFailure, PdfError};
-use crate::page::PageNumber;
 use crate::pool::{Death, DeathKind, Lease, Trouble, Wound};
 use crate::protocol::{Answer, FrameCaps, PageTask, Request};
+use pagemill_document::PageNumber;
 
 /// Attempts to start a child in the middle of a document, and the time between them. Nobody is to blame when the
 /// machine is out of processes for a moment.

@@ -7,9 +7,8 @@ use lopdf::{Document, EncryptionState, EncryptionVersion, Object, Permissions, S
 use super::Parsed;
 use crate::engine::Limits;
 use crate::error::PdfError;
-use crate::inspect::Encryption;
 use crate::inspect::hand_made::{one_page, open, pdf, pdf_with_trailer};
-use crate::page::PageNumber;
+use pagemill_document::{Encryption, PageNumber};
 
 const PAGE: &str = "<</Type/Page/Parent 2 0 R>>";
 

@@ -1,8 +1,7 @@
 //! Links out of hand-made annotations.
 
 use crate::inspect::hand_made::{one_page, open, pdf};
-use crate::link::{Link, LinkSafety, LinkTarget};
-use crate::page::{PageNumber, Rect};
+use pagemill_document::{Link, LinkSafety, LinkTarget, PageNumber, Rect};
 
 fn links_of(file: &[u8]) -> Vec<Link> {
     open(file).unwrap().links(PageNumber(1), 1_000).0

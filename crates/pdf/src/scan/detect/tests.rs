@@ -2,7 +2,7 @@
 
 use super::super::Scan;
 use crate::inspect::hand_made::{open, pdf};
-use crate::page::PageNumber;
+use pagemill_document::PageNumber;
 
 const PICTURE: &str = "/Type/XObject/Subtype/Image/Width 600/Height 300/BitsPerComponent 8\
                        /ColorSpace/DeviceRGB/Filter/DCTDecode";

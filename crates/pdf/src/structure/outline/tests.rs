@@ -1,7 +1,7 @@
 //! Outlines and labels of hand-made files.
 
 use crate::inspect::hand_made::{one_page, open, pdf};
-use crate::page::PageNumber;
+use pagemill_document::PageNumber;
 
 /// The outline as `level title page`.
 fn outline(more: &[&str]) -> Vec<String> {

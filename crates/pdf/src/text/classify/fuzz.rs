@@ -5,8 +5,8 @@ use bolero::check;
 
 use super::classify;
 use crate::structure::headings;
-use crate::testing::any_pages;
-use crate::text::BlockKind;
+use pagemill_document::BlockKind;
+use pagemill_document::testing::any_pages;
 
 #[test]
 fn ho_3_any_pages_are_classified_and_doing_it_again_changes_nothing() {

@@ -1,6 +1,6 @@
-use crate::page::{PageNumber, PageState, Rect};
 use crate::structure::headings;
-use crate::text::{Block, BlockKind, Line, Observer, PageText, classify};
+use crate::text::{Observer, classify};
+use pagemill_document::{Block, BlockKind, Line, PageNumber, PageState, PageText, Rect};
 
 struct Sample<'a> {
     text: &'a str,

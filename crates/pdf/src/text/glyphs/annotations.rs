@@ -5,9 +5,8 @@
 
 use super::PageGlyphs;
 use crate::annotation_text::AnnotationText;
-use crate::page::Rect;
-use crate::text::Letters;
 use crate::text::layout::{Direction, Glyph};
+use pagemill_document::{Letters, Rect};
 
 /// Size of text whose annotation does not say it, in points, where there is room for it.
 const USUAL_SIZE: f32 = 12.0;

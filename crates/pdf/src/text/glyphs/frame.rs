@@ -2,7 +2,7 @@
 
 use pdfium_render::prelude::{PdfPage, PdfPageRenderRotation, PdfRect};
 
-use crate::page::Rect;
+use pagemill_document::Rect;
 
 /// The page's box and rotation.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use crate::annotation_text::AnnotationSource;
-use crate::page::{PageNumber, PageState, Rect};
 use crate::text::layout::blocks::LaidBlock;
 use crate::text::layout::direction::is_ideographic;
 use crate::text::layout::{Direction, LaidOut};
-use crate::text::{AnnotationSpan, Block, CharacterAccount, Letters, Line, PageText};
+use pagemill_document::{
+    AnnotationSource, AnnotationSpan, Block, CharacterAccount, Letters, Line, PageNumber,
+    PageState, PageText, Rect,
+};
 
 /// Joins blocks by a blank line and the lines of a block as [`PageText::text`] says, up to `max_bytes`.
 pub(super) fn page_text(laid_out: Vec<(LaidBlock, Direction)>, max_bytes: usize) -> LaidOut {

@@ -1,8 +1,7 @@
 //! Blocks: lines of a region that belong together.
 
-use crate::page::Rect;
-use crate::text::BlockKind;
 use crate::text::layout::lines::LaidLine;
+use pagemill_document::{BlockKind, Rect};
 
 /// A block in the frame of its direction.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,7 @@
 //! Writing directions and their frames.
 
-use crate::page::Rect;
 use crate::text::layout::Glyph;
+use pagemill_document::Rect;
 
 /// Directions that are as near as this, in tenths of a degree, are one: matrices of one line differ by rounding.
 const SAME_DIRECTION: u16 = 2;

@@ -5,12 +5,11 @@ use std::ops::Range;
 
 use unicode_normalization::char::{compose, is_combining_mark};
 
-use crate::page::Rect;
-use crate::text::Letters;
 use crate::text::layout::Glyph;
 use crate::text::layout::bidi::{self, Strength};
 use crate::text::layout::direction::is_ideographic;
 use crate::text::layout::fragments::Fragment;
+use pagemill_document::{Letters, Rect};
 
 /// White wider than this many font sizes parts the cells of a row: a tab stands for it.
 const CELL_GAP: f32 = 1.5;

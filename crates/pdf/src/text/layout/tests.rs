@@ -1,8 +1,7 @@
 //! Layout on hand-made glyphs.
 
 use super::*;
-use crate::page::PageState;
-use crate::text::BlockKind;
+use pagemill_document::{BlockKind, PageState};
 
 /// A page to print on: every glyph is half as wide as its size, as in a typewriter's font.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::text::Letters;
+use crate::Letters;
 
 /// Characters of a page that its text has not, by reason, and the letters that it has.
 ///

@@ -3,8 +3,7 @@
 //! A fuzzer's bytes are read as small orders, so that what comes out looks now like a paper, now like nothing that
 //! anybody printed, and always the same for the same bytes.
 
-use crate::page::PageNumber;
-use crate::{Block, BlockKind, CharacterAccount, Line, PageState, PageText, Rect};
+use crate::{Block, BlockKind, CharacterAccount, Line, PageNumber, PageState, PageText, Rect};
 
 /// What the rules for titles, types, dates, identifiers, parties, captions and languages look for.
 const PHRASES: &[&str] = &[

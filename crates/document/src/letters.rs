@@ -24,7 +24,7 @@ impl Letters {
     }
 
     /// Adds those of a character.
-    pub(crate) fn add(&mut self, ch: char) {
+    pub fn add(&mut self, ch: char) {
         each_letter(ch, |letter| {
             self.count = self.count.wrapping_add(1);
             self.sum = self.sum.wrapping_add(hash(letter));
@@ -32,7 +32,8 @@ impl Letters {
     }
 
     /// These without others.
-    pub(crate) fn without(self, others: Self) -> Self {
+    #[must_use]
+    pub fn without(self, others: Self) -> Self {
         Self {
             count: self.count.wrapping_sub(others.count),
             sum: self.sum.wrapping_sub(others.sum),
@@ -40,7 +41,8 @@ impl Letters {
     }
 
     /// These and others.
-    pub(crate) fn with(self, others: Self) -> Self {
+    #[must_use]
+    pub fn with(self, others: Self) -> Self {
         Self {
             count: self.count.wrapping_add(others.count),
             sum: self.sum.wrapping_add(others.sum),

@@ -1,0 +1,61 @@
+//! What a document is: its pages, text, links, structure, and what its file says of itself, with their JSON shapes.
+//!
+//! This crate knows nobody: no engine that reads PDFs, no store, no queue, no I/O. Whoever makes a document (the PDF
+//! engine) and whoever uses one (metadata, the index, outputs) meet in these types, so that neither compiles the other.
+//! Every type serialises to the JSON that stands in the outputs, and has a schema.
+//!
+//! # A tour
+//!
+//! - [`Inspection`]: what the file says of itself, before any page is looked at.
+//! - [`PageText`]: the text of one page in reading order. Its [`Block`]s and [`Line`]s have a [`Rect`] each, in points from
+//!   the page's top left corner; a block's span is in bytes of the page's text.
+//! - [`CharacterAccount`]: what a page shows that is not in its text, and why. [`Letters`] are what it is summed up with.
+//! - [`Link`] and its [`LinkSafety`]; [`Structure`]: bookmarks, headings, page labels.
+//!
+//! ```
+//! use pagemill_document::{CharacterAccount, Letters, PageNumber, PageState, PageText};
+//!
+//! let page = PageText {
+//!     page: PageNumber(1),
+//!     width: 595.0,
+//!     height: 842.0,
+//!     rotation: 0,
+//!     state: PageState::Text,
+//!     text: "Netto".to_owned(),
+//!     blocks: Vec::new(),
+//!     annotations: Vec::new(),
+//!     characters: CharacterAccount {
+//!         letters: Letters::of("Netto"),
+//!         ..CharacterAccount::default()
+//!     },
+//!     truncated: false,
+//! };
+//! assert_eq!(page.characters.missing(), 0);
+//! assert_eq!(Letters::of(&page.text), page.characters.letters);
+//! let json = serde_json::to_value(&page)?;
+//! assert_eq!(json["state"], "text");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+//!
+//! # Adding to it
+//!
+//! A new field is optional in JSON (`#[serde(default)]`), so that outputs of older builds can be read. The stage that fills
+//! it gets a new version of its code, so that documents are read again (`code_version` in `pagemill-pipeline`).
+
+mod account;
+mod inspection;
+mod letters;
+mod link;
+mod page;
+mod structure;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod text;
+
+pub use account::CharacterAccount;
+pub use inspection::{DocumentInfo, Encryption, Inspection};
+pub use letters::Letters;
+pub use link::{Link, LinkSafety, LinkTarget, OutlineTarget};
+pub use page::{PageNumber, PageState, Rect};
+pub use structure::{Heading, OutlineItem, PageLabel, Structure};
+pub use text::{AnnotationSource, AnnotationSpan, Block, BlockKind, Line, PageText};

@@ -24,8 +24,6 @@ mod pdfium;
 mod pool;
 mod protocol;
 mod render;
-#[cfg(feature = "hayro")]
-pub mod renderers;
 mod repair;
 pub mod sandbox;
 mod scan;

@@ -5,9 +5,6 @@ use pdfium_render::prelude::{PdfBitmap, PdfBitmapFormat, PdfPage, PdfRenderConfi
 use crate::encode::{BYTES_PER_PIXEL, Pixels, longest_edge};
 use crate::page::ImageSettings;
 
-#[cfg(feature = "hayro")]
-pub(crate) mod hayro;
-
 /// Points in an inch, the unit of PDF (ISO 32000-2 section 8.3.2.3).
 const POINTS_PER_INCH: f64 = 72.0;
 

@@ -5,7 +5,7 @@
 # shellcheck shell=bash
 # What the tests ask of the project's own crates. With dev the programs have it too: otherwise the same crates are compiled
 # once for the programs and once more for the tests, and the two builds take turns in replacing target/debug/worker.
-features_of_tests=pagemill-pdf/testing,pagemill-index/testing,pagemill-metadata/stub
+features_of_tests=pagemill-document/testing,pagemill-index/testing,pagemill-metadata/stub
 
 # build_programs [TARGET ...]: afterwards $programs is the folder that holds worker, bulk-trigger and make-samples, and
 # what else is named by cargo's options (--example NAME).

@@ -40,7 +40,7 @@
 //! # Adding to it
 //!
 //! A new field is optional in JSON (`#[serde(default)]`), so that outputs of older builds can be read. The stage that fills
-//! it gets a new version of its code, so that documents are read again (`code_version` in `pagemill-pipeline`).
+//! it gets a new version of its code, so that documents are read again (`graph` in `pagemill-pipeline`).
 
 mod account;
 mod inspection;

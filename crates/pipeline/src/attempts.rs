@@ -49,6 +49,7 @@ use pagemill_storage::{
 };
 
 use crate::fingerprint::Fingerprinter;
+use crate::graph;
 use crate::outcome::PipelineError;
 use crate::process::{Options, Pipeline, Source};
 use crate::run::{FailedStage, Run};
@@ -148,7 +149,8 @@ fn one_more(
     fingerprint: Fingerprint,
 ) -> Deaths {
     let is_same_work = |deaths: &Deaths| {
-        deaths.stage == stage || (deaths.stage.reads_source() && stage.reads_source())
+        deaths.stage == stage
+            || (graph::stage(deaths.stage).reads_source && graph::stage(stage).reads_source)
     };
     let (count, mut pages) = match before {
         Some(deaths) if is_same_work(&deaths) => (deaths.count, deaths.pages),

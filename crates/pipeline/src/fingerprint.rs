@@ -1,11 +1,13 @@
 //! Fingerprints: what a stage's outputs depend on, as one hash.
 //!
 //! A fingerprint is SHA-256 over length-prefixed parts, so that no two lists of parts give the same bytes. Every
-//! stage's begins with the stage's name and the version of its code ([`code_version`]); then come the content hash
-//! or the fingerprints of the stages it reads, and its settings.
+//! stage's begins with the stage's name and the version of its code ([`graph`]); then come its settings (or the
+//! content hash), and the fingerprints of the stages that it is made from.
 
 use pagemill_storage::{Fingerprint, Stage};
 use sha2::{Digest, Sha256};
+
+use crate::graph;
 
 /// Collects the parts of one fingerprint.
 #[derive(Debug, Clone)]
@@ -16,7 +18,7 @@ impl Fingerprinter {
     pub fn new(stage: Stage) -> Self {
         Self(Sha256::new())
             .part(stage.name())
-            .part(&code_version(stage).to_string())
+            .part(&graph::stage(stage).code_version.to_string())
     }
 
     /// Adds a part.
@@ -44,15 +46,6 @@ impl Fingerprinter {
     /// The fingerprint of all parts.
     pub fn finish(self) -> Fingerprint {
         Fingerprint(hex::encode(self.0.finalize()))
-    }
-}
-
-/// The version of the code that makes a stage's outputs. Raise it when the same input and settings give other outputs
-/// than before: every document then re-runs that stage, and what depends on it.
-pub fn code_version(stage: Stage) -> u32 {
-    match stage {
-        Stage::Inspect | Stage::Pages | Stage::Text | Stage::Links | Stage::Structure => 3,
-        Stage::Metadata | Stage::Index | Stage::Commit => 1,
     }
 }
 

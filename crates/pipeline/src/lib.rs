@@ -25,13 +25,14 @@
 //!
 //! # Reading order
 //!
-//! [`settings`] (what can be tuned) -> [`fingerprint`] -> `wanted` (what every stage should be) -> [`plan`] ->
+//! [`settings`] (what can be tuned) -> [`graph`] (the stages, as a table) -> [`fingerprint`] -> `wanted` (what every stage should be) -> [`plan`] ->
 //! [`process`] (the run) -> `stages` (what each stage makes) -> [`outcome`] -> [`attempts`] (what a run that ended early
 //! leaves to the next).
 
 pub mod attempts;
 pub mod dependency;
 pub mod fingerprint;
+pub mod graph;
 pub mod outcome;
 pub mod permit;
 pub mod plan;

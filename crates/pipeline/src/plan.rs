@@ -6,6 +6,8 @@ use std::fmt;
 use pagemill_index::TargetStore;
 use pagemill_storage::{Fingerprint, Record, Stage};
 
+use crate::graph;
+
 /// Why a stage must run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -109,15 +111,9 @@ impl Plan {
 
     /// Whether the source's bytes are needed, or stored outputs are enough.
     pub fn needs_source(&self) -> bool {
-        [
-            Stage::Inspect,
-            Stage::Pages,
-            Stage::Text,
-            Stage::Links,
-            Stage::Structure,
-        ]
-        .into_iter()
-        .any(|stage| self.runs(stage))
+        self.stages
+            .iter()
+            .any(|planned| graph::stage(planned.stage).reads_source)
     }
 
     /// What a stage's fingerprint must be.

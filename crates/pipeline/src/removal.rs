@@ -3,6 +3,7 @@
 use pagemill_storage::{PageLedger, RecordStatus, SourceVersion, Stage, StorageError};
 
 use crate::dependency::Dependency;
+use crate::graph;
 use crate::outcome::{Outcome, PipelineError};
 use crate::permit::Permit;
 use crate::process::{
@@ -87,12 +88,7 @@ impl Pipeline {
         // its run would have written the record before its first output.
         let layout = self.layout();
         let mut keys = self.page_image_keys(&run, &source.key, None).await?;
-        keys.extend([
-            layout.text(&source.key),
-            layout.links(&source.key),
-            layout.structure(&source.key),
-            layout.metadata(&source.key),
-        ]);
+        keys.extend(graph::files(layout, &source.key).map(|(_, key)| key));
         run.confirm_record().await?;
         let index_permit = run.index_permit();
         let removed = parts

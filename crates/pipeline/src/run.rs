@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::{SpooledData, SpooledTempFile};
 
+use crate::graph;
 use crate::outcome::PipelineError;
 use crate::permit::{LeaseLost, Permit, Progress};
 use crate::process::Options;
@@ -134,7 +135,9 @@ impl<'a> Run<'a> {
     /// are behind the document now.
     pub(crate) fn mark_in_progress(&mut self) {
         let is_past = |deaths: &Deaths| {
-            self.stage > deaths.stage && !(self.stage.reads_source() && deaths.stage.reads_source())
+            self.stage > deaths.stage
+                && !(graph::stage(self.stage).reads_source
+                    && graph::stage(deaths.stage).reads_source)
         };
         if self.record.deaths.as_ref().is_some_and(is_past) {
             self.record.deaths = None;
@@ -153,7 +156,7 @@ impl<'a> Run<'a> {
     /// Whether a worker died while it read this PDF: then one page is at work at a time, and the record says which.
     pub(crate) fn is_cautious(&self) -> bool {
         let deaths = self.record.deaths.as_ref();
-        deaths.is_some_and(|deaths| deaths.stage.reads_source())
+        deaths.is_some_and(|deaths| graph::stage(deaths.stage).reads_source)
     }
 
     /// Says in the start marker which page is at work, if any. A write a page: only a cautious run does it.

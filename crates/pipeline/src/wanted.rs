@@ -6,6 +6,7 @@ use pagemill_index::TargetStore;
 use pagemill_storage::{Fingerprint, Record, SourceKey, Stage};
 
 use crate::fingerprint::Fingerprinter;
+use crate::graph::GRAPH;
 use crate::plan::Plan;
 use crate::process::{Options, Parts, Pipeline};
 use crate::settings::Goal;
@@ -48,6 +49,28 @@ impl Pipeline {
         targets: &[TargetStore],
         options: &Options,
     ) -> BTreeMap<Stage, Fingerprint> {
+        let goal = self.parts().settings.goal;
+        let mut wanted = BTreeMap::new();
+        for spec in GRAPH.iter().filter(|spec| spec.goal <= goal) {
+            let print = Fingerprinter::new(spec.stage);
+            let print = self.own_parts(spec.stage, print, source, sha256, targets, options);
+            let upstream = spec.upstream.iter().filter_map(|stage| wanted.get(stage));
+            let print = upstream.fold(print, Fingerprinter::upstream);
+            wanted.insert(spec.stage, print.finish());
+        }
+        wanted
+    }
+
+    /// Adds what a stage depends on, apart from other stages: content, settings, models, prompts.
+    fn own_parts(
+        &self,
+        stage: Stage,
+        print: Fingerprinter,
+        source: &SourceKey,
+        sha256: &str,
+        targets: &[TargetStore],
+        options: &Options,
+    ) -> Fingerprinter {
         let Parts {
             settings,
             engine_version,
@@ -56,75 +79,26 @@ impl Pipeline {
             ..
         } = self.parts();
         let limits = &settings.limits;
-        let inspect = Fingerprinter::new(Stage::Inspect)
-            .part(source.as_str())
-            .part(sha256)
-            .part(engine_version)
-            .finish();
-        let pages = Fingerprinter::new(Stage::Pages)
-            .upstream(&inspect)
-            .settings(&settings.pages)
-            .finish();
-        let text = Fingerprinter::new(Stage::Text)
-            .upstream(&inspect)
-            .part(&limits.max_text_bytes_per_page.to_string())
-            .finish();
-        let links = Fingerprinter::new(Stage::Links)
-            .upstream(&inspect)
-            .part(&limits.max_links_per_page.to_string())
-            .finish();
-        let structure = Fingerprinter::new(Stage::Structure)
-            .upstream(&text)
-            .finish();
-        let metadata = generator
-            .fingerprint_parts()
-            .iter()
-            .fold(Fingerprinter::new(Stage::Metadata), |print, part| {
-                print.part(part)
-            })
-            .part(options.custom_prompt.as_deref().unwrap_or_default())
-            .upstream(&text)
-            .upstream(&links)
-            .upstream(&structure)
-            .finish();
-        let mut wanted = BTreeMap::from([
-            (Stage::Inspect, inspect),
-            (Stage::Pages, pages),
-            (Stage::Text, text),
-            (Stage::Links, links),
-            (Stage::Structure, structure),
-        ]);
-        if settings.goal >= Goal::Metadata {
-            wanted.insert(Stage::Metadata, metadata);
-        }
-        if settings.goal >= Goal::Index {
-            let index = indexer
-                .fingerprint_parts()
-                .iter()
-                .fold(Fingerprinter::new(Stage::Index), |print, part| {
-                    print.part(part)
-                });
-            let index = targets
-                .iter()
-                .fold(index, |print, target| print.part(target.name()))
-                .upstream(&wanted[&Stage::Pages])
-                .upstream(&wanted[&Stage::Structure])
-                .upstream(&wanted[&Stage::Metadata])
-                .finish();
-            wanted.insert(Stage::Index, index);
-        }
-        let last = match settings.goal {
-            Goal::Extraction => Stage::Structure,
-            Goal::Metadata => Stage::Metadata,
-            Goal::Index => Stage::Index,
+        let with_all = |print: Fingerprinter, parts: &[String]| {
+            parts.iter().fold(print, |print, part| print.part(part))
         };
-        let commit = Fingerprinter::new(Stage::Commit)
-            .upstream(&wanted[&Stage::Pages])
-            .upstream(&wanted[&Stage::Links])
-            .upstream(&wanted[&last])
-            .finish();
-        wanted.insert(Stage::Commit, commit);
-        wanted
+        match stage {
+            Stage::Inspect => print
+                .part(source.as_str())
+                .part(sha256)
+                .part(engine_version),
+            Stage::Pages => print.settings(&settings.pages),
+            Stage::Text => print.part(&limits.max_text_bytes_per_page.to_string()),
+            Stage::Links => print.part(&limits.max_links_per_page.to_string()),
+            Stage::Metadata => with_all(print, &generator.fingerprint_parts())
+                .part(options.custom_prompt.as_deref().unwrap_or_default()),
+            Stage::Index => {
+                let print = with_all(print, &indexer.fingerprint_parts());
+                let targets = targets.iter();
+                targets.fold(print, |print, target| print.part(target.name()))
+            }
+            Stage::Structure | Stage::Commit => print,
+        }
     }
 
     /// What a permanent failure depends on: content, limits, engine, prompts, and which passwords there are.

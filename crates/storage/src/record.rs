@@ -73,11 +73,6 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Whether it reads the PDF itself. These stages run as one.
-    pub fn reads_source(self) -> bool {
-        self <= Self::Structure
-    }
-
     /// Its name, as in records.
     pub fn name(self) -> &'static str {
         match self {

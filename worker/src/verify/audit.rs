@@ -9,7 +9,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use pagemill_document::Letters;
 use pagemill_index::{CollectionNames, TargetStore, VectorStore};
-use pagemill_pipeline::{Options, Pipeline, Source, TextFile};
+use pagemill_pipeline::{Options, Pipeline, Source, TextFile, graph};
 use pagemill_storage::{
     Generation, KeyLayout, ObjectStore, Record, RecordError, RecordStatus, RecordStore, SourceKey,
     SourceVersion, Stage, StageEntry, StorageError,
@@ -232,15 +232,15 @@ impl Audit {
         inventory: &mut Inventory,
         findings: &mut Findings<'_>,
     ) -> anyhow::Result<()> {
-        for stage in [Stage::Text, Stage::Links, Stage::Structure, Stage::Metadata] {
-            let Some(entry) = record.stages.get(&stage) else {
+        for (stage, entry) in &record.stages {
+            if graph::stage(*stage).file.is_none() {
                 continue;
-            };
+            }
             for key in &entry.outputs {
                 let seen = inventory.files.remove(key);
                 self.file(record, entry, key, seen.as_ref(), findings)
                     .await?;
-                if self.letters && stage == Stage::Text {
+                if self.letters && *stage == Stage::Text {
                     self.letters(record, key, findings).await?;
                 }
             }
@@ -438,12 +438,7 @@ impl Audit {
 
     /// Takes out of the inventory whatever belongs to a source.
     fn take_all(&self, inventory: &mut Inventory, source: &SourceKey) {
-        for key in [
-            self.layout.text(source),
-            self.layout.links(source),
-            self.layout.structure(source),
-            self.layout.metadata(source),
-        ] {
+        for (_, key) in graph::files(&self.layout, source) {
             inventory.files.remove(&key);
         }
         let prefix = self.layout.page_images_of_all_generations(source);

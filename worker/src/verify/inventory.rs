@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use pagemill_index::{Collection, CollectionNames, TargetStore, VectorStore};
+use pagemill_pipeline::graph;
 use pagemill_storage::{ETag, KeyLayout, ObjectStore};
 
 /// What is known of one object.
@@ -62,12 +63,7 @@ impl Inventory {
                 }
             }
         }
-        for prefix in [
-            &layout.text,
-            &layout.links,
-            &layout.structure,
-            &layout.metadata,
-        ] {
+        for prefix in graph::prefixes(layout) {
             let mut listing = store.list(prefix);
             while let Some(object) = listing.try_next().await? {
                 inventory.objects += 1;

@@ -5,6 +5,7 @@ use pagemill_storage::{Stage, StorageError};
 use super::pages::{Links, Pages};
 use super::{Extracted, no_scratch};
 use crate::artifacts::{Header, LinksFile, MetadataFile, StructureFile, TextFile};
+use crate::graph;
 use crate::outcome::PipelineError;
 use crate::plan::Plan;
 use crate::process::Pipeline;
@@ -19,14 +20,8 @@ impl Pipeline {
         plan: &mut Plan,
     ) -> Result<(), PipelineError> {
         let (layout, source) = (self.layout(), &run.record.source);
-        let files = [
-            (Stage::Text, layout.text(source)),
-            (Stage::Links, layout.links(source)),
-            (Stage::Structure, layout.structure(source)),
-            (Stage::Metadata, layout.metadata(source)),
-        ];
         let mut lost = Vec::new();
-        for (stage, key) in files {
+        for (stage, key) in graph::files(layout, source) {
             let entry = run.record.stages.get(&stage);
             let Some(entry) = entry.filter(|_| !plan.runs(stage)) else {
                 continue;

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt;
+use pagemill_events::{Event, JobRequest, parse};
 use pagemill_queue::settle::attribute;
 use pagemill_queue::transport::{SEND_BATCH_MAX, send_all};
-use pagemill_queue::{Event, JobRequest, Message, OutMessage, Queue, Receipt, parse};
+use pagemill_queue::{Message, OutMessage, Queue, Receipt};
 use pagemill_storage::shown;
 
 use crate::cli::{Place, Redrive};

@@ -1,8 +1,9 @@
 //! `bulk-trigger send`.
 
 use futures::{StreamExt, TryStreamExt};
+use pagemill_events::JobRequest;
 use pagemill_queue::transport::{SEND_BATCH_MAX, send_all};
-use pagemill_queue::{JobRequest, OutMessage, Queue, SendFailure};
+use pagemill_queue::{OutMessage, Queue, SendFailure};
 use pagemill_storage::{ObjectStore, RecordStore, SourceKey, shown};
 
 use crate::cli::{Place, Send};

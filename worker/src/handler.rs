@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pagemill_events::{Event, Job, Removal};
 use pagemill_panics::Panicked;
 use pagemill_pipeline::{Dependency, Options, Pipeline, PipelineError, Source};
 use pagemill_queue::{
-    Breakers, Delivery, Event, Heartbeat, Job, Lease, LeaseSettings, Message, Outcome,
-    PermanentFailure, Removal, SettleContext, SettlePermit, Settler,
+    Breakers, Delivery, Heartbeat, Lease, LeaseSettings, Message, Outcome, PermanentFailure,
+    SettleContext, SettlePermit, Settler,
 };
 use pagemill_storage::{Sequencer, SourceKey, StorageError};
 use tokio::time::Instant;
@@ -54,7 +55,7 @@ impl Handler {
     /// Handles one message to its settlement.
     pub async fn handle(&self, delivery: Delivery) {
         let message = &delivery.message;
-        let events = pagemill_queue::parse(&message.body);
+        let events = pagemill_events::parse(&message.body);
         let trace_id = trace_id(&events, &message.id);
         let span = tracing::info_span!("message", trace_id, message_id = %message.id);
         let mut context = SettleContext {
@@ -148,7 +149,7 @@ impl Handler {
             Event::Rejected { reason } => {
                 self.count_end("rejected");
                 tracing::warn!(code = reason.code(), "rejected: {reason}");
-                Outcome::Permanent(reason.clone().into())
+                permanent(reason.code(), Some("envelope"), reason.to_string())
             }
             Event::Job(_) | Event::Removed(_) => Outcome::Done,
         }))

@@ -22,6 +22,7 @@ mod replay;
 mod run;
 mod search;
 mod summary;
+mod task_protection;
 mod telemetry;
 mod verify;
 mod watch;

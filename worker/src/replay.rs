@@ -12,10 +12,10 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
+use pagemill_events::{Event, Job};
 use pagemill_pipeline::{
     LeaseLost, Options, Outcome, Permit, Pipeline, PipelineError, Progress, Settings, Source,
 };
-use pagemill_queue::{Event, Job};
 use pagemill_storage::{
     FolderStore, MemoryStore, ObjectStore, Overlay, PutOptions, SourceKey, Stage, shown,
 };
@@ -34,7 +34,7 @@ pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<ExitCo
     let mut is_unreadable = false;
     for message in &messages {
         say_message(message);
-        for event in pagemill_queue::parse(&message.body) {
+        for event in pagemill_events::parse(&message.body) {
             say_event(&event);
             match event {
                 Event::Job(job) => jobs.push((job, message.trace_id())),

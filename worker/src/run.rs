@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 use pagemill_pipeline::Pipeline;
 use pagemill_queue::{
-    BootClock, EcsAgent, Heartbeat, Intake, IntakeSettings, LeaseSettings, PollHealth,
-    ProtectionSettings, Pulse, Queue, Settler, SqsQueue, TaskProtection,
+    BootClock, Heartbeat, Intake, IntakeSettings, LeaseSettings, PollHealth, Pulse, Queue, Settler,
+    SqsQueue,
 };
 use pagemill_storage::ObjectStore;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,7 @@ use crate::environment::{self, Environment};
 use crate::handler::Handler;
 use crate::health::{StatusWriter, Vitals};
 use crate::metrics::{Metric, MetricsWriter};
+use crate::task_protection::{EcsAgent, ProtectionSettings, TaskProtection};
 use crate::telemetry::Telemetry;
 
 /// How long a poll waits with `--until-empty`: the end is noticed soon, and there is nothing to save calls for.

@@ -14,7 +14,7 @@ use crate::breaker::{Admission, Breakers};
 use crate::clock::{Clock, Moment};
 use crate::health::PollHealth;
 use crate::lease::{LeaseSettings, SettlePermit};
-use crate::task_protection::{Busy, TaskProtection};
+use crate::protection::{Busy, Protection, Refused};
 use crate::transport::{Message, Queue, QueueError, WAIT_MAX};
 
 /// The most that one receive takes, as SQS has it.
@@ -82,7 +82,7 @@ pub struct Intake {
     breakers: Arc<Breakers>,
     health: Arc<PollHealth>,
     clock: Arc<dyn Clock>,
-    protection: Option<Arc<TaskProtection>>,
+    protection: Option<Arc<dyn Protection>>,
 }
 
 impl fmt::Debug for Intake {
@@ -113,16 +113,16 @@ impl Intake {
         }
     }
 
-    /// Keeps the task protected from scale-in while there is work. What a poll brings starts under protection, and
-    /// is given back when that is refused.
+    /// Keeps the process protected while there is work. What a poll brings starts under protection, and is given back
+    /// when that is refused.
     #[must_use]
-    pub fn protected_by(mut self, protection: Arc<TaskProtection>) -> Self {
+    pub fn protected_by(mut self, protection: Arc<dyn Protection>) -> Self {
         self.protection = Some(protection);
         self
     }
 
-    /// Receives and hands over until `shutdown`, or until ECS refuses to protect the task. Then the poll under way is finished, not cancelled; what it still
-    /// brings is given back; and the handlers that run are waited for.
+    /// Receives and hands over until `shutdown`, or until the protection is refused. Then the poll under way is finished,
+    /// not cancelled; what it still brings is given back; and the handlers that run are waited for.
     ///
     /// # Errors
     /// When the very first poll says that the queue does not exist, that access is denied or that the call is
@@ -142,11 +142,8 @@ impl Intake {
         let _keeping = self.protection.clone().map(|protection| {
             let stop = stop.clone();
             AbortOnDropHandle::new(tokio::spawn(async move {
-                tokio::select! {
-                    biased;
-                    () = protection.refused() => stop.cancel(),
-                    () = protection.keep() => {}
-                }
+                protection.keep().await;
+                stop.cancel();
             }))
         });
         let mut running = JoinSet::new();
@@ -201,7 +198,7 @@ impl Intake {
     async fn protected(&self, stop: &CancellationToken) -> Option<Busy> {
         match self.protection.as_ref()?.take().await {
             Ok(arrival) => Some(arrival),
-            Err(_refused) => {
+            Err(Refused) => {
                 stop.cancel();
                 None
             }

@@ -1,15 +1,17 @@
-//! From bytes on a queue to jobs, and back to a settled message.
+//! From a message on a queue to a settled one.
 //!
-//! - [`envelope::parse`] turns a message body into [`Event`]s. It is total: nothing panics, nothing is dropped silently.
+//! What a body says is not known here: that is `pagemill_events`, which the binaries put between the two.
+//!
 //! - [`Queue`] is what a queue must do; [`sqs::SqsQueue`] and, for tests, [`memory::MemoryQueue`] do it.
 //! - [`Intake`] receives only what can start now and hands each message over as a [`Delivery`].
 //! - [`Lease`] keeps a message invisible to others while it is worked on. Every side effect asks it for a
 //!   [`LeaseProof`] first.
 //! - [`Settler`] ends it: delete, delay, dead-letter or release, by the [`Outcome`]. It takes a [`SettlePermit`],
 //!   which only a finished lease gives.
+//! - [`Protection`] is what an intake tells of its work, where somebody may end the process for want of it.
 //!
 //! ```text
-//! Intake ──Delivery──► parse ──Job──► work under a Lease ──Outcome──► finish ──SettlePermit──► Settler
+//! Intake ──Delivery──► work under a Lease ──Outcome──► finish ──SettlePermit──► Settler
 //! ```
 //!
 //! One message from its arrival to its end, on a queue in memory:
@@ -23,7 +25,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let clock = BootClock::shared();
 //! let queue = MemoryQueue::new("pdfs", clock.clone());
-//! queue.push(JobRequest::new("documents", "source-pdfs/a b.pdf").to_json());
+//! queue.push("work");
 //!
 //! // In a worker, `Intake` does this, and the closure connects to SQS.
 //! let for_heartbeat: Arc<dyn Queue> = Arc::new(queue.clone());
@@ -33,8 +35,7 @@
 //! let messages = queue.receive(1, Duration::from_secs(20), settings.first_visibility).await?;
 //! let message = &messages[0];
 //!
-//! let [Event::Job(job)] = &parse(&message.body)[..] else { panic!("one job") };
-//! assert_eq!(job.key, "source-pdfs/a b.pdf");
+//! assert_eq!(message.body, "work");
 //!
 //! let lease = Lease::start(&heartbeat, message.receipt.clone(), taken_at, settings);
 //! assert!(lease.proof()?.is_live()); // before each side effect
@@ -49,28 +50,26 @@
 
 pub mod breaker;
 pub mod clock;
-pub mod envelope;
 pub mod health;
 pub mod heartbeat;
 pub mod intake;
 pub mod lease;
 pub mod memory;
+pub mod protection;
 pub mod settle;
 pub mod sqs;
-pub mod task_protection;
 pub mod transport;
 
 pub use breaker::{Breaker, BreakerSettings, Breakers};
 pub use clock::{BootClock, Clock, Moment, TokioClock};
-pub use envelope::{Event, Ignored, Job, JobRequest, Rejected, Removal, parse};
 pub use health::PollHealth;
 pub use heartbeat::{Heartbeat, HeartbeatError, Pulse};
 pub use intake::{Delivery, Intake, IntakeSettings};
 pub use lease::{Lease, LeaseLost, LeaseProof, LeaseSettings, LeaseWatch, SettlePermit};
 pub use memory::MemoryQueue;
+pub use protection::{Busy, Protection, Refused};
 pub use settle::{Jitter, Outcome, PermanentFailure, SettleContext, Settled, Settler};
 pub use sqs::SqsQueue;
-pub use task_protection::{EcsAgent, ProtectionAgent, ProtectionSettings, TaskProtection};
 pub use transport::{
     Counts, DeadLetterPolicy, Message, OutMessage, Queue, QueueAttributes, QueueError, Receipt,
     SendFailure,

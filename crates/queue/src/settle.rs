@@ -93,17 +93,6 @@ pub struct PermanentFailure {
     pub message: String,
 }
 
-impl From<crate::envelope::Rejected> for PermanentFailure {
-    fn from(rejected: crate::envelope::Rejected) -> Self {
-        Self {
-            reason_code: rejected.code().to_owned(),
-            stage: Some("envelope".to_owned()),
-            page: None,
-            message: rejected.to_string(),
-        }
-    }
-}
-
 /// What the settler can't see in the message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SettleContext {

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use pagemill_events::JobRequest;
 use pagemill_index::testing::HashEmbedder;
 use pagemill_index::{CollectionNames, EdgeStore, Indexer};
 use pagemill_metadata::extractive::ExtractiveGenerator;
 use pagemill_pdf::{PdfDocument, PdfEngine, PdfError, SealedFile};
 use pagemill_pipeline::{Parts, Pipeline, Settings};
 use pagemill_queue::{
-    Breakers, Clock, Heartbeat, Intake, IntakeSettings, JobRequest, LeaseSettings, MemoryQueue,
-    PollHealth, Queue, Settler, TokioClock,
+    Breakers, Clock, Heartbeat, Intake, IntakeSettings, LeaseSettings, MemoryQueue, PollHealth,
+    Queue, Settler, TokioClock,
 };
 use pagemill_storage::{MemoryStore, ObjectStore, PutOptions};
 use tokio_util::sync::CancellationToken;

@@ -204,10 +204,10 @@ fn shown(record: Option<&Value>) -> String {
 fn letters(world: &World, key: usize) {
     let changes = world.changes(key);
     for (body, attributes) in world.dead_letters.contents() {
-        let events = pagemill_queue::parse(&body);
+        let events = pagemill_events::parse(&body);
         let is_of_key = events.iter().any(|event| match event {
-            pagemill_queue::Event::Job(job) => job.key == KEYS[key],
-            pagemill_queue::Event::Removed(removal) => removal.key == KEYS[key],
+            pagemill_events::Event::Job(job) => job.key == KEYS[key],
+            pagemill_events::Event::Removed(removal) => removal.key == KEYS[key],
             _ => false,
         });
         // A message of several events has one verdict: look at those that are about one key only.

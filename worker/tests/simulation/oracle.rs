@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use pagemill_events::Event;
 use pagemill_pipeline::Settings;
-use pagemill_queue::{Event, Message, Receipt};
+use pagemill_queue::{Message, Receipt};
 use pagemill_storage::{Record, RecordStatus, Sequencer, SourceKey, SourceVersion, Stage};
 use tokio::time::Instant;
 
@@ -159,7 +160,7 @@ impl Oracle {
                 is_settled: false,
                 process: gate.name.clone(),
                 until: Instant::now() + visibility,
-                events: pagemill_queue::parse(&message.body),
+                events: pagemill_events::parse(&message.body),
                 body: message.body.clone(),
             };
             inner

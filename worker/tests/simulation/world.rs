@@ -5,8 +5,9 @@ use std::fmt::{Display, Write as _};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use pagemill_events::JobRequest;
 use pagemill_pipeline::Settings;
-use pagemill_queue::{Clock, JobRequest, MemoryQueue, TokioClock};
+use pagemill_queue::{Clock, MemoryQueue, TokioClock};
 use pagemill_storage::{KeyLayout, MemoryStore, ObjectStore, PutOptions, SourceKey};
 use serde_json::{Value, json};
 use tokio::sync::Notify;

@@ -1,6 +1,6 @@
 //! What each known envelope means, and that nothing else is dropped or panics.
 
-use pagemill_queue::{Event, Ignored, Job, JobRequest, Rejected, Removal, parse};
+use pagemill_events::{Event, Ignored, Job, JobRequest, Rejected, Removal, parse};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use serde_json::json;

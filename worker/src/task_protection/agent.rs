@@ -17,7 +17,7 @@ const NOT_IN_A_SERVICE: &str = "TASK_NOT_VALID";
 
 /// Sets the scale-in protection of the task that asks. [`EcsAgent`] is the one of production.
 #[async_trait]
-pub trait ProtectionAgent: Send + Sync + Debug {
+pub(crate) trait ProtectionAgent: Send + Sync + Debug {
     /// Protects the task for so many minutes from now, 1 to 2,880.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ pub trait ProtectionAgent: Send + Sync + Debug {
 
 /// Why the protection was not set, by what the worker does about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProtectionError {
+pub(crate) enum ProtectionError {
     /// ECS says no: it wants this task gone. Drain.
     #[error("ECS refuses to protect this task: {reason}{}", .detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default())]
     Refused {
@@ -55,7 +55,7 @@ pub enum ProtectionError {
 
 /// The agent's endpoint (Amazon ECS Developer Guide, "Amazon ECS task scale-in protection endpoint").
 #[derive(Debug, Clone)]
-pub struct EcsAgent {
+pub(crate) struct EcsAgent {
     client: reqwest::Client,
     url: String,
 }
@@ -66,7 +66,7 @@ impl EcsAgent {
     ///
     /// # Errors
     /// [`ProtectionError::Unavailable`] when no HTTP client can be made.
-    pub fn new(agent_uri: &str) -> Result<Self, ProtectionError> {
+    pub(crate) fn new(agent_uri: &str) -> Result<Self, ProtectionError> {
         let client = reqwest::Client::builder()
             .timeout(CALL_TIMEOUT)
             // A link-local address: never by way of a proxy.

@@ -2,7 +2,7 @@
 //! `BOLERO_RANDOM_TEST_TIME_MS=600000` it runs for ten minutes. A failure prints the seed that repeats it.
 
 use bolero::{TypeGenerator, check};
-use pagemill_queue::{Event, JobRequest, parse};
+use pagemill_events::{Event, JobRequest, parse};
 
 /// What real messages look like: a fuzzer that starts from nothing never gets past the first brace.
 const REAL: &[&str] = &[

@@ -41,24 +41,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use pagemill_queue::{Busy, Clock, Moment, Protection, Refused};
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
-pub use agent::{EcsAgent, ProtectionAgent, ProtectionError};
-
-use crate::clock::{Clock, Moment};
+pub(crate) use self::agent::EcsAgent;
+use self::agent::{ProtectionAgent, ProtectionError};
 
 /// How the protection is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProtectionSettings {
+pub(crate) struct ProtectionSettings {
     /// For how long each call asks: 10 minutes, so that a worker that hangs is not protected for long.
-    pub minutes: u32,
+    pub(crate) minutes: u32,
     /// The time between renewals: 4 minutes, so that one may fail.
-    pub renew_every: Duration,
+    pub(crate) renew_every: Duration,
     /// How long after an error the agent is asked again: 30 s.
-    pub retry_after: Duration,
+    pub(crate) retry_after: Duration,
     /// How long an idle worker stays protected: 60 s.
-    pub linger: Duration,
+    pub(crate) linger: Duration,
 }
 
 impl Default for ProtectionSettings {
@@ -74,7 +75,7 @@ impl Default for ProtectionSettings {
 
 /// Where the protection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProtectionState {
+pub(crate) enum ProtectionState {
     /// Scale-in may take the task.
     Unprotected {
         /// After an error: not asked again before this.
@@ -91,14 +92,9 @@ pub enum ProtectionState {
     NotInAService,
 }
 
-/// ECS wants this task gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("ECS refuses to protect this task: it is to be stopped")]
-pub struct Refused;
-
 /// The protection of this task. One for the whole worker.
 #[derive(Debug)]
-pub struct TaskProtection {
+pub(crate) struct TaskProtection {
     agent: Arc<dyn ProtectionAgent>,
     settings: ProtectionSettings,
     clock: Arc<dyn Clock>,
@@ -117,11 +113,11 @@ struct Work {
     changed: Notify,
 }
 
-/// A piece of work under protection; it ends when this is dropped.
+/// One piece of it; it ends when this is dropped.
 #[derive(Debug)]
-pub struct Busy(Arc<Work>);
+struct Piece(Arc<Work>);
 
-impl Drop for Busy {
+impl Drop for Piece {
     fn drop(&mut self) {
         let now = self.0.clock.now();
         *self
@@ -136,7 +132,7 @@ impl Drop for Busy {
 
 impl TaskProtection {
     /// An unprotected task with this agent. Makes no call.
-    pub fn new(
+    pub(crate) fn new(
         agent: Arc<dyn ProtectionAgent>,
         settings: ProtectionSettings,
         clock: Arc<dyn Clock>,
@@ -155,71 +151,6 @@ impl TaskProtection {
             work: Arc::new(work),
             refused: CancellationToken::new(),
         })
-    }
-
-    /// Where it stands.
-    pub async fn state(&self) -> ProtectionState {
-        *self.state.lock().await
-    }
-
-    /// Takes the protection for work that is about to start, where it is not held already. Keep what it gives until
-    /// each piece of the work is [`TaskProtection::busy`].
-    ///
-    /// # Errors
-    /// [`Refused`]: give the work back, and receive nothing more.
-    pub async fn take(&self) -> Result<Busy, Refused> {
-        // First, so that the protection is not dropped between this and the work's beginning.
-        let busy = self.busy();
-        let mut state = self.state.lock().await;
-        let now = self.clock.now();
-        let is_due = match *state {
-            ProtectionState::Unprotected { retry_at } => retry_at.is_none_or(|at| now >= at),
-            ProtectionState::Protected { renew_at } => now >= renew_at,
-            ProtectionState::Refused | ProtectionState::NotInAService => false,
-        };
-        if is_due {
-            *state = self.protect(*state).await;
-        }
-        match *state {
-            ProtectionState::Refused => Err(Refused),
-            _ => Ok(busy),
-        }
-    }
-
-    /// Says that a piece of work starts.
-    pub fn busy(&self) -> Busy {
-        self.work.count.fetch_add(1, Ordering::AcqRel);
-        self.work.changed.notify_one();
-        Busy(Arc::clone(&self.work))
-    }
-
-    /// Whether ECS has refused, now or before.
-    pub fn is_refused(&self) -> bool {
-        self.refused.is_cancelled()
-    }
-
-    /// Waits until ECS refuses.
-    pub async fn refused(&self) {
-        self.refused.cancelled().await;
-    }
-
-    /// Renews the protection while there is work, and drops it when there was none for a while; for ever. Run it
-    /// beside the work.
-    pub async fn keep(&self) {
-        loop {
-            let wakes_at = self.keep_once().await;
-            let sleep = wakes_at.map(|at| self.clock.sleep(at.since(self.clock.now())));
-            tokio::select! {
-                biased;
-                () = self.work.changed.notified() => {}
-                () = async {
-                    match sleep {
-                        Some(sleep) => sleep.await,
-                        None => std::future::pending().await,
-                    }
-                } => {}
-            }
-        }
     }
 
     /// Does what is due, and says when it must look again.
@@ -306,3 +237,52 @@ impl TaskProtection {
         ProtectionState::Unprotected { retry_at: None }
     }
 }
+
+#[async_trait]
+impl Protection for TaskProtection {
+    async fn take(&self) -> Result<Busy, Refused> {
+        // First, so that the protection is not dropped between this and the work's beginning.
+        let busy = self.busy();
+        let mut state = self.state.lock().await;
+        let now = self.clock.now();
+        let is_due = match *state {
+            ProtectionState::Unprotected { retry_at } => retry_at.is_none_or(|at| now >= at),
+            ProtectionState::Protected { renew_at } => now >= renew_at,
+            ProtectionState::Refused | ProtectionState::NotInAService => false,
+        };
+        if is_due {
+            *state = self.protect(*state).await;
+        }
+        match *state {
+            ProtectionState::Refused => Err(Refused),
+            _ => Ok(busy),
+        }
+    }
+
+    fn busy(&self) -> Busy {
+        self.work.count.fetch_add(1, Ordering::AcqRel);
+        self.work.changed.notify_one();
+        Busy::until_dropped(Piece(Arc::clone(&self.work)))
+    }
+
+    async fn keep(&self) {
+        loop {
+            let wakes_at = self.keep_once().await;
+            let sleep = wakes_at.map(|at| self.clock.sleep(at.since(self.clock.now())));
+            tokio::select! {
+                biased;
+                () = self.refused.cancelled() => return,
+                () = self.work.changed.notified() => {}
+                () = async {
+                    match sleep {
+                        Some(sleep) => sleep.await,
+                        None => std::future::pending().await,
+                    }
+                } => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

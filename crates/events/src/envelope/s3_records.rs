@@ -4,8 +4,8 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Bucket, Event, Ignored, Job, Rejected, Removal};
-use super::{non_empty, rejected, timestamp, unquoted};
+use super::{Bucket, non_empty, rejected, timestamp, unquoted};
+use crate::event::{Event, Ignored, Job, Rejected, Removal};
 
 const ENVELOPE: &str = "S3 event";
 

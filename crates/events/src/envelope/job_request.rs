@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Event, Job, Rejected};
+use crate::event::{Event, Job, Rejected};
 
 /// What `format` says in our own message.
 pub const JOB_REQUEST_FORMAT: &str = "pagemill.job";

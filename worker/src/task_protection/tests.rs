@@ -8,15 +8,17 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::put;
-use pagemill_queue::task_protection::{ProtectionError, ProtectionState};
 use pagemill_queue::{
-    Breakers, Clock, Counts, EcsAgent, Intake, IntakeSettings, MemoryQueue, PollHealth,
-    ProtectionAgent, ProtectionSettings, Queue, QueueError, TaskProtection, TokioClock,
+    Breakers, Clock, Counts, Intake, IntakeSettings, MemoryQueue, PollHealth, Queue, QueueError,
+    TokioClock,
 };
 use pretty_assertions::assert_eq;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use super::agent::{EcsAgent, ProtectionAgent, ProtectionError};
+use super::{ProtectionSettings, ProtectionState, TaskProtection};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -113,7 +115,7 @@ impl Setup {
             PollHealth::new(clock.clone()),
             clock.clone(),
         )
-        .protected_by(Arc::clone(&protection));
+        .protected_by(Arc::clone(&protection) as Arc<dyn pagemill_queue::Protection>);
         let (shutdown, release) = (CancellationToken::new(), Arc::new(Notify::new()));
         let (until, handlers) = (shutdown.clone(), (queue.clone(), Arc::clone(&release)));
         let agent = Arc::clone(agent);
@@ -150,6 +152,11 @@ impl Setup {
         self.clock.sleep(SECOND).await;
     }
 
+    /// Where the protection stands.
+    async fn state(&self) -> ProtectionState {
+        *self.protection.state.lock().await
+    }
+
     async fn stop(self) {
         self.shutdown.cancel();
         self.intake.await.expect("no panic").expect("no error");
@@ -168,7 +175,7 @@ async fn sh_2_protection_is_taken_for_work_renewed_and_dropped_when_idle() {
     assert_eq!(agent.calls(), taken_and_renewed, "after 0, 240 and 480 s");
 
     setup.clock.sleep(SECOND * 70).await;
-    let state = setup.protection.state().await;
+    let state = setup.state().await;
     assert_eq!(state, ProtectionState::Unprotected { retry_at: None });
     assert_eq!(agent.calls()[3..], [Call::Unprotect]);
     setup.clock.sleep(SECOND * 3600).await;
@@ -222,7 +229,7 @@ async fn sh_2_a_refused_renewal_lets_work_finish_and_takes_nothing_more() {
     setup.clock.sleep(SECOND).await;
     locked(&agent.answers).push_back(refused());
     setup.clock.sleep(SECOND * 300).await;
-    assert_eq!(setup.protection.state().await, ProtectionState::Refused);
+    assert_eq!(setup.state().await, ProtectionState::Refused);
     setup.queue.push("second");
     setup.clock.sleep(SECOND * 60).await;
     assert!(!setup.intake.is_finished(), "the first is still at work");
@@ -250,7 +257,7 @@ async fn sh_2_an_agent_that_fails_stops_nothing_and_is_asked_again() {
     assert_eq!(agent.calls().len(), 1);
     setup.work(SECOND * 100).await;
     assert_eq!(agent.calls(), [Call::Protect(10); 3], "twice no, then yes");
-    let state = setup.protection.state().await;
+    let state = setup.state().await;
     assert!(
         matches!(state, ProtectionState::Protected { .. }),
         "{state:?}"

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Bucket, Event, Ignored, Job, Rejected, Removal};
-use super::{non_empty, rejected, text, timestamp, unquoted};
+use super::{Bucket, non_empty, rejected, text, timestamp, unquoted};
+use crate::event::{Event, Ignored, Job, Rejected, Removal};
 
 const ENVELOPE: &str = "EventBridge event";
 

@@ -205,6 +205,7 @@ fn forced_requests(body: &str) -> Option<Vec<JobRequest>> {
                 force: true,
                 reason: job.reason.or_else(|| Some("redrive".into())),
                 trace_id: job.trace_id,
+                custom_prompt: job.custom_prompt,
                 ..JobRequest::new(job.bucket, job.key)
             }),
             _ => None,

@@ -206,6 +206,7 @@ fn message(bucket: &str, source: &SourceKey, options: &Send) -> OutMessage {
     let request = JobRequest {
         target_stores: (!stores.is_empty()).then_some(stores),
         force: options.force,
+        custom_prompt: options.prompt.clone(),
         reason: Some(options.reason.clone()).filter(|reason| !reason.is_empty()),
         trace_id: Some(uuid::Uuid::now_v7().to_string()),
         ..JobRequest::new(bucket, source.as_str())

@@ -82,8 +82,42 @@ pub(crate) fn reference() -> String {
     let schema = schemars::schema_for!(Settings).to_value();
     let defaults = serde_json::to_value(Settings::default()).unwrap_or_default();
     rows(&schema, &schema, &defaults, "", &mut text);
+    text.push_str(PROMPTS);
     text
 }
+
+/// The part about prompts of single documents.
+const PROMPTS: &str = "
+## A prompt for single documents
+
+What the LLM is told beside the configured prompts, at most 4,096 bytes. The first that gives one counts; an empty one asks
+for none.
+
+| from | how | holds for |
+|---|---|---|
+| a message | `bulk-trigger send --prompt TEXT\\|@FILE`, or the body below | the source's present bytes, until another message gives one |
+| the command line | `worker local --prompt TEXT\\|@FILE` | the same |
+| the object | `x-amz-meta-pagemill-prompt` of its upload; what is not ASCII, or has line breaks, as RFC 2047 has it (`=?UTF-8?B?...?=`) | this object |
+| the settings | `metadata.custom_prompt` | every other document |
+
+It is taken for the operator's word and stands outside the fence around the document's text: whoever may upload may set it.
+It is part of the metadata's fingerprint, so that another one makes metadata and index anew and reads nothing again. With
+`metadata.generator` extractive it is ignored, and the metadata's `warnings` say so. The record keeps what a message gave;
+logs and the reasons of dead letters never quote it. One that leaves the document no room in `metadata.max_input_tokens` fails
+the document (`custom_prompt_too_long`).
+
+The message, as JSON:
+
+| field | since version | meaning |
+|---|---|---|
+| `format` | 1 | `\"pagemill.job\"` |
+| `version` | 1 | 1 or 2; a worker rejects a version that it does not know, and fields of a newer one |
+| `bucket`, `key` | 1 | the object; the key as it is, not encoded |
+| `target_stores` | 1 | vector stores to fill, instead of the setting |
+| `force` | 1 | process again even what is unchanged |
+| `reason`, `trace_id` | 1 | for records and logs |
+| `custom_prompt` | 2 | the prompt |
+";
 
 /// A row for every field, depth first.
 fn rows(

@@ -23,6 +23,10 @@ use self::permit::{Drain, LeasePermit};
 use crate::metrics::Metric;
 use crate::telemetry::{JobHandle, Telemetry};
 
+// What a message may carry is what the metadata stage takes.
+const _: () =
+    assert!(pagemill_events::CUSTOM_PROMPT_MAX_BYTES == pagemill_metadata::CUSTOM_PROMPT_MAX_BYTES);
+
 /// How long a message waits that met a wrong setting: somebody has to mend it first.
 const CONFIGURATION_WAIT: Duration = Duration::from_secs(120);
 /// So often a message is received whose handling panics outside its documents' runs, where no record counts it.
@@ -238,6 +242,7 @@ impl Handler {
         };
         let options = Options {
             force: job.force,
+            custom_prompt: job.custom_prompt.clone(),
             ..options.clone()
         };
         let begun = Instant::now();

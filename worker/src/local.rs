@@ -122,7 +122,7 @@ impl Input {
 pub(crate) struct Job {
     pipeline: Pipeline,
     targets: Vec<TargetStore>,
-    force: bool,
+    options: Options,
     jobs: usize,
     stop: Stop,
 }
@@ -175,7 +175,11 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
     let job = Job {
         pipeline: Pipeline::new(parts),
         targets,
-        force: arguments.force,
+        options: Options {
+            force: arguments.force,
+            custom_prompt: arguments.prompt.clone(),
+            ..Options::default()
+        },
         jobs: arguments.jobs.unwrap_or(environment.documents).max(1),
         stop,
     };
@@ -236,17 +240,13 @@ pub(crate) async fn process_all(
         .map(|document| async move {
             let begun = Instant::now();
             let key = format!("{}{}", job.pipeline.layout().source, document.name);
-            let options = Options {
-                force: job.force,
-                ..Options::default()
-            };
             let permit = LocalPermit {
                 display,
                 stop: &job.stop,
             };
             let result = job
                 .pipeline
-                .process_single_source(&Source::newest(key), &job.targets, &options, &permit)
+                .process_single_source(&Source::newest(key), &job.targets, &job.options, &permit)
                 .await;
             (document, result, begun.elapsed())
         })
@@ -275,7 +275,7 @@ async fn dry_run(job: &Job, input: &Input) -> anyhow::Result<ExitCode> {
         let key = format!("{}{}", job.pipeline.layout().source, document.name);
         let plan = job
             .pipeline
-            .plan(&Source::newest(key), &job.targets, &Options::default())
+            .plan(&Source::newest(key), &job.targets, &job.options)
             .await?;
         would_run += u32::from(plan.as_ref().is_none_or(|plan| !plan.is_empty()));
         println!("{}: {}", shown(&document.name), describe(plan.as_ref()));

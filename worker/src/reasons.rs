@@ -139,6 +139,12 @@ pub(crate) const REASONS: &[Reason] = &[
     ),
     reason(
         Kind::Failed,
+        "custom_prompt_too_long",
+        "the document's custom prompt is longer than 4,096 bytes, or leaves its text no room in the model's input",
+        "Send a request with a shorter one, or raise `metadata.max_input_tokens` and redrive",
+    ),
+    reason(
+        Kind::Failed,
         "rejected",
         "the vector store or the embedder says that the request is wrong",
         "Read the message; it is a fault of Pagemill or of the service's version",

@@ -127,6 +127,7 @@ async fn run(
     };
     let options = Options {
         force: true,
+        custom_prompt: job.custom_prompt.clone(),
         trace_id: trace_id
             .or_else(|| job.trace_id.clone())
             .unwrap_or_else(|| "replay".to_owned()),
@@ -208,14 +209,18 @@ fn say_message(message: &saved::SavedMessage) {
 fn say_event(event: &Event) {
     match event {
         Event::Job(job) => println!(
-            "  asks for {} in {}{}{}",
+            "  asks for {} in {}{}{}{}",
             shown(&job.key),
             shown(&job.bucket),
             job.version_id
                 .as_ref()
                 .map(|version| format!(", version {}", shown(version)))
                 .unwrap_or_default(),
-            if job.force { ", forced" } else { "" }
+            if job.force { ", forced" } else { "" },
+            job.custom_prompt
+                .as_ref()
+                .map(|prompt| format!(", with a custom prompt of {} bytes", prompt.len()))
+                .unwrap_or_default()
         ),
         Event::Removed(removal) => println!(
             "  says that {} was removed from {}: not replayed",

@@ -1,3 +1,4 @@
+use pagemill_events::Job;
 use pagemill_queue::memory::{Fault, Operation};
 use pagemill_queue::{MemoryQueue, QueueError, TokioClock};
 
@@ -153,9 +154,13 @@ async fn a_forced_redrive_asks_for_every_job_of_the_body() {
         .into_iter()
         .map(|(body, _)| body)
         .collect();
-    let requests: Vec<JobRequest> = bodies
+    let requests: Vec<Job> = bodies
         .iter()
-        .filter_map(|body| serde_json::from_str(body).ok())
+        .flat_map(|body| parse(body))
+        .filter_map(|event| match event {
+            Event::Job(job) => Some(job),
+            _ => None,
+        })
         .collect();
     assert_eq!(
         requests
@@ -166,6 +171,31 @@ async fn a_forced_redrive_asks_for_every_job_of_the_body() {
     );
     assert!(requests.iter().all(|request| request.force));
     assert!(bodies.contains(&"no request at all".to_owned()));
+}
+
+#[tokio::test]
+async fn in_7_a_redrive_keeps_the_custom_prompt() {
+    for force in [false, true] {
+        let world = World::with(&[]);
+        let request = JobRequest {
+            custom_prompt: Some("Name the parties.".into()),
+            ..JobRequest::new("b", "k")
+        };
+        world.dead.push(request.to_json());
+        let options = Redrive {
+            force,
+            ..Redrive::default()
+        };
+        assert_eq!(world.redrive(&options).await.moved, 1);
+        let (body, _) = world.queue.contents().remove(0);
+        let [Event::Job(job)] = &parse(&body)[..] else {
+            panic!("one job: {body}");
+        };
+        assert_eq!(
+            (job.custom_prompt.as_deref(), job.force),
+            (Some("Name the parties."), force)
+        );
+    }
 }
 
 #[tokio::test]

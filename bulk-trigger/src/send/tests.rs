@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use pagemill_events::{Event, Job, parse};
 use pagemill_queue::memory::{Fault, Operation};
 use pagemill_queue::{MemoryQueue, QueueError, TokioClock};
 use pagemill_storage::memory::Operation as StoreOperation;
@@ -55,11 +56,14 @@ impl World {
             .unwrap()
     }
 
-    fn requests(&self) -> Vec<JobRequest> {
+    fn requests(&self) -> Vec<Job> {
         let contents = self.queue.contents();
         contents
             .iter()
-            .map(|(body, _)| serde_json::from_str(body).unwrap())
+            .map(|(body, _)| match &parse(body)[..] {
+                [Event::Job(job)] => job.clone(),
+                other => panic!("{other:?}"),
+            })
             .collect()
     }
 
@@ -89,6 +93,7 @@ async fn one_message_goes_out_for_each_pdf_and_none_for_others() {
         target_stores: vec![TargetStore::Semantic, TargetStore::Pages],
         force: true,
         reason: "new prompt".into(),
+        prompt: Some("Name the parties.".into()),
         ..Send::default()
     };
     let sent = world.send(&options).await;
@@ -108,6 +113,10 @@ async fn one_message_goes_out_for_each_pdf_and_none_for_others() {
         Some(vec!["semantic".into(), "pages".into()])
     );
     assert_eq!(requests[0].reason.as_deref(), Some("new prompt"));
+    assert_eq!(
+        requests[1].custom_prompt.as_deref(),
+        Some("Name the parties.")
+    );
     assert_ne!(requests[0].trace_id, requests[1].trace_id);
 }
 

@@ -23,7 +23,9 @@ use serde_json::{Map, Value};
 
 use crate::event::{Event, Ignored, Rejected};
 
-pub use job_request::{JOB_REQUEST_FORMAT, JOB_REQUEST_VERSION, JobRequest};
+pub use job_request::{
+    CUSTOM_PROMPT_MAX_BYTES, JOB_REQUEST_FORMAT, JOB_REQUEST_VERSION, JobRequest,
+};
 
 /// How many SNS envelopes may be nested. One is usual, two is a topic that feeds a topic.
 const SNS_DEPTH_MAX: u8 = 4;

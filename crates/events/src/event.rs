@@ -44,6 +44,9 @@ pub struct Job {
     pub reason: Option<String>,
     /// Follows one request through logs and records.
     pub trace_id: Option<String>,
+    /// What the LLM is told about this document beside the configured prompts; `None` leaves that to the object's own
+    /// metadata and the configuration, and an empty one asks for nothing. Never for logs.
+    pub custom_prompt: Option<String>,
 }
 
 /// An object that was removed.
@@ -122,12 +125,12 @@ pub enum Rejected {
     },
     /// A job request of a version that this worker does not know.
     #[error(
-        "job request version {version} is unknown, this worker reads version {known}: update the worker"
+        "job request version {version} is unknown, this worker reads versions 1 to {known}: update the worker"
     )]
     UnknownVersion {
         /// The version that came.
         version: String,
-        /// The version that is known.
+        /// The newest version that is known.
         known: u32,
     },
 }

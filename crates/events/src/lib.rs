@@ -58,6 +58,7 @@
 //! let request = JobRequest {
 //!     force: true,
 //!     reason: Some("another model".into()),
+//!     custom_prompt: Some("Name the parties.".into()),
 //!     ..JobRequest::new("documents", "source-pdfs/a+b.pdf")
 //! };
 //! let [Event::Job(job)] = &parse(&request.to_json())[..] else { panic!("one job") };
@@ -70,5 +71,7 @@
 mod envelope;
 mod event;
 
-pub use envelope::{JOB_REQUEST_FORMAT, JOB_REQUEST_VERSION, JobRequest, parse};
+pub use envelope::{
+    CUSTOM_PROMPT_MAX_BYTES, JOB_REQUEST_FORMAT, JOB_REQUEST_VERSION, JobRequest, parse,
+};
 pub use event::{Event, Ignored, Job, Rejected, Removal};

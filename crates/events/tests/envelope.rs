@@ -1,6 +1,8 @@
 //! What each known envelope means, and that nothing else is dropped or panics.
 
-use pagemill_events::{Event, Ignored, Job, JobRequest, Rejected, Removal, parse};
+use pagemill_events::{
+    CUSTOM_PROMPT_MAX_BYTES, Event, Ignored, Job, JobRequest, Rejected, Removal, parse,
+};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use serde_json::json;
@@ -165,7 +167,7 @@ fn in_6_job_request_of_the_bulk_trigger_is_understood() {
 
 #[test]
 fn in_6_unknown_version_and_misspelt_field_are_rejected() {
-    let newer = json!({"format": "pagemill.job", "version": 2, "bucket": "b", "key": "k"});
+    let newer = json!({"format": "pagemill.job", "version": 3, "bucket": "b", "key": "k"});
     let [
         Event::Rejected {
             reason: Rejected::UnknownVersion { version, known },
@@ -174,12 +176,84 @@ fn in_6_unknown_version_and_misspelt_field_are_rejected() {
     else {
         panic!("a newer version must be rejected");
     };
-    assert_eq!((version.as_str(), *known), ("2", 1));
+    assert_eq!((version.as_str(), *known), ("3", 2));
     let misspelt = json!({"format": "pagemill.job", "version": 1, "bucket": "b", "key": "k", "target_store": ["x"]});
     let [Event::Rejected { reason }] = &parse(&misspelt.to_string())[..] else {
         panic!("an unknown field must be rejected");
     };
     assert!(reason.to_string().contains("target_store"), "{reason}");
+}
+
+#[test]
+fn in_7_version_2_of_a_job_request_carries_a_prompt() {
+    let expected = Job {
+        bucket: "docs".into(),
+        key: "source-pdfs/a.pdf".into(),
+        custom_prompt: Some("Name the \"parties\".\nAnswer in English.".into()),
+        ..Job::default()
+    };
+    assert_eq!(
+        parse(include_str!("envelopes/job_request_2.json")),
+        vec![Event::Job(expected)]
+    );
+    // An empty prompt is one: it asks for none.
+    let asks_for_none = JobRequest {
+        custom_prompt: Some(String::new()),
+        ..JobRequest::new("b", "k")
+    };
+    let [Event::Job(job)] = &parse(&asks_for_none.to_json())[..] else {
+        panic!("one job");
+    };
+    assert_eq!(job.custom_prompt.as_deref(), Some(""));
+}
+
+#[test]
+fn in_6_a_request_is_written_in_the_lowest_version_that_can_say_it() {
+    let plain = JobRequest::new("b", "k");
+    assert_eq!(
+        plain.to_json(),
+        r#"{"format":"pagemill.job","version":1,"bucket":"b","key":"k","force":false}"#
+    );
+    let with_prompt = JobRequest {
+        custom_prompt: Some("p".into()),
+        ..plain
+    };
+    assert_eq!(
+        with_prompt.to_json(),
+        r#"{"format":"pagemill.job","version":2,"bucket":"b","key":"k","force":false,"custom_prompt":"p"}"#
+    );
+}
+
+#[test]
+fn in_7_a_prompt_that_is_too_long_or_of_another_version_is_rejected_without_its_text() {
+    let text = "ß".repeat(CUSTOM_PROMPT_MAX_BYTES / 2);
+    let longest = JobRequest {
+        custom_prompt: Some(text.clone()),
+        ..JobRequest::new("b", "k")
+    };
+    assert!(matches!(&parse(&longest.to_json())[..], [Event::Job(_)]));
+    let too_long = JobRequest {
+        custom_prompt: Some(format!("{text}!")),
+        ..longest.clone()
+    };
+    let of_version_1 = longest
+        .to_json()
+        .replace(r#""version":2"#, r#""version":1"#);
+    let no_text = json!({"format": "pagemill.job", "version": 2, "bucket": "b", "key": "k", "custom_prompt": ["ßß"]});
+    for (body, says) in [
+        (too_long.to_json(), "4097 bytes"),
+        (of_version_1, "version 2"),
+        (no_text.to_string(), "expected a string"),
+    ] {
+        let [Event::Rejected { reason }] = &parse(&body)[..] else {
+            panic!("it must be rejected: {says}");
+        };
+        let reason = reason.to_string();
+        assert!(
+            reason.contains(says) && !reason.contains("ß"),
+            "{says}: {reason}"
+        );
+    }
 }
 
 #[test]
@@ -306,7 +380,7 @@ proptest! {
 
     #[test]
     fn in_1_any_damage_to_a_real_envelope_gives_at_least_one_event(
-        which in 0_usize..8,
+        which in 0_usize..9,
         at in 0_usize..2_000,
         damage in "(?s:.{0,6})",
         cut in 0_usize..40,
@@ -320,6 +394,7 @@ proptest! {
             include_str!("envelopes/eventbridge_created.json"),
             include_str!("envelopes/eventbridge_deleted.json"),
             include_str!("envelopes/job_request.json"),
+            include_str!("envelopes/job_request_2.json"),
         ][which];
         let characters: Vec<char> = real.chars().collect();
         let start = at % characters.len();

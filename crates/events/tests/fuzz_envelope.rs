@@ -16,6 +16,7 @@ const REAL: &[&str] = &[
     include_str!("envelopes/eventbridge_created.json"),
     include_str!("envelopes/eventbridge_deleted.json"),
     include_str!("envelopes/job_request.json"),
+    include_str!("envelopes/job_request_2.json"),
 ];
 
 /// A message made of others.
@@ -87,11 +88,15 @@ fn check_event(event: &Event) {
     match event {
         Event::Job(job) => {
             assert!(!job.bucket.is_empty() && !job.key.is_empty());
-            let request = JobRequest::new(job.bucket.as_str(), job.key.as_str());
+            let request = JobRequest {
+                custom_prompt: job.custom_prompt.clone(),
+                ..JobRequest::new(job.bucket.as_str(), job.key.as_str())
+            };
             let [Event::Job(again)] = &parse(&request.to_json())[..] else {
                 panic!("a job's own request must be a job: {request:?}");
             };
             assert_eq!((&again.bucket, &again.key), (&job.bucket, &job.key));
+            assert_eq!(again.custom_prompt, job.custom_prompt);
         }
         Event::Removed(removal) => {
             assert!(!removal.bucket.is_empty() && !removal.key.is_empty());

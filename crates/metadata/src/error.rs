@@ -39,6 +39,14 @@ pub enum MetadataError {
         /// What was paid nevertheless.
         usage: Usage,
     },
+    /// The document's custom prompt is too long. No word of it is in the message.
+    #[error(
+        "the custom prompt can't be used ({reason}): shorten it and ask for the document again"
+    )]
+    CustomPrompt {
+        /// How long it is, and what is allowed.
+        reason: String,
+    },
     /// The settings contradict each other or lack something.
     #[error("metadata settings can't be used: {0}")]
     Configuration(String),
@@ -49,7 +57,7 @@ impl MetadataError {
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Unavailable { .. } | Self::Refused { .. } | Self::Configuration(_) => false,
-            Self::BadAnswer { .. } => true,
+            Self::BadAnswer { .. } | Self::CustomPrompt { .. } => true,
         }
     }
 
@@ -72,6 +80,7 @@ impl MetadataError {
             Self::Unavailable { .. } => "llm_unavailable",
             Self::Refused { .. } => "llm_refused",
             Self::BadAnswer { .. } => "llm_bad_answer",
+            Self::CustomPrompt { .. } => "custom_prompt_too_long",
             Self::Configuration(_) => "metadata_configuration",
         }
     }

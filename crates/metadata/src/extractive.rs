@@ -55,6 +55,11 @@ impl ExtractiveGenerator {
         let settings = &self.settings;
         let inspection = input.inspection;
         let mut warnings = Vec::new();
+        if input.custom_prompt.is_some_and(|prompt| !prompt.is_empty()) {
+            warnings.push(
+                "the custom prompt was ignored: this metadata is made without an LLM".to_owned(),
+            );
+        }
         let sample = Sample::take(input.pages, settings.max_analysed_chars as usize);
         if sample.cut {
             warnings.push(format!(

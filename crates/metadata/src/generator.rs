@@ -28,8 +28,8 @@ pub struct DocumentInput<'a> {
     pub pages: &'a [PageText],
     /// Links, in order of their pages.
     pub links: &'a [Link],
-    /// The operator's addition to the prompt for this document. Trusted: it stands outside the fence. The caller adds
-    /// it to the stage's fingerprint.
+    /// The custom prompt: an addition to the configured ones for this document. Trusted: it stands outside the fence. The
+    /// caller adds it to the stage's fingerprint. Without an LLM it is of no use, and a warning says so.
     pub custom_prompt: Option<&'a str>,
 }
 

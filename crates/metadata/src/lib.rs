@@ -26,5 +26,5 @@ pub mod usage;
 pub use document::{DocumentMetadata, DocumentType, Evidence, Sourced, ValueSource, schema};
 pub use error::MetadataError;
 pub use generator::{DocumentInput, MetadataGenerator, generator};
-pub use settings::{GeneratorKind, LlmEndpoint, MetadataSettings};
+pub use settings::{CUSTOM_PROMPT_MAX_BYTES, GeneratorKind, LlmEndpoint, MetadataSettings};
 pub use usage::Usage;

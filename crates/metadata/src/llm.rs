@@ -37,7 +37,8 @@ use crate::error::MetadataError;
 use crate::extractive::ExtractiveGenerator;
 use crate::generator::{DocumentInput, MetadataGenerator};
 use crate::settings::{
-    GeneratorKind, LlmEndpoint, LongDocuments, MetadataSettings, OutputLimitField,
+    CUSTOM_PROMPT_MAX_BYTES, GeneratorKind, LlmEndpoint, LongDocuments, MetadataSettings,
+    OutputLimitField,
 };
 use crate::usage::Usage;
 use answer::Answer;
@@ -47,6 +48,8 @@ use transport::{Failure, Transport, locked};
 
 /// Version of schemas, fence and merging; part of the fingerprint.
 const LLM_VERSION: u32 = 1;
+/// Tokens that a document must have at least.
+const LEAST_ROOM: usize = 500;
 /// Tokens kept free for message framing, the fence and the schema in the prompt.
 const MARGIN_TOKENS: usize = 300;
 
@@ -92,11 +95,28 @@ impl LlmGenerator {
         tokenizer: Tokenizer,
         texts: &[&str],
         wanted: &Wanted,
+        custom: &str,
     ) -> Result<usize, MetadataError> {
         let used: usize = texts.iter().map(|text| tokenizer.count(text)).sum();
         let used = used + tokenizer.count(&wanted.schema.to_string()) + MARGIN_TOKENS;
         let room = (self.settings.max_input_tokens as usize).saturating_sub(used);
-        if room < 500 {
+        if room < LEAST_ROOM {
+            let of_custom = match custom.is_empty() {
+                true => 0,
+                false => {
+                    let times = texts.iter().filter(|text| text.contains(custom)).count();
+                    (times * tokenizer.count(custom)).min(used)
+                }
+            };
+            let without_it = (used - of_custom).saturating_add(LEAST_ROOM);
+            if without_it <= self.settings.max_input_tokens as usize && of_custom > 0 {
+                return Err(MetadataError::CustomPrompt {
+                    reason: format!(
+                        "it takes {of_custom} tokens and leaves no room for the document in max_input_tokens = {}",
+                        self.settings.max_input_tokens
+                    ),
+                });
+            }
             return Err(MetadataError::Configuration(format!(
                 "the prompts and the schema take {used} of max_input_tokens = {}; raise it, or shorten the prompts",
                 self.settings.max_input_tokens
@@ -234,6 +254,14 @@ impl LlmGenerator {
         let tokenizer = Tokenizer::for_model(&settings.model);
         let fence = Fence::new(input.sha256);
         let custom = input.custom_prompt.unwrap_or_default();
+        if custom.len() > CUSTOM_PROMPT_MAX_BYTES {
+            return Err(MetadataError::CustomPrompt {
+                reason: format!(
+                    "it has {} bytes, at most {CUSTOM_PROMPT_MAX_BYTES} are allowed",
+                    custom.len()
+                ),
+            });
+        }
         let mut system = fill(&settings.system_prompt, &[("custom_prompt", custom)]);
         let has_place = settings.system_prompt.contains("{{custom_prompt}}")
             || settings.user_prompt.contains("{{custom_prompt}}");
@@ -257,13 +285,13 @@ impl LlmGenerator {
                 ],
             )
         };
-        let room = self.room(tokenizer, &[&system, &user("")], &whole)?;
+        let room = self.room(tokenizer, &[&system, &user("")], &whole, custom)?;
         let part_calls = (settings.max_calls as usize).saturating_sub(1);
         let part = Wanted {
             name: answer::PART_SCHEMA_NAME,
             schema: answer::part_schema(),
         };
-        let part_room = self.room(tokenizer, &[&system, &settings.part_prompt], &part)?;
+        let part_room = self.room(tokenizer, &[&system, &settings.part_prompt], &part, custom)?;
         let (pieces, unread) = match settings.long_documents {
             LongDocuments::Beginning => plan::pieces(input.pages, tokenizer, room, room),
             // Four times what can be read: enough to spread the parts, whatever the document's length.
@@ -424,7 +452,12 @@ impl MetadataGenerator for LlmGenerator {
         &self,
         input: DocumentInput<'_>,
     ) -> Result<(DocumentMetadata, Usage), MetadataError> {
-        let (mut metadata, _) = self.extractive.generate(input).await?;
+        // Here the prompt is not ignored.
+        let without_prompt = DocumentInput {
+            custom_prompt: None,
+            ..input
+        };
+        let (mut metadata, _) = self.extractive.generate(without_prompt).await?;
         metadata.generator = GeneratorKind::Llm;
         metadata.model = Some(self.settings.model.clone());
         let has_text = input.pages.iter().any(|page| !page.text.trim().is_empty());

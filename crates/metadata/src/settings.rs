@@ -119,8 +119,11 @@ pub struct MetadataSettings {
     pub max_output_tokens: u32,
     /// The name of the request field that carries `max_output_tokens`.
     pub output_limit_field: OutputLimitField,
-    /// The system message. Placeholders: `{{custom_prompt}}` (the operator's addition for this document or
-    /// collection, empty when there is none). An addition is appended when the placeholder is missing.
+    /// What the model is told beside the prompts below, at most 4,096 bytes: the custom prompt of every document for which
+    /// neither a message or command nor the object's metadata gives one of its own.
+    pub custom_prompt: String,
+    /// The system message. Placeholders: `{{custom_prompt}}` (the document's custom prompt, empty when there is none).
+    /// It is appended when no prompt has its placeholder.
     pub system_prompt: String,
     /// The user message. Placeholders: `{{document}}` (needed: the fenced data), `{{page_count}}`,
     /// `{{custom_prompt}}`.
@@ -157,6 +160,7 @@ impl Default for MetadataSettings {
             max_input_tokens: 24_000,
             max_output_tokens: 3_000,
             output_limit_field: OutputLimitField::MaxCompletionTokens,
+            custom_prompt: String::new(),
             system_prompt: DEFAULT_SYSTEM_PROMPT.to_owned(),
             user_prompt: DEFAULT_USER_PROMPT.to_owned(),
             part_prompt: DEFAULT_PART_PROMPT.to_owned(),
@@ -169,6 +173,10 @@ impl Default for MetadataSettings {
         }
     }
 }
+
+/// The longest custom prompt, in bytes of UTF-8. About a thousand tokens, which every call carries beside the document
+/// (24,000 by default): whatever is longer belongs into the configured prompts, which are checked once.
+pub const CUSTOM_PROMPT_MAX_BYTES: usize = 4096;
 
 /// The default of [`MetadataSettings::system_prompt`].
 pub const DEFAULT_SYSTEM_PROMPT: &str = "\
@@ -268,6 +276,12 @@ impl MetadataSettings {
         {
             return Err(MetadataError::Configuration(format!(
                 "temperature is {temperature}; set it between 0 and 2, or null"
+            )));
+        }
+        if self.custom_prompt.len() > CUSTOM_PROMPT_MAX_BYTES {
+            return Err(MetadataError::Configuration(format!(
+                "custom_prompt has {} bytes; shorten it to {CUSTOM_PROMPT_MAX_BYTES}, or put it into system_prompt",
+                self.custom_prompt.len()
             )));
         }
         for (field, template) in [

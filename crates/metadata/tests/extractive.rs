@@ -60,6 +60,29 @@ fn extract(inspection: &Inspection, pages: &[PageText]) -> DocumentMetadata {
     ExtractiveGenerator::new(&MetadataSettings::default()).extract(input)
 }
 
+#[test]
+fn in_7_without_an_llm_a_custom_prompt_is_ignored_and_that_is_said() {
+    let (inspection, pages) = invoice();
+    let structure = Structure::default();
+    let made = |custom_prompt| {
+        ExtractiveGenerator::new(&MetadataSettings::default()).extract(DocumentInput {
+            source_name: "invoice.pdf",
+            sha256: "00",
+            inspection: &inspection,
+            structure: &structure,
+            pages: &pages,
+            links: &[],
+            custom_prompt,
+        })
+    };
+    let plain = made(None);
+    assert_eq!(made(Some("")), plain, "an empty one is none");
+    let mut with_prompt = made(Some("Mind the mills."));
+    let note = with_prompt.warnings.remove(0);
+    assert!(note.contains("prompt was ignored") && !note.contains("mills"));
+    assert_eq!(with_prompt, plain);
+}
+
 fn invoice() -> (Inspection, Vec<PageText>) {
     let mut inspection = Inspection {
         pages: 1,

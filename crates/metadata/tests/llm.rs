@@ -6,8 +6,8 @@ use std::time::Duration;
 use pagemill_document::{Inspection, OutlineItem, PageNumber, PageState, PageText, Structure};
 use pagemill_metadata::stub::{Reply, StubServer, good_answer};
 use pagemill_metadata::{
-    DocumentInput, DocumentMetadata, GeneratorKind, LlmEndpoint, MetadataError, MetadataGenerator,
-    MetadataSettings, Usage, ValueSource, generator,
+    CUSTOM_PROMPT_MAX_BYTES, DocumentInput, DocumentMetadata, GeneratorKind, LlmEndpoint,
+    MetadataError, MetadataGenerator, MetadataSettings, Usage, ValueSource, generator,
 };
 use serde_json::{Value, json};
 
@@ -525,8 +525,59 @@ async fn contradictory_settings_are_refused_with_the_field_and_the_remedy() {
             .to_string()
             .contains("endpoint")
     );
+    let longer = "x".repeat(CUSTOM_PROMPT_MAX_BYTES + 1);
+    assert!(
+        refused(&|settings| settings.custom_prompt.clone_from(&longer)).contains("custom_prompt")
+    );
     let unknown = serde_json::from_value::<MetadataSettings>(json!({"modle": "x"}));
     assert!(unknown.is_err(), "unknown fields are refused");
+}
+
+/// A run of a small document with this custom prompt.
+async fn run_with_prompt(
+    settings: &MetadataSettings,
+    stub: &StubServer,
+    prompt: &str,
+) -> Result<(DocumentMetadata, Usage), MetadataError> {
+    let input = DocumentInput {
+        source_name: "a.pdf",
+        sha256: SHA,
+        inspection: &Inspection {
+            pages: 2,
+            ..Inspection::default()
+        },
+        structure: &Structure::default(),
+        pages: &small(),
+        links: &[],
+        custom_prompt: Some(prompt),
+    };
+    made(settings, stub).generate(input).await
+}
+
+#[tokio::test]
+async fn in_7_a_custom_prompt_that_is_too_long_is_this_documents_failure_and_asks_nothing() {
+    let stub = StubServer::start().await.expect("loopback");
+    let longest = "mill ".repeat(CUSTOM_PROMPT_MAX_BYTES / 5);
+    run_with_prompt(&settings(), &stub, &longest)
+        .await
+        .expect("the longest that is allowed");
+    let asked = stub.chat_calls();
+    let longer = format!("{longest}mills ");
+    let mut small_model = settings();
+    small_model.max_input_tokens = 2_000;
+    for (settings, prompt, says) in [
+        (settings(), &longer, "4101 bytes"),
+        (small_model, &longest, "max_input_tokens = 2000"),
+    ] {
+        let error = run_with_prompt(&settings, &stub, prompt)
+            .await
+            .expect_err("too long");
+        assert_eq!(error.code(), "custom_prompt_too_long", "{error}");
+        assert!(error.is_permanent() && !error.is_configuration());
+        let text = error.to_string();
+        assert!(text.contains(says) && !text.contains("mill "), "{text}");
+    }
+    assert_eq!(stub.chat_calls(), asked);
 }
 
 #[tokio::test]

@@ -25,9 +25,9 @@
 //!
 //! # Reading order
 //!
-//! [`settings`] (what can be tuned) -> [`graph`] (the stages, as a table) -> [`fingerprint`] -> `wanted` (what every stage should be) -> [`plan`] ->
-//! [`process`] (the run) -> `stages` (what each stage makes) -> [`outcome`] -> [`attempts`] (what a run that ended early
-//! leaves to the next).
+//! [`settings`] (what can be tuned) -> [`graph`] (the stages, as a table) -> [`fingerprint`] -> [`prompt`] -> `wanted`
+//! (what every stage should be) -> [`plan`] -> [`process`] (the run) -> `stages` (what each stage makes) -> [`outcome`]
+//! -> [`attempts`] (what a run that ended early leaves to the next).
 
 pub mod attempts;
 pub mod dependency;
@@ -37,6 +37,7 @@ pub mod outcome;
 pub mod permit;
 pub mod plan;
 pub mod process;
+pub mod prompt;
 pub mod removal;
 pub mod settings;
 

@@ -21,6 +21,7 @@ use crate::dependency::Dependency;
 use crate::outcome::{Counts, Outcome, PipelineError, Processed, Spent};
 use crate::permit::{Permit, Progress};
 use crate::plan::Plan;
+use crate::prompt;
 use crate::run::{FailedStage, Run};
 use crate::settings::Settings;
 use crate::stages::Extracted;
@@ -71,7 +72,8 @@ impl Source {
 pub struct Options {
     /// Run every stage, whatever the record says.
     pub force: bool,
-    /// Replaces the user prompt of the metadata stage for this document.
+    /// The custom prompt that a message or a command gives, beside the configured prompts; see [`crate::prompt`]. Goes into
+    /// the fingerprint of the metadata stage, and never into a log.
     pub custom_prompt: Option<String>,
     /// Ties the logs of one message together.
     pub trace_id: String,
@@ -178,8 +180,10 @@ impl Pipeline {
             },
             ..placed
         };
+        run.asked_prompt = prompt::asked(&run.record, &head, options);
+        let resolved = self.with_prompt_in_force(run.asked_prompt.as_deref(), &head, options);
         if !options.force
-            && let Some(done) = self.up_to_date(&run.record, &head, &targets, options)
+            && let Some(done) = self.up_to_date(&run.record, &head, &targets, &resolved)
         {
             if is_news {
                 // Nothing to build, but the record must know of this event: an older one may still come, and would
@@ -203,7 +207,7 @@ impl Pipeline {
             return done;
         }
 
-        if let Err(error) = self.take_over(&mut run, &head, &targets, options) {
+        if let Err(error) = self.take_over(&mut run, &head, &targets, &resolved) {
             let PipelineError::Permanent {
                 reason,
                 stage,
@@ -218,23 +222,24 @@ impl Pipeline {
                 message: message.clone(),
                 fault: None,
             };
-            let fingerprint = self.death_fingerprint(&source.key, &head, &targets, options);
+            let fingerprint = self.death_fingerprint(&source.key, &head, &targets, &resolved);
             self.fail_after_deaths(&mut run, failed, &placed, &head, fingerprint)
                 .await?;
             permit.failed(run.record.attempts);
             return Err(error);
         }
 
-        let work = pagemill_panics::caught(self.work(&mut run, &placed, &head, &targets, options));
+        let work =
+            pagemill_panics::caught(self.work(&mut run, &placed, &head, &targets, &resolved));
         let ended = match future::select(pin!(work), permit.stopped()).await {
             Either::Left((ended, _)) => ended,
             // What was under way is dropped here; `Run` knows how to go on after a write that was cut short.
             Either::Right(((), _)) => Ok(Err(PipelineError::Stopped)),
         };
         match ended {
-            Ok(ended) => self.conclude(run, ended, options).await,
+            Ok(ended) => self.conclude(run, ended, &resolved).await,
             Err(panicked) => Err(self
-                .end_after_panic(run, &panicked, &placed, &head, &targets, options)
+                .end_after_panic(run, &panicked, &placed, &head, &targets, &resolved)
                 .await),
         }
     }
@@ -303,6 +308,7 @@ impl Pipeline {
         if plan.is_empty() && matches!(status_before, RecordStatus::Done | RecordStatus::Partial) {
             // The same bytes under a new tag: remember the tag, so that next time nothing is fetched.
             run.record.version = Some(version);
+            run.record.custom_prompt = run.asked_prompt.clone();
             run.record.status = status_before;
             run.record.in_progress = None;
             run.record.deaths = None;
@@ -402,8 +408,10 @@ impl Pipeline {
             return Ok(None);
         };
         let targets = self.all_targets(&record, targets);
+        let asked = prompt::asked(&record, &head, options);
+        let resolved = self.with_prompt_in_force(asked.as_deref(), &head, options);
         Ok(same_bytes(record.version.as_ref(), &head)
-            .map(|version| self.plan_for(&record, &version.sha256, &targets, options)))
+            .map(|version| self.plan_for(&record, &version.sha256, &targets, &resolved)))
     }
 
     /// Runs the stages of a plan and commits.
@@ -421,6 +429,7 @@ impl Pipeline {
         // Until this run commits, nothing is committed: the entry may be of the same content, from before another one.
         run.record.stages.remove(&Stage::Commit);
         run.record.version = Some(version.clone());
+        run.record.custom_prompt = run.asked_prompt.clone();
         run.record.target_stores = plan
             .targets
             .iter()

@@ -66,6 +66,7 @@ impl Pipeline {
         run.record.status = RecordStatus::Removed;
         run.record.stages.clear();
         run.record.target_stores.clear();
+        run.record.custom_prompt = None;
         run.record.ledger = PageLedger::default();
         run.record.failure = None;
         run.mark_in_progress();

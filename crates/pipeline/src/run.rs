@@ -51,6 +51,8 @@ pub(crate) struct Run<'a> {
     pub(crate) record: Record,
     /// The version of the source at work, once its bytes were read.
     pub(crate) current: Option<SourceVersion>,
+    /// The custom prompt that a message or a command gave, for the record to keep.
+    pub(crate) asked_prompt: Option<String>,
     options: &'a Options,
     tag: Option<ETag>,
     ownership: Arc<Ownership>,
@@ -83,6 +85,7 @@ impl<'a> Run<'a> {
             permit,
             id: format!("{:016x}", rand::random::<u64>()),
             current: None,
+            asked_prompt: None,
             options,
             resumes: record.status == RecordStatus::Processing && tag.is_some(),
             built: record.version.clone(),
@@ -240,6 +243,7 @@ impl<'a> Run<'a> {
         self.record.in_progress = None;
         self.record.deaths = None;
         self.record.version = self.built.clone();
+        self.record.custom_prompt = self.asked_prompt.clone();
         let at = Timestamp::now();
         let version = Some(version);
         self.record.failure = Some(Failure {

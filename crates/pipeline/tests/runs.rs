@@ -11,3 +11,5 @@ mod doubles;
 mod order;
 #[path = "runs/panics.rs"]
 mod panics;
+#[path = "runs/prompt.rs"]
+mod prompt;

@@ -14,6 +14,7 @@
 mod names;
 mod walk;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -419,6 +420,7 @@ fn describe(key: &str, meta: &fs::Metadata) -> ObjectMeta {
         etag: tag_of(meta),
         version_id: None,
         modified: modified.unwrap_or(Timestamp::UNIX_EPOCH),
+        user_metadata: BTreeMap::new(),
     }
 }
 

@@ -56,6 +56,7 @@ struct Version {
     body: Option<Bytes>,
     etag: ETag,
     modified: Timestamp,
+    user_metadata: BTreeMap<String, String>,
 }
 
 #[derive(Default)]
@@ -128,6 +129,23 @@ impl MemoryStore {
             reason: "connection lost before the answer".into(),
         };
         self.script(operation, 0, count, true, Box::new(error));
+    }
+
+    /// Notes something beside the newest version of an object, as its writer would; `None` takes the note away. The tag
+    /// stays, as with an object of S3 that is copied onto itself.
+    pub fn annotate(&self, key: &str, name: &str, value: Option<&str>) {
+        let mut state = self.lock();
+        let versions = state.objects.get_mut(key);
+        let Some(newest) = versions.and_then(|versions| versions.last_mut()) else {
+            return;
+        };
+        match value {
+            Some(value) => {
+                let notes = &mut newest.user_metadata;
+                notes.insert(name.to_owned(), value.to_owned());
+            }
+            None => drop(newest.user_metadata.remove(name)),
+        }
     }
 
     /// How many calls of a kind were made, failed ones included.
@@ -210,6 +228,7 @@ impl Version {
             etag: self.etag.clone(),
             version_id: Some(self.id.clone()),
             modified: self.modified,
+            user_metadata: self.user_metadata.clone(),
         }
     }
 }
@@ -253,6 +272,7 @@ impl State {
             body,
             etag: etag.clone(),
             modified: Timestamp::now(),
+            user_metadata: BTreeMap::new(),
         };
         self.objects
             .entry(key.to_owned())

@@ -1,5 +1,7 @@
 //! The object store trait and its error.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -25,6 +27,9 @@ pub struct ObjectMeta {
     pub version_id: Option<String>,
     /// When this version was written.
     pub modified: Timestamp,
+    /// What its writer noted beside it, by name in small letters: S3's `x-amz-meta-` headers, without that prefix. Empty
+    /// in listings, and where the store keeps none.
+    pub user_metadata: BTreeMap<String, String>,
 }
 
 /// When a write may happen (RFC 9110 section 13.1: `If-None-Match: *` and `If-Match`).

@@ -251,6 +251,10 @@ pub struct Record {
     pub version: Option<SourceVersion>,
     /// Which vector stores hold it, sorted.
     pub target_stores: Vec<String>,
+    /// The custom prompt that a message or a command gave for this version; empty where it asked for none. What gives
+    /// none of its own, such as a late event of the bucket, leaves it in force while the bytes stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom_prompt: Option<String>,
     /// Every finished stage.
     pub stages: BTreeMap<Stage, StageEntry>,
     /// How every page ended.
@@ -322,6 +326,7 @@ impl Record {
             status: RecordStatus::Processing,
             version: None,
             target_stores: Vec::new(),
+            custom_prompt: None,
             stages: BTreeMap::new(),
             ledger: PageLedger::default(),
             attempts: 0,

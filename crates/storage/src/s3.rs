@@ -2,7 +2,9 @@
 
 mod errors;
 mod upload;
+mod user_metadata;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -179,6 +181,7 @@ impl S3Store {
                 etag: tag(object.e_tag()),
                 version_id: None,
                 modified: time(object.last_modified()),
+                user_metadata: BTreeMap::new(),
             });
         }
         let next = page
@@ -233,6 +236,7 @@ impl ObjectStore for S3Store {
                 etag: tag(found.e_tag()),
                 version_id: found.version_id().map(str::to_owned),
                 modified: time(found.last_modified()),
+                user_metadata: user_metadata::read(found.metadata()),
             }),
             // The answer to HEAD has no body, so that a missing bucket looks as a missing object.
             Err(StorageError::NotFound { .. }) => {
@@ -269,6 +273,7 @@ impl ObjectStore for S3Store {
             etag: tag(found.e_tag()),
             version_id: found.version_id().map(str::to_owned),
             modified: time(found.last_modified()),
+            user_metadata: user_metadata::read(found.metadata()),
         };
         let reading = Some((found.body, key.to_owned(), self.bucket.clone()));
         let body = futures::stream::unfold(reading, |reading| async move {

@@ -334,3 +334,26 @@ async fn an_older_version_can_still_be_read() {
         "{unknown}"
     );
 }
+
+#[tokio::test]
+async fn in_7_what_was_noted_beside_an_object_comes_with_its_head_and_its_body() {
+    let test = "in_7_what_was_noted_beside_an_object";
+    let Some(emulator) = emulator::Emulator::start(test).await else {
+        return;
+    };
+    let store = S3Store::from_sdk_config(&sdk_config(emulator.endpoint()).await, "notes");
+    let client = store.client();
+    client.create_bucket().bucket("notes").send().await.unwrap();
+    let upload = client.put_object().bucket("notes").key("a");
+    upload
+        .metadata("pagemill-prompt", "=?UTF-8?Q?Gr=C3=BC=C3=9Fe?=")
+        .metadata("Other", "as it is")
+        .send()
+        .await
+        .unwrap();
+    let head = store.head("a", None).await.unwrap();
+    assert_eq!(head.user_metadata["pagemill-prompt"], "Grüße");
+    assert_eq!(head.user_metadata["other"], "as it is");
+    let (meta, _) = store.get("a", None).await.unwrap();
+    assert_eq!(meta, head);
+}

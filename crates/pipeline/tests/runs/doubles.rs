@@ -162,9 +162,23 @@ fn text_of(page: PageNumber) -> String {
 pub(crate) struct Generator {
     inner: ExtractiveGenerator,
     fails_at: Mutex<Option<&'static str>>,
+    longest_prompt: Mutex<Option<usize>>,
+    /// The prompts that it was given.
+    prompts: Mutex<Vec<Option<String>>>,
 }
 
 impl Generator {
+    pub(crate) fn take_prompts(&self) -> Vec<Option<String>> {
+        std::mem::take(&mut self.prompts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn refuse_prompts_over(&self, bytes: Option<usize>) {
+        *self
+            .longest_prompt
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = bytes;
+    }
+
     pub(crate) fn fail_at(&self, name: Option<&'static str>) {
         *self.fails_at.lock().unwrap_or_else(PoisonError::into_inner) = name;
     }
@@ -186,6 +200,20 @@ impl MetadataGenerator for Generator {
     ) -> Result<(DocumentMetadata, Usage), MetadataError> {
         let fails_at = *self.fails_at.lock().unwrap_or_else(PoisonError::into_inner);
         assert_ne!(fails_at, Some(input.source_name), "{}", input.pages[0].text);
+        let prompt = input.custom_prompt.map(str::to_owned);
+        let bytes = prompt.as_ref().map_or(0, String::len);
+        self.prompts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(prompt);
+        let longest = *self
+            .longest_prompt
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if longest.is_some_and(|longest| bytes > longest) {
+            let reason = format!("it has {bytes} bytes");
+            return Err(MetadataError::CustomPrompt { reason });
+        }
         self.inner.generate(input).await
     }
 }
@@ -406,8 +434,10 @@ impl World {
         let generator = Arc::new(Generator {
             inner: ExtractiveGenerator::new(&Settings::default().metadata),
             fails_at: Mutex::default(),
+            longest_prompt: Mutex::default(),
+            prompts: Mutex::default(),
         });
-        let pipeline = pipeline(&store, &vectors, &engine, &generator);
+        let pipeline = pipeline(&store, &vectors, &engine, &generator, Settings::default());
         let world = Self {
             store,
             vectors,
@@ -422,7 +452,19 @@ impl World {
 
     /// Another worker process: it remembers nothing.
     pub(crate) fn restart(&mut self) {
-        self.pipeline = pipeline(&self.store, &self.vectors, &self.engine, &self.generator);
+        self.restart_with(Settings::default());
+    }
+
+    /// Another worker process, with other settings.
+    pub(crate) fn restart_with(&mut self, settings: Settings) {
+        let Self {
+            store,
+            vectors,
+            engine,
+            generator,
+            ..
+        } = self;
+        self.pipeline = pipeline(store, vectors, engine, generator, settings);
     }
 
     /// Puts a version of the source.
@@ -492,7 +534,7 @@ impl World {
         self.run_with(source, &options).await
     }
 
-    async fn run_with(&self, source: &Source, options: &Options) -> Ended {
+    pub(crate) async fn run_with(&self, source: &Source, options: &Options) -> Ended {
         let run = self.pipeline.process_single_source(
             source,
             &[TargetStore::Pages],
@@ -540,8 +582,8 @@ fn pipeline(
     vectors: &Arc<Vectors>,
     engine: &Arc<Engine>,
     generator: &Arc<Generator>,
+    settings: Settings,
 ) -> Pipeline {
-    let settings = Settings::default();
     let indexer = Indexer::new(
         settings.index.clone(),
         Arc::new(HashEmbedder { dimensions: 4 }),

@@ -94,6 +94,7 @@ fn serve() -> io::Result<()> {
                     limits: &limits,
                     budget,
                     map: &map,
+                    bytes,
                     passwords: &passwords,
                 };
                 file.serve(&library)?
@@ -125,11 +126,13 @@ struct OpenFile<'a> {
     limits: &'a Limits,
     budget: Budget,
     map: &'a Mmap,
+    /// Bytes of the file, and of its copy.
+    bytes: u64,
     passwords: &'a [String],
 }
 
 impl OpenFile<'_> {
-    /// Answers requests for this file. Gives back the first request that is not for it.
+    /// Opens the file and answers requests for it. Gives back the first request that is not for it.
     fn serve(&mut self, library: &Pdfium) -> io::Result<Option<Request>> {
         let (document, encryption) =
             match pdfium::open(library, self.map, self.passwords, self.limits) {
@@ -141,6 +144,32 @@ impl OpenFile<'_> {
             };
         let inspection = pdfium::inspect(&document, encryption);
         self.channel.answer(&Answer::Opened(Box::new(inspection)))?;
+        let mut request = self.answer(&document, None)?;
+        while let Some(Request::Attach { bytes }) = request {
+            let map = self.channel.take_file(bytes)?;
+            self.bytes = self.map.len() as u64 + bytes;
+            self.budget
+                .begin(self.limits.open_timeout_seconds, self.bytes)?;
+            request = match pdfium::open(library, &map, self.passwords, self.limits) {
+                Ok((copy, _)) => {
+                    self.channel.answer(&Answer::Attached)?;
+                    self.answer(&document, Some(&copy))?
+                }
+                Err(error) => {
+                    self.channel.answer(&Answer::Refused(error))?;
+                    self.answer(&document, None)?
+                }
+            };
+        }
+        Ok(request)
+    }
+
+    /// Answers requests for the file that is open, with its copy or without. Gives back the first other request.
+    fn answer(
+        &mut self,
+        document: &PdfDocument<'_>,
+        copy: Option<&PdfDocument<'_>>,
+    ) -> io::Result<Option<Request>> {
         loop {
             match self.channel.receive()? {
                 Some(Request::Inspect) => self.inspect()?,
@@ -150,7 +179,7 @@ impl OpenFile<'_> {
                     text,
                 }) => {
                     for task in tasks {
-                        self.page(&document, task, images.as_ref(), text)?;
+                        self.page(document, copy, task, images.as_ref(), text)?;
                     }
                 }
                 other => return Ok(other),
@@ -160,7 +189,7 @@ impl OpenFile<'_> {
 
     fn inspect(&mut self) -> io::Result<()> {
         self.budget
-            .begin(self.limits.open_timeout_seconds, self.map.len() as u64)?;
+            .begin(self.limits.open_timeout_seconds, self.bytes)?;
         let parsed = match Parsed::open(self.map, self.passwords, self.limits) {
             Ok(parsed) => parsed,
             Err(error) => return self.channel.answer(&Answer::Refused(error)),
@@ -209,16 +238,17 @@ impl OpenFile<'_> {
     fn page(
         &mut self,
         document: &PdfDocument<'_>,
+        copy: Option<&PdfDocument<'_>>,
         task: PageTask,
         images: Option<&ImageSettings>,
         text: bool,
     ) -> io::Result<()> {
         self.budget
-            .begin(self.limits.page_timeout_seconds, self.map.len() as u64)?;
+            .begin(self.limits.page_timeout_seconds, self.bytes)?;
         let number = task.page;
         let outcome = self
             .pages
-            .extract(document, self.limits, task, images, text);
+            .extract(document, copy, self.limits, task, images, text);
         match outcome {
             Ok((answer, encoded)) => {
                 let image: &[u8] = encoded.as_ref().map_or(&[], |encoded| encoded.image);

@@ -63,6 +63,11 @@ pub(crate) enum Request {
         /// Passwords to try after the empty one.
         passwords: Vec<String>,
     },
+    /// Take the file whose descriptor comes with this frame as the copy of the open one in which fonts say what they mean.
+    Attach {
+        /// Its length in bytes.
+        bytes: u64,
+    },
     /// Read the objects of the open file with the second parser.
     Inspect,
     /// Extract pages of the open file, each answered in turn.
@@ -85,6 +90,17 @@ pub(crate) struct PageTask {
     pub(crate) links: LinkTask,
     /// What PDFium does not tell of its look.
     pub(crate) look: Look,
+    /// Whether fonts of the document are known to be misread, so that the text is taken from the copy too.
+    #[serde(default)]
+    pub(crate) misread: bool,
+}
+
+impl PageTask {
+    /// Whether a page's text is to be read from the copy too: it lacks characters that are to be seen, or it is set in
+    /// fonts that are known to be misread.
+    pub(crate) fn is_unclear(misread: bool, text: &PageText) -> bool {
+        misread || text.characters.no_unicode > 0 || text.characters.not_read > 0
+    }
 }
 
 /// What the second parser knows of how a page looks, and PDFium does not tell.
@@ -150,6 +166,8 @@ pub(crate) enum Answer {
     },
     /// To `Open`: what PDFium knows of the file.
     Opened(Box<Inspection>),
+    /// To `Attach`.
+    Attached,
     /// To `Repair`: what was done. The body is the file.
     Repaired(Repair),
     /// To any request but `Pages`: no, and why.
@@ -421,6 +439,7 @@ mod tests {
                 }],
                 is_without_hidden: true,
             },
+            misread: true,
         };
         let frame = encode(&task, 7).expect("encodes");
         let lengths = FrameLengths::parse(prefix_of(&frame), caps()).expect("within caps");

@@ -8,11 +8,11 @@ use crate::encode::{Encoded, Encoder};
 use crate::engine::Limits;
 use crate::page::{ImageFormat, ImageSettings};
 use crate::pdfium;
-use crate::protocol::{ImageHeader, LinkTask, Look, PageAnswer, PageTask};
+use crate::protocol::{ImageHeader, LinkTask, Look, PageAnswer, PageLinks, PageTask};
 use crate::render::{Canvas, DrawError, ImageSize, image_size};
 use crate::scan::{self, Scan};
 use crate::text::PageGlyphs;
-use pagemill_document::{Link, PageState, PageText, Rect};
+use pagemill_document::{Link, PageNumber, PageState, PageText, Rect};
 
 /// Takes pages, one after the other, with the same buffers.
 #[derive(Debug)]
@@ -30,13 +30,15 @@ impl PageReader {
         }
     }
 
-    /// What was asked of one page, and its encoded image, when asked for.
+    /// What was asked of one page, and its encoded image, when asked for. Text that is unclear is read from the copy too,
+    /// if there is one. What a page gives does not depend on its neighbours: each is read from the file as it came first.
     ///
     /// # Errors
     /// [`DrawError`].
     pub(super) fn extract(
         &mut self,
         document: &PdfDocument<'_>,
+        copy: Option<&PdfDocument<'_>>,
         limits: &Limits,
         task: PageTask,
         images: Option<&ImageSettings>,
@@ -46,48 +48,26 @@ impl PageReader {
             page: number,
             links: link_task,
             look,
+            misread,
         } = task;
-        let user_unit = look.user_unit;
         let index = i32::try_from(number.0.saturating_sub(1)).map_err(|_| DrawError::Refused)?;
         let mut page = document
             .pages()
             .get(index)
             .map_err(|_| DrawError::Refused)?;
 
-        let needs_glyphs = text
-            || matches!(&link_task, LinkTask::Found(found) if !found.links.is_empty())
-            || link_task == LinkTask::AskPdfium;
-        let mut glyphs = needs_glyphs.then(|| PageGlyphs::read(&page, look.is_without_hidden));
-        let mut texts = Vec::new();
-        let links = match link_task {
-            LinkTask::Unwanted => None,
-            LinkTask::Found(mut links) => {
-                texts = std::mem::take(&mut links.texts);
-                Some(links)
-            }
-            LinkTask::AskPdfium => Some(pdfium::links(&page, number, limits.max_links_per_page)),
-        };
-        let links = links.map(|mut links| {
-            for link in &mut links.links {
-                make_finite(&mut link.bbox);
-                link.quads.iter_mut().for_each(make_finite);
-                link.anchor = glyphs
-                    .as_ref()
-                    .and_then(|glyphs| anchor(glyphs, link, user_unit));
-            }
-            links
-        });
-        for text in &mut texts {
-            // Glyphs are in the units of the page.
-            text.bbox = text.bbox.scaled(1.0 / user_unit);
+        let links_again = copy.is_some().then(|| link_task.clone());
+        let mut read = Read::of(&page, number, limits, link_task, &look, text);
+        if let (Some(copy), Some(links), Some(text)) = (copy, links_again, &read.text)
+            && PageTask::is_unclear(misread, text)
+            && let Ok(page) = copy.pages().get(index)
+        {
+            read = read.or_clearer(Read::of(&page, number, limits, links, &look, true));
         }
-        if let Some(glyphs) = &mut glyphs {
-            glyphs.add_annotations(&texts);
-        }
-        let mut page_text = match &glyphs {
-            Some(glyphs) if text => Some(finite(scaled(glyphs.text(number, limits), user_unit))),
-            _ => None,
-        };
+        let Read {
+            text: mut page_text,
+            links,
+        } = read;
 
         if let Err(error) = drawing::add(&mut page, document, &look.shapes) {
             tracing::debug!(?error, "an annotation can't be drawn");
@@ -205,6 +185,72 @@ fn only_picture(page: &PdfPage<'_>, scan: Scan) -> Option<Vec<u8>> {
 
 /// Part of a box's height by which the next one on its line may stand away from it and still go on in the same word.
 const TOUCHING: f32 = 0.1;
+
+/// What was read of a page.
+struct Read {
+    text: Option<PageText>,
+    links: Option<PageLinks>,
+}
+
+impl Read {
+    fn of(
+        page: &PdfPage<'_>,
+        number: PageNumber,
+        limits: &Limits,
+        link_task: LinkTask,
+        look: &Look,
+        text: bool,
+    ) -> Self {
+        let user_unit = look.user_unit;
+        let needs_glyphs = text
+            || matches!(&link_task, LinkTask::Found(found) if !found.links.is_empty())
+            || link_task == LinkTask::AskPdfium;
+        let mut glyphs = needs_glyphs.then(|| PageGlyphs::read(page, look.is_without_hidden));
+        let mut texts = Vec::new();
+        let links = match link_task {
+            LinkTask::Unwanted => None,
+            LinkTask::Found(mut links) => {
+                texts = std::mem::take(&mut links.texts);
+                Some(links)
+            }
+            LinkTask::AskPdfium => Some(pdfium::links(page, number, limits.max_links_per_page)),
+        };
+        let links = links.map(|mut links| {
+            for link in &mut links.links {
+                make_finite(&mut link.bbox);
+                link.quads.iter_mut().for_each(make_finite);
+                link.anchor = glyphs
+                    .as_ref()
+                    .and_then(|glyphs| anchor(glyphs, link, user_unit));
+            }
+            links
+        });
+        for text in &mut texts {
+            // Glyphs are in the units of the page.
+            text.bbox = text.bbox.scaled(1.0 / user_unit);
+        }
+        if let Some(glyphs) = &mut glyphs {
+            glyphs.add_annotations(&texts);
+        }
+        let text = match &glyphs {
+            Some(glyphs) if text => Some(finite(scaled(glyphs.text(number, limits), user_unit))),
+            _ => None,
+        };
+        Self { text, links }
+    }
+
+    /// This, or what was read from the copy, unless that lacks more or has nothing new.
+    fn or_clearer(self, copy: Self) -> Self {
+        let (Some(first), Some(second)) = (&self.text, &copy.text) else {
+            return self;
+        };
+        let (first, second) = (first.characters, second.characters);
+        match second.missing() <= first.missing() && second.letters != first.letters {
+            true => copy,
+            false => self,
+        }
+    }
+}
 
 /// The text under a link: under its parts in their order, where the file names them.
 fn anchor(glyphs: &PageGlyphs, link: &Link, user_unit: f32) -> Option<String> {

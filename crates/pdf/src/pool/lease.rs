@@ -164,6 +164,7 @@ impl Lease {
         };
         if let Some(renderer) = &mut self.renderer {
             renderer.document = None;
+            renderer.copy = None;
         }
         let deadline = Duration::from_secs(u64::from(limits.open_timeout_seconds));
         let caps = FrameCaps::without_body(&limits);
@@ -191,6 +192,50 @@ impl Lease {
         }
     }
 
+    /// Gives the child the copy of the document that it has open, in which fonts say what they mean, unless it has it. Says
+    /// whether it has it now.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub(crate) async fn attach(&mut self, copy: &Source) -> Result<bool, Trouble> {
+        let already = self
+            .renderer
+            .as_ref()
+            .is_some_and(|renderer| renderer.copy == Some(copy.id));
+        if already {
+            return Ok(true);
+        }
+        let limits = self.pool.settings.limits.clone();
+        let request = Request::Attach {
+            bytes: copy.file.bytes(),
+        };
+        let deadline = Duration::from_secs(u64::from(limits.open_timeout_seconds));
+        let caps = FrameCaps::without_body(&limits);
+        let outcome = match self.send(&request, Some(copy.file.descriptor())).await {
+            Ok(()) => self.receive(caps, deadline).await,
+            Err(wound) => Err(wound),
+        };
+        match outcome {
+            Ok((Answer::Attached, _)) => {
+                self.rest();
+                if let Some(renderer) = &mut self.renderer {
+                    renderer.copy = Some(copy.id);
+                }
+                Ok(true)
+            }
+            Ok((Answer::Refused(error), _)) => {
+                self.rest();
+                tracing::warn!(%error, "the copy of a file with clear fonts can't be opened");
+                Ok(false)
+            }
+            Ok(_) => {
+                let wound = Wound::Violation("another answer than to a copy".to_owned());
+                Err(Trouble::Died(self.bury(wound).await))
+            }
+            Err(wound) => Err(Trouble::Died(self.bury(wound).await)),
+        }
+    }
+
     /// Has a document rewritten. The child has none open then.
     ///
     /// # Errors
@@ -208,6 +253,7 @@ impl Lease {
         };
         if let Some(renderer) = &mut self.renderer {
             renderer.document = None;
+            renderer.copy = None;
         }
         let deadline = Duration::from_secs(u64::from(limits.open_timeout_seconds));
         let caps = FrameCaps::of_file(&limits);

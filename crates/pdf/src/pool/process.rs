@@ -26,6 +26,8 @@ pub(super) struct Renderer {
     stderr: PipeReader,
     /// The document that it has open.
     pub(super) document: Option<u64>,
+    /// The copy of it that is attached.
+    pub(super) copy: Option<u64>,
     /// Pages that it has answered.
     pub(super) pages: u32,
     /// Whether it has read all objects of a file since it was last at rest.
@@ -59,6 +61,7 @@ impl Renderer {
             channel: Some(channel),
             stderr,
             document: None,
+            copy: None,
             pages: 0,
             has_read_objects: false,
             own_bytes: 0,

@@ -150,6 +150,11 @@ impl Turn {
             // It could be opened before.
             Err(Trouble::Refused(_)) => return Err(PageFailure::Unreadable { page: first }.into()),
         }
+        let has_copy = match extraction.attach(&mut lease).await {
+            Ok(has_copy) => has_copy,
+            Err(Trouble::Died(death)) => return Err(setback(&extraction, first, &death)),
+            Err(Trouble::Refused(_)) => false,
+        };
         let pages_request = pages_request(document, request, pages.clone().map(PageNumber));
         if let Err(wound) = lease.send(&pages_request, None).await {
             let death = lease.bury(wound).await;
@@ -172,7 +177,8 @@ impl Turn {
                 }
             };
             lease.count_page();
-            if held.is_empty() && !again::is_unclear(document, &outcome) {
+            let may_wait = !has_copy && !extraction.is_as_clear_as_can_be();
+            if held.is_empty() && !(may_wait && again::is_unclear(document, &outcome)) {
                 self.push(outcome).await;
             } else {
                 held.push(outcome);
@@ -221,6 +227,7 @@ pub(super) fn pages_request(
         page,
         links: document.link_task(page, request.links),
         look: document.look(page),
+        misread: document.misread.fonts,
     });
     Request::Pages {
         tasks: tasks.collect(),

@@ -321,7 +321,7 @@ pub(crate) const REASONS: &[Reason] = &[
         Kind::PutOff,
         "wrong_embedding",
         "the embedder's vectors have another size than configured",
-        "Correct `index.dimensions`",
+        "Correct `index.embedder.dimensions`",
     ),
     reason(
         Kind::PutOff,

@@ -13,9 +13,9 @@
 //! Every stage has a [fingerprint]: a hash of its inputs, its settings and its engine's version. The
 //! [record](pagemill_storage::Record) of a source is its build log. [`plan`] compares the two and names the stages
 //! that must run; [`Pipeline::process_single_source`] runs them, writes each one's outputs, and then its entry into
-//! the record by compare-and-swap. From that follow, without special cases: an unchanged document does nothing; a
-//! changed prompt re-runs metadata and index and nothing else; a killed run resumes at the stage that was not
-//! finished; a message delivered twice converges to one result.
+//! the record by compare-and-swap; those that read the PDF are one pass, and are entered together. From that follow,
+//! without special cases: an unchanged document does nothing; a changed prompt re-runs metadata and index and nothing
+//! else; a killed run resumes at the stage that was not finished; a message delivered twice converges to one result.
 //!
 //! # What it needs
 //!

@@ -39,7 +39,7 @@ impl std::fmt::Display for SourceKey {
     }
 }
 
-/// Prefixes of the key layout, each ending in `/`. The defaults are the mission's.
+/// Prefixes of the key layout, each ending in `/`.
 #[derive(
     Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]

@@ -93,9 +93,9 @@ impl<'a> Mender<'a> {
 
     fn mended_font(&mut self, font: &'a Dictionary) -> Option<Dictionary> {
         match self.objects.name(font, b"Subtype")? {
-            b"Type0" => self.meanings(font, 2, self.texts_of_composite(font)),
+            b"Type0" => self.meanings(font, 2, Self::texts_of_composite),
             b"CIDFontType0" | b"CIDFontType2" => self.in_boxes(font),
-            _ => self.meanings(font, 1, self.texts_of_simple(font)),
+            _ => self.meanings(font, 1, Self::texts_of_simple),
         }
     }
 
@@ -104,21 +104,24 @@ impl<'a> Mender<'a> {
         &mut self,
         font: &'a Dictionary,
         code_bytes: usize,
-        texts: BTreeMap<u16, Meaning>,
+        texts: fn(&Self, &'a Dictionary) -> BTreeMap<u16, Meaning>,
     ) -> Option<Dictionary> {
         let own = font
             .get(b"ToUnicode")
             .ok()
             .and_then(|map| self.objects.content(map, MAX_PROGRAM_BYTES));
-        let mut map = own
-            .as_deref()
-            .map(ToUnicode::read)
-            .unwrap_or_default()
-            .without_nothing();
+        let mut map = own.as_deref().map(ToUnicode::read).unwrap_or_default();
+        let nothing = map.take_nothing();
+        // What else is missing in the map of a composite font is hardly used, and its program may be large.
+        if code_bytes == 2 && own.is_some() && nothing.is_empty() {
+            return None;
+        }
         let mut has_more = false;
-        for (code, meaning) in texts {
-            // Where the file says nothing, PDFium reads plain names itself.
-            if !map.has(code) && (own.is_some() || !meaning.is_plain) {
+        for (code, meaning) in texts(self, font) {
+            // PDFium takes what a map says of a code, were it nothing. Without that it reads plain names itself.
+            let is_misread =
+                !meaning.is_plain && !map.has(code) && (own.is_none() || code_bytes == 1);
+            if nothing.contains(&code) || is_misread {
                 map.put(code, meaning.text.encode_utf16().collect());
                 has_more = true;
             }

@@ -1,6 +1,6 @@
 //! Maps of codes to Unicode (ISO 32000-2 section 9.10.3), read as leniently as renderers do, and written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Entries of a block (Adobe Technical Note 5014).
 const BLOCK: usize = 100;
@@ -87,11 +87,13 @@ impl ToUnicode {
         }
     }
 
-    /// Takes the entries out that say nothing: without text, or of zeros.
-    pub(super) fn without_nothing(mut self) -> Self {
+    /// Takes the entries out that say nothing, without text or of zeros, and gives their codes.
+    pub(super) fn take_nothing(&mut self) -> BTreeSet<u16> {
+        let says_nothing = |units: &Vec<u16>| units.is_empty() || units.contains(&0);
         self.0
-            .retain(|_, units| !units.is_empty() && !units.contains(&0));
-        self
+            .extract_if(.., |_, units| says_nothing(units))
+            .map(|(code, _)| code)
+            .collect()
     }
 
     /// Whether it says what a code means.
@@ -204,11 +206,9 @@ mod tests {
 
     #[test]
     fn what_says_nothing_goes() {
-        let map = ToUnicode::read(b"3 beginbfchar <01> <0000> <02> <> <03> <0041> endbfchar");
-        assert_eq!(
-            map.without_nothing(),
-            ToUnicode(BTreeMap::from([(3, vec![0x41])]))
-        );
+        let mut map = ToUnicode::read(b"3 beginbfchar <01> <0000> <02> <> <03> <0041> endbfchar");
+        assert_eq!(map.take_nothing(), BTreeSet::from([1]));
+        assert_eq!(map, ToUnicode(BTreeMap::from([(3, vec![0x41])])));
     }
 
     #[test]

@@ -169,7 +169,7 @@ impl<'a> Layers<'a> {
         match operator {
             Some(b"Not") => holds.next() == Some(false),
             Some(b"Or") => holds.any(|holds| holds),
-            Some(b"And") => operands.first().is_some() && holds.all(|holds| holds),
+            Some(b"And") => !operands.is_empty() && holds.all(|holds| holds),
             _ => false,
         }
     }

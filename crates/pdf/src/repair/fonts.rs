@@ -112,15 +112,13 @@ impl<'a> Mender<'a> {
             .and_then(|map| self.objects.content(map, MAX_PROGRAM_BYTES));
         let mut map = own.as_deref().map(ToUnicode::read).unwrap_or_default();
         let nothing = map.take_nothing();
-        // What else is missing in the map of a composite font is hardly used, and its program may be large.
-        if code_bytes == 2 && own.is_some() && nothing.is_empty() {
-            return None;
-        }
         let mut has_more = false;
         for (code, meaning) in texts(self, font) {
-            // PDFium takes what a map says of a code, were it nothing. Without that it reads plain names itself.
-            let is_misread =
-                !meaning.is_plain && !map.has(code) && (own.is_none() || code_bytes == 1);
+            // PDFium takes what a map says of a code, were it nothing. Without that it reads plain names itself, and what else
+            // is missing in a map of glyphs is hardly used, unless it shows.
+            let is_misread = !meaning.is_plain
+                && !map.has(code)
+                && (own.is_none() || code_bytes == 1 || is_no_character(code));
             if nothing.contains(&code) || is_misread {
                 map.put(code, meaning.text.encode_utf16().collect());
                 has_more = true;
@@ -288,6 +286,11 @@ impl<'a> Mender<'a> {
         self.changed.insert(id, stream.into());
         id
     }
+}
+
+/// Whether a code, which PDFium gives in place of a character that it does not know, is none.
+fn is_no_character(code: u16) -> bool {
+    matches!(code, 0..=0x1F | 0x7F..=0x9F | 0xE000..=0xF8FF)
 }
 
 /// What a code means.

@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use globset::{Glob, GlobBuilder};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
-use pagemill_events::CUSTOM_PROMPT_MAX_BYTES;
+use pagemill_events::prompt_argument;
 
 const EXIT_CODES: &str = "Exit codes:
   0  all was done
@@ -100,7 +100,7 @@ pub(crate) struct Send {
     pub(crate) target_stores: Vec<TargetStore>,
     /// What the LLM is told about these documents beside the configured prompts; with an @, the file that holds it. It
     /// stays with the documents until another one is given; an empty one asks for none.
-    #[arg(long, value_name = "TEXT|@FILE", value_parser = parse_prompt)]
+    #[arg(long, value_name = "TEXT|@FILE", value_parser = prompt_argument)]
     pub(crate) prompt: Option<String>,
     /// Process again even what is unchanged.
     #[arg(long)]
@@ -145,23 +145,6 @@ impl TargetStore {
     }
 }
 
-/// A custom prompt, or the content of the file that is named after an @.
-fn parse_prompt(argument: &str) -> Result<String, String> {
-    let prompt = match argument.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|error| format!("{path} can't be read as text: {error}"))?
-            .trim_end()
-            .to_owned(),
-        None => argument.to_owned(),
-    };
-    match prompt.len() {
-        0..=CUSTOM_PROMPT_MAX_BYTES => Ok(prompt),
-        bytes => Err(format!(
-            "it has {bytes} bytes, at most {CUSTOM_PROMPT_MAX_BYTES} are allowed: shorten it"
-        )),
-    }
-}
-
 fn parse_glob(text: &str) -> Result<Glob, String> {
     let glob = GlobBuilder::new(text).literal_separator(true).build();
     glob.map_err(|error| error.to_string())
@@ -196,20 +179,6 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn in_7_a_prompt_is_a_text_or_the_content_of_a_file_and_has_a_limit() {
-        assert_eq!(parse_prompt("Be brief."), Ok("Be brief.".into()));
-        assert_eq!(parse_prompt(""), Ok(String::new()));
-        let path = std::env::temp_dir().join(format!("pagemill-prompt-{}", std::process::id()));
-        std::fs::write(&path, "Name\nthe parties.\n").unwrap();
-        let named = format!("@{}", path.display());
-        assert_eq!(parse_prompt(&named), Ok("Name\nthe parties.".into()));
-        std::fs::remove_file(&path).unwrap();
-        assert!(parse_prompt(&named).unwrap_err().contains("can't be read"));
-        let longer = "x".repeat(CUSTOM_PROMPT_MAX_BYTES + 1);
-        assert!(parse_prompt(&longer).unwrap_err().contains("4097 bytes"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use pagemill_metadata::CUSTOM_PROMPT_MAX_BYTES;
+use pagemill_events::prompt_argument;
 
 /// Everything is in place.
 pub(crate) const EXIT_OK: u8 = 0;
@@ -89,7 +89,7 @@ pub(crate) struct LocalArguments {
     pub(crate) target_stores: Vec<String>,
     /// What the LLM is told about these documents beside the configured prompts; with an @, the file that holds it. It
     /// stays with the documents until another one is given; an empty one asks for none.
-    #[arg(long, value_name = "TEXT|@FILE", value_parser = parse_prompt)]
+    #[arg(long, value_name = "TEXT|@FILE", value_parser = prompt_argument)]
     pub(crate) prompt: Option<String>,
     /// Process again what is up to date.
     #[arg(long)]
@@ -202,21 +202,4 @@ pub(crate) struct ConfigArguments {
     /// Print what each metric means (docs/METRICS.md).
     #[arg(long, conflicts_with = "reference")]
     pub(crate) metrics: bool,
-}
-
-/// A custom prompt, or the content of the file that is named after an @.
-fn parse_prompt(argument: &str) -> Result<String, String> {
-    let prompt = match argument.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|error| format!("{path} can't be read as text: {error}"))?
-            .trim_end()
-            .to_owned(),
-        None => argument.to_owned(),
-    };
-    match prompt.len() {
-        0..=CUSTOM_PROMPT_MAX_BYTES => Ok(prompt),
-        bytes => Err(format!(
-            "it has {bytes} bytes, at most {CUSTOM_PROMPT_MAX_BYTES} are allowed: shorten it"
-        )),
-    }
 }

@@ -21,7 +21,7 @@ mod s3_records;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::event::{Event, Ignored, Rejected};
+use crate::event::{Event, Ignored, Job, Rejected, Removal};
 
 pub use job_request::{
     CUSTOM_PROMPT_MAX_BYTES, JOB_REQUEST_FORMAT, JOB_REQUEST_VERSION, JobRequest,
@@ -114,6 +114,18 @@ fn parse_sns(kind: &str, fields: &Map<String, Value>, sns_depth: u8) -> Vec<Even
             })]
         }
     }
+}
+
+/// The removal of what a job would be of.
+fn removal_of(job: Job, delete_marker: bool) -> Event {
+    Event::Removed(Removal {
+        bucket: job.bucket,
+        key: job.key,
+        version_id: job.version_id,
+        sequencer: job.sequencer,
+        event_time: job.event_time,
+        delete_marker,
+    })
 }
 
 fn rejected(reason: Rejected) -> Event {

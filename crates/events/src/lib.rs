@@ -70,8 +70,10 @@
 
 mod envelope;
 mod event;
+mod prompt;
 
 pub use envelope::{
     CUSTOM_PROMPT_MAX_BYTES, JOB_REQUEST_FORMAT, JOB_REQUEST_VERSION, JobRequest, parse,
 };
 pub use event::{Event, Ignored, Job, Rejected, Removal};
+pub use prompt::prompt_argument;

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Bucket, non_empty, rejected, text, timestamp, unquoted};
-use crate::event::{Event, Ignored, Job, Rejected, Removal};
+use super::{Bucket, non_empty, rejected, removal_of, text, timestamp, unquoted};
+use crate::event::{Event, Ignored, Job, Rejected};
 
 const ENVELOPE: &str = "EventBridge event";
 
@@ -48,34 +48,31 @@ pub(super) fn parse(mut fields: Map<String, Value>) -> Event {
             Ok(detail) => detail,
             Err(error) => return malformed(error.to_string()),
         };
-    let bucket = detail.bucket.name;
-    let key = detail.object.key;
-    if bucket.is_empty() || key.is_empty() {
+    let Detail {
+        bucket,
+        object,
+        deletion_type,
+    } = detail;
+    if bucket.name.is_empty() || object.key.is_empty() {
         return malformed("the bucket's name or the key is empty");
     }
-    let version_id = non_empty(detail.object.version_id);
-    let sequencer = non_empty(detail.object.sequencer);
-    if removed {
-        let delete_marker = detail.deletion_type.as_deref() == Some("Delete Marker Created");
-        return Event::Removed(Removal {
-            bucket,
-            key,
-            version_id,
-            sequencer,
-            event_time,
-            delete_marker,
-        });
-    }
-    Event::Job(Job {
-        bucket,
-        key,
-        version_id,
-        etag: unquoted(detail.object.etag),
-        sequencer,
-        bytes: detail.object.size,
+    let job = Job {
+        bucket: bucket.name,
+        key: object.key,
+        version_id: non_empty(object.version_id),
+        etag: unquoted(object.etag),
+        sequencer: non_empty(object.sequencer),
+        bytes: object.size,
         event_time,
         ..Job::default()
-    })
+    };
+    match removed {
+        true => removal_of(
+            job,
+            deletion_type.as_deref() == Some("Delete Marker Created"),
+        ),
+        false => Event::Job(job),
+    }
 }
 
 fn malformed(detail: impl Into<String>) -> Event {

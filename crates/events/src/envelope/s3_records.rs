@@ -4,8 +4,8 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Bucket, non_empty, rejected, timestamp, unquoted};
-use crate::event::{Event, Ignored, Job, Rejected, Removal};
+use super::{Bucket, non_empty, rejected, removal_of, timestamp, unquoted};
+use crate::event::{Event, Ignored, Job, Rejected};
 
 const ENVELOPE: &str = "S3 event";
 
@@ -81,30 +81,20 @@ fn parse_record(value: Value) -> Event {
     if bucket.is_empty() || key.is_empty() {
         return malformed("the bucket's name or the key is empty");
     }
-    let version_id = non_empty(object.version_id);
-    let sequencer = non_empty(object.sequencer);
-    let event_time = timestamp(record.event_time.as_deref());
-    if removed {
-        let delete_marker = name.ends_with(":DeleteMarkerCreated");
-        return Event::Removed(Removal {
-            bucket,
-            key,
-            version_id,
-            sequencer,
-            event_time,
-            delete_marker,
-        });
-    }
-    Event::Job(Job {
+    let job = Job {
         bucket,
         key,
-        version_id,
+        version_id: non_empty(object.version_id),
         etag: unquoted(object.e_tag),
-        sequencer,
+        sequencer: non_empty(object.sequencer),
         bytes: object.size,
-        event_time,
+        event_time: timestamp(record.event_time.as_deref()),
         ..Job::default()
-    })
+    };
+    match removed {
+        true => removal_of(job, name.ends_with(":DeleteMarkerCreated")),
+        false => Event::Job(job),
+    }
 }
 
 /// `application/x-www-form-urlencoded` for one value: a plus is a space, then percent escapes.

@@ -26,10 +26,6 @@ const MAX_NAME: usize = 500;
 /// Most nodes between a field and the root of its tree.
 const MAX_ANCESTORS: usize = 32;
 
-/// Annotations that are hidden, or not shown on the screen (ISO 32000-2 table 167).
-const HIDDEN: i64 = 1 << 1;
-const NO_VIEW: i64 = 1 << 5;
-
 /// Field flags (ISO 32000-2 tables 229 and 231).
 const MULTILINE: i64 = 1 << 12;
 const PASSWORD: i64 = 1 << 13;
@@ -54,15 +50,15 @@ pub(crate) struct AnnotationText {
 /// The texts that annotations of a page show, in their order.
 pub(crate) fn read<'a>(
     objects: Objects<'a>,
+    layers: Layers<'a>,
     page: &'a Dictionary,
     geometry: Geometry,
 ) -> Vec<AnnotationText> {
     let annotations = objects.array(page, b"Annots").unwrap_or_default();
-    let layers = Layers::read(objects);
     annotations
         .iter()
         .filter_map(|annotation| objects.as_dictionary(annotation))
-        .filter(|annotation| !layers.hide(annotation))
+        .filter(|annotation| layers.show_annotation(annotation))
         .filter_map(|annotation| text_of(objects, annotation, geometry))
         .take(MAX_TEXTS)
         .collect()
@@ -73,10 +69,6 @@ fn text_of<'a>(
     annotation: &'a Dictionary,
     geometry: Geometry,
 ) -> Option<AnnotationText> {
-    let flags = objects.integer(annotation, b"F").unwrap_or(0);
-    if flags & (HIDDEN | NO_VIEW) != 0 {
-        return None;
-    }
     let bbox = geometry.as_seen(objects.rectangle(annotation, b"Rect")?);
     let found = match objects.name(annotation, b"Subtype")? {
         b"Widget" => field(objects, annotation)?,

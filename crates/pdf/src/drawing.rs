@@ -19,10 +19,6 @@ pub(crate) const MAX_POINTS: usize = 20_000;
 /// Annotations of a page that are looked at.
 const MAX_ANNOTATIONS: usize = 20_000;
 
-/// Annotations that are hidden, or not shown on the screen (ISO 32000-2 table 167).
-const HIDDEN: i64 = 1 << 1;
-const NO_VIEW: i64 = 1 << 5;
-
 /// Kinds that are drawn here.
 const SHAPES: &[&[u8]] = &[b"Line", b"Polygon", b"PolyLine"];
 
@@ -60,10 +56,9 @@ pub(crate) struct Undrawn {
 }
 
 /// The annotations of a page that are to be seen, without an appearance, and of a kind that PDFium does not draw.
-pub(crate) fn read<'a>(objects: Objects<'a>, page: &'a Dictionary) -> Undrawn {
+pub(crate) fn read<'a>(objects: Objects<'a>, layers: Layers<'a>, page: &'a Dictionary) -> Undrawn {
     let mut found = Undrawn::default();
     let mut points_left = MAX_POINTS;
-    let layers = Layers::read(objects);
     let annotations = objects.array(page, b"Annots").unwrap_or_default();
     for annotation in annotations
         .iter()
@@ -72,10 +67,8 @@ pub(crate) fn read<'a>(objects: Objects<'a>, page: &'a Dictionary) -> Undrawn {
     {
         let kind = objects.name(annotation, b"Subtype").unwrap_or_default();
         let is_shape = SHAPES.contains(&kind);
-        let flags = objects.integer(annotation, b"F").unwrap_or(0);
         if !(is_shape || PICTURES.contains(&kind))
-            || flags & (HIDDEN | NO_VIEW) != 0
-            || layers.hide(annotation)
+            || !layers.show_annotation(annotation)
             || has_appearance(objects, annotation)
         {
             continue;

@@ -5,12 +5,14 @@ mod date;
 pub(crate) mod fonts;
 #[cfg(test)]
 mod fuzz;
+pub(crate) mod glyph_names;
 #[cfg(test)]
 pub(crate) mod hand_made;
 mod header;
 mod info;
 mod kept;
 pub(crate) mod layers;
+mod loading;
 pub(crate) mod objects;
 pub(crate) mod page_tree;
 mod parsed;
@@ -23,4 +25,5 @@ mod xmp;
 
 pub use header::check_header;
 pub(crate) use header::{HEADER_BYTES, TAIL_BYTES, has_header, is_headless, not_a_pdf};
-pub(crate) use parsed::{Parsed, changed, decrypted};
+pub(crate) use loading::{changed, decrypted};
+pub(crate) use parsed::Parsed;

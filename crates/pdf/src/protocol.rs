@@ -90,6 +90,9 @@ pub(crate) struct PageTask {
     pub(crate) links: LinkTask,
     /// What PDFium does not tell of its look.
     pub(crate) look: Look,
+    /// Whether what is on layers that are off was moved far off the pages.
+    #[serde(default)]
+    pub(crate) without_hidden: bool,
     /// Whether fonts of the document are known to be misread, so that the text is taken from the copy too.
     #[serde(default)]
     pub(crate) misread: bool,
@@ -113,9 +116,6 @@ pub(crate) struct Look {
     /// Lines and areas of its annotations that PDFium does not draw.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) shapes: Vec<Shape>,
-    /// Whether what is on layers that are off was moved far off the page.
-    #[serde(default)]
-    pub(crate) is_without_hidden: bool,
 }
 
 impl Default for Look {
@@ -124,7 +124,6 @@ impl Default for Look {
             scan: None,
             user_unit: 1.0,
             shapes: Vec::new(),
-            is_without_hidden: false,
         }
     }
 }
@@ -437,8 +436,8 @@ mod tests {
                     fill: None,
                     width: 0.5,
                 }],
-                is_without_hidden: true,
             },
+            without_hidden: true,
             misread: true,
         };
         let frame = encode(&task, 7).expect("encodes");

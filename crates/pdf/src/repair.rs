@@ -8,7 +8,6 @@
 //! Where a page's text lacks characters because PDFium does not know what they are or has no glyphs for them, the text
 //! of that page is read once more, from a copy in which fonts say what they mean. Its image is still that of the first.
 
-use lopdf::Document;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +21,7 @@ mod content;
 mod fonts;
 #[cfg(test)]
 mod fuzz;
-pub(crate) mod glyph_text;
+mod glyph_text;
 mod layers;
 mod to_unicode;
 
@@ -99,13 +98,11 @@ pub(crate) fn repaired(
         Purpose::Opening if is_headless(bytes, bytes) => (Repair::Header, with_header(bytes)),
         Purpose::Opening => return Err(none()),
         Purpose::Layers => {
-            let change = |document: &Document| layers::without_hidden(document, last(document));
-            let file = changed(bytes, passwords, change)?;
+            let file = changed(bytes, passwords, layers::without_hidden)?;
             (Repair::Layers, file.ok_or_else(none)?)
         }
         Purpose::Fonts => {
-            let change = |document: &Document| fonts::with_meanings(document, last(document));
-            let file = changed(bytes, passwords, change)?;
+            let file = changed(bytes, passwords, fonts::with_meanings)?;
             (Repair::Fonts, file.ok_or_else(none)?)
         }
     };
@@ -118,12 +115,6 @@ pub(crate) fn repaired(
         });
     }
     Ok((repair, file))
-}
-
-/// The highest number of an object that the file has or speaks of.
-fn last(document: &Document) -> u32 {
-    let objects = document.objects.keys().map(|(number, _)| *number).max();
-    document.max_id.max(objects.unwrap_or(0))
 }
 
 /// The file from its own header on, when only too much stands before it; or else with one before it. PDFium finds the

@@ -48,6 +48,7 @@ impl PageReader {
             page: number,
             links: link_task,
             look,
+            without_hidden,
             misread,
         } = task;
         let index = i32::try_from(number.0.saturating_sub(1)).map_err(|_| DrawError::Refused)?;
@@ -57,12 +58,18 @@ impl PageReader {
             .map_err(|_| DrawError::Refused)?;
 
         let links_again = copy.is_some().then(|| link_task.clone());
-        let mut read = Read::of(&page, number, limits, link_task, &look, text);
+        let reading = Reading {
+            number,
+            limits,
+            user_unit: look.user_unit,
+            without_hidden,
+        };
+        let mut read = reading.read(&page, link_task, text);
         if let (Some(copy), Some(links), Some(text)) = (copy, links_again, &read.text)
             && PageTask::is_unclear(misread, text)
             && let Ok(page) = copy.pages().get(index)
         {
-            read = read.or_clearer(Read::of(&page, number, limits, links, &look, true));
+            read = read.or_clearer(reading.read(&page, links, true));
         }
         let Read {
             text: mut page_text,
@@ -192,20 +199,26 @@ struct Read {
     links: Option<PageLinks>,
 }
 
-impl Read {
-    fn of(
-        page: &PdfPage<'_>,
-        number: PageNumber,
-        limits: &Limits,
-        link_task: LinkTask,
-        look: &Look,
-        text: bool,
-    ) -> Self {
-        let user_unit = look.user_unit;
+/// How a page is read, from the file and from its copy alike.
+struct Reading<'a> {
+    number: PageNumber,
+    limits: &'a Limits,
+    user_unit: f32,
+    without_hidden: bool,
+}
+
+impl Reading<'_> {
+    fn read(&self, page: &PdfPage<'_>, link_task: LinkTask, text: bool) -> Read {
+        let &Self {
+            number,
+            limits,
+            user_unit,
+            without_hidden,
+        } = self;
         let needs_glyphs = text
             || matches!(&link_task, LinkTask::Found(found) if !found.links.is_empty())
             || link_task == LinkTask::AskPdfium;
-        let mut glyphs = needs_glyphs.then(|| PageGlyphs::read(page, look.is_without_hidden));
+        let mut glyphs = needs_glyphs.then(|| PageGlyphs::read(page, without_hidden));
         let mut texts = Vec::new();
         let links = match link_task {
             LinkTask::Unwanted => None,
@@ -236,9 +249,11 @@ impl Read {
             Some(glyphs) if text => Some(finite(scaled(glyphs.text(number, limits), user_unit))),
             _ => None,
         };
-        Self { text, links }
+        Read { text, links }
     }
+}
 
+impl Read {
     /// This, or what was read from the copy, unless that lacks more or has nothing new.
     fn or_clearer(self, copy: Self) -> Self {
         let (Some(first), Some(second)) = (&self.text, &copy.text) else {

@@ -5,40 +5,25 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Counted;
 use super::patience::Patience;
-use super::{Counted, Limits};
-use crate::annotation_text;
-use crate::drawing;
 use crate::error::PdfError;
-use crate::inspect::page_tree::is_user_unit;
 use crate::inspect::{has_header, not_a_pdf};
 use crate::memory_file::SealedFile;
 use crate::pool::{Death, Lease, Pool, Source, Trouble, Wound};
-use crate::protocol::{Answer, FoundPage, FrameCaps, LinkTask, Look, Misread, PageLinks, Request};
+use crate::protocol::{Answer, FrameCaps, LinkTask, Look, Misread, Request};
 use crate::repair::{Purpose, Repair};
-use crate::spill::Spill;
 use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
 
-/// Most bytes of links of one document, as they come over the channel.
-const MAX_LINK_BYTES: u64 = 256 << 20;
+mod found;
 
-/// What a link takes besides its text, about.
-const LINK_BYTES: usize = 240;
-
-/// What a text of an annotation takes besides its letters, about.
-const TEXT_BYTES: usize = 80;
-
-/// What a point of a shape takes.
-const POINT_BYTES: usize = 8;
-
-/// What each of its boxes takes, about.
-const QUAD_BYTES: usize = 60;
+use found::FoundLinks;
+pub(in crate::engine) use found::LinkCollector;
 
 /// What is known of an open document.
 pub(super) struct OpenedDocument {
@@ -51,7 +36,7 @@ pub(super) struct OpenedDocument {
     /// What PDFium gets wrong about it.
     pub(super) misread: Misread,
     /// Whether the source is a copy in which hidden text is out of the way.
-    is_without_hidden: bool,
+    pub(super) without_hidden: bool,
     links: LinkIndex,
     looks: HashMap<PageNumber, Look>,
 }
@@ -90,56 +75,7 @@ impl OpenedDocument {
 
     /// What PDFium does not tell of a page's look.
     pub(super) fn look(&self, page: PageNumber) -> Look {
-        Look {
-            is_without_hidden: self.is_without_hidden,
-            ..self.looks.get(&page).cloned().unwrap_or_default()
-        }
-    }
-}
-
-/// The links that the second parser found, until the pages come that they stand on.
-#[derive(Default)]
-pub(super) struct FoundLinks {
-    /// Pages that have annotations, in ascending order, and how many they have.
-    pages: Vec<(PageNumber, Counted)>,
-    /// Their links, in the same order.
-    links: Spill<PageLinks>,
-}
-
-impl FoundLinks {
-    fn get(&self, page: PageNumber) -> io::Result<PageLinks> {
-        match self.place(page) {
-            Some(place) => Ok(self.links.get(place)?.into_owned()),
-            None => Ok(PageLinks::default()),
-        }
-    }
-
-    fn counted(&self, page: PageNumber) -> Counted {
-        self.place(page)
-            .map_or(Counted::default(), |place| self.pages[place].1)
-    }
-
-    /// The pages that have annotations.
-    #[cfg(test)]
-    pub(super) fn pages(&self) -> impl Iterator<Item = PageNumber> {
-        self.pages.iter().map(|(page, _)| *page)
-    }
-
-    fn place(&self, page: PageNumber) -> Option<usize> {
-        let found = self.pages.binary_search_by_key(&page, |(known, _)| *known);
-        found.ok()
-    }
-
-    fn push(
-        &mut self,
-        page: PageNumber,
-        counted: Counted,
-        links: PageLinks,
-        bytes: usize,
-    ) -> io::Result<()> {
-        self.links.push(links, bytes)?;
-        self.pages.push((page, counted));
-        Ok(())
+        self.looks.get(&page).cloned().unwrap_or_default()
     }
 }
 
@@ -204,7 +140,7 @@ pub(super) async fn open(
         && let Some(source) = without_hidden_layers(pool, &opened).await
     {
         opened.source = source;
-        opened.is_without_hidden = true;
+        opened.without_hidden = true;
     }
     let inspection = &mut opened.inspection;
     for repair in repairs {
@@ -463,104 +399,6 @@ async fn try_second(
     }
 }
 
-/// Takes links as they come, and holds them to the limits.
-pub(super) struct LinkCollector {
-    found: FoundLinks,
-    looks: HashMap<PageNumber, Look>,
-    bytes: u64,
-    last: PageNumber,
-    pages: u32,
-    max_per_page: u32,
-}
-
-impl LinkCollector {
-    /// For a document of so many pages.
-    pub(super) fn new(pages: u32, limits: &Limits) -> Self {
-        Self {
-            found: FoundLinks::default(),
-            looks: HashMap::new(),
-            bytes: 0,
-            last: PageNumber(0),
-            pages,
-            max_per_page: limits.max_links_per_page,
-        }
-    }
-
-    /// What was taken.
-    #[cfg(test)]
-    pub(super) fn found(&self) -> &FoundLinks {
-        &self.found
-    }
-
-    /// Takes what was found on a page.
-    ///
-    /// # Errors
-    /// What is wrong with it, in words.
-    pub(super) fn take(&mut self, found: FoundPage) -> Result<(), String> {
-        let FoundPage {
-            page,
-            annotations,
-            undrawn,
-            links,
-            look,
-        } = found;
-        if page <= self.last {
-            return Err("links out of order".to_owned());
-        }
-        self.last = page;
-        if links.links.len() > self.max_per_page as usize {
-            return Err("more links than a page may have".to_owned());
-        }
-        if links.links.iter().any(|link| link.page != page) {
-            return Err("a link of another page".to_owned());
-        }
-        if !is_user_unit(look.user_unit) {
-            return Err("a unit that no page has".to_owned());
-        }
-        let bytes = links
-            .links
-            .iter()
-            .map(|link| LINK_BYTES + link.target.text_bytes() + QUAD_BYTES * link.quads.len());
-        if links.texts.len() > annotation_text::MAX_TEXTS {
-            return Err("more texts of annotations than a page may have".to_owned());
-        }
-        let texts = links.texts.iter().map(|text| {
-            let name = text.name.as_ref().map_or(0, String::len);
-            TEXT_BYTES + text.text.len() + name
-        });
-        let bytes: usize = bytes.chain(texts).sum();
-        self.bytes += bytes as u64;
-        if self.bytes > MAX_LINK_BYTES {
-            return Err("more bytes of links than a document may have".to_owned());
-        }
-        let points = look.shapes.iter().map(|shape| shape.points.len());
-        let points: usize = points.sum();
-        if points > drawing::MAX_POINTS {
-            return Err("more points of shapes than a page may have".to_owned());
-        }
-        self.bytes += (points * POINT_BYTES) as u64;
-        // The second parser may see pages that PDFium does not.
-        if page.0 > self.pages {
-            return Ok(());
-        }
-        if look != Look::default() {
-            self.looks.insert(page, look);
-        }
-        let has_texts = !links.texts.is_empty();
-        if annotations > 0 || !links.links.is_empty() || links.dropped > 0 || has_texts {
-            let counted = Counted {
-                annotations,
-                undrawn,
-                links: u32::try_from(links.links.len()).unwrap_or(u32::MAX),
-            };
-            self.found
-                .push(page, counted, links, bytes)
-                .map_err(|error| format!("links for which there is no room ({error})"))?;
-        }
-        Ok(())
-    }
-}
-
 fn combine(
     source: Source,
     first: Inspection,
@@ -580,7 +418,7 @@ fn combine(
                 page_labels: Vec::new(),
                 pages_in_tree: None,
                 misread: Misread::default(),
-                is_without_hidden: false,
+                without_hidden: false,
                 links: LinkIndex::AskPdfium,
                 looks: HashMap::new(),
             };
@@ -610,7 +448,7 @@ fn combine(
         page_labels: labels.filter(|label| exists(label.page)).collect(),
         pages_in_tree,
         misread: reading.misread,
-        is_without_hidden: false,
+        without_hidden: false,
         links: reading.links.map_or(LinkIndex::AskPdfium, LinkIndex::Found),
         looks: reading.looks,
     }

@@ -2,8 +2,8 @@
 
 use lopdf::{Dictionary, Object};
 
+use super::glyph_names;
 use super::objects::Objects;
-use crate::repair::glyph_text;
 
 /// Collections whose characters PDFium knows by their numbers.
 const KNOWN_COLLECTIONS: &[&[u8]] = &[b"Japan1", b"GB1", b"CNS1", b"Korea1"];
@@ -46,7 +46,7 @@ pub(super) fn composed_name(encoding: &Dictionary) -> Option<Dictionary> {
             .as_name()
             .ok()
             .and_then(|name| std::str::from_utf8(name).ok());
-        name.is_some_and(glyph_text::is_composed)
+        name.is_some_and(glyph_names::is_composed)
     })?;
     Some(Dictionary::from_iter([(
         "Differences",

@@ -3,6 +3,8 @@
 //! The renderer has its own view of what is on when a page is drawn for a screen (`CPDF_OCContext`), and gives no word of
 //! it. What is off here is what it does not draw: the text of a page is to be what its image shows.
 
+use std::collections::HashSet;
+
 use lopdf::{Dictionary, Object, ObjectId};
 
 use super::objects::Objects;
@@ -10,44 +12,30 @@ use super::objects::Objects;
 /// Nested expressions of visibility are followed this deep.
 const DEEPEST_EXPRESSION: usize = 32;
 
+/// Annotations that are hidden, or not shown on the screen (ISO 32000-2 table 167).
+const HIDDEN: i64 = 1 << 1;
+const NO_VIEW: i64 = 1 << 5;
+
 /// The layers of a document.
 #[derive(Clone, Copy)]
 pub(crate) struct Layers<'a> {
     objects: Objects<'a>,
-    /// The list of all layers, and how they are shown; `None` for a document without.
-    properties: Option<(&'a [Object], &'a Dictionary)>,
+    /// Those that are off, unless they say something else themselves.
+    off: &'a HashSet<ObjectId>,
 }
 
 impl<'a> Layers<'a> {
-    /// The layers that the catalog tells of.
-    pub(crate) fn read(objects: Objects<'a>) -> Self {
-        let properties = objects
-            .catalog()
-            .and_then(|catalog| objects.dictionary(catalog, b"OCProperties"))
-            .and_then(|properties| {
-                let groups = objects.array(properties, b"OCGs")?;
-                let of_the_screen = objects
-                    .array(properties, b"Configs")
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|shown| objects.as_dictionary(shown))
-                    .find(|shown| has_intent(objects, shown, ""));
-                let shown = of_the_screen.or_else(|| objects.dictionary(properties, b"D"))?;
-                Some((groups, shown))
-            });
-        Self {
-            objects,
-            properties,
-        }
+    /// The layers of which [`off_by_default`] has told which are off.
+    pub(crate) fn new(objects: Objects<'a>, off: &'a HashSet<ObjectId>) -> Self {
+        Self { objects, off }
     }
 
     /// Whether any layer is off.
     pub(crate) fn any_is_off(self) -> bool {
-        self.properties.is_some_and(|(groups, _)| {
-            groups.iter().any(|group| {
-                self.objects.as_dictionary(group).is_some() && !self.group_is_on(group)
-            })
-        })
+        let listed = listed(self.objects).map_or(&[][..], |(groups, _)| groups);
+        listed
+            .iter()
+            .any(|group| self.objects.as_dictionary(group).is_some() && !self.group_is_on(group))
     }
 
     /// Whether a layer, or what stands for some (`/Type /OCMD`), is off.
@@ -66,6 +54,12 @@ impl<'a> Layers<'a> {
         dictionary.get(b"OC").is_ok_and(|layer| self.hides(layer))
     }
 
+    /// Whether an annotation is to be seen on a screen, by its flags and its layer.
+    pub(crate) fn show_annotation(self, annotation: &'a Dictionary) -> bool {
+        let flags = self.objects.integer(annotation, b"F").unwrap_or(0);
+        flags & (HIDDEN | NO_VIEW) == 0 && !self.hide(annotation)
+    }
+
     fn group_is_on(self, group: &'a Object) -> bool {
         let Some((id, Object::Dictionary(dictionary))) = self.objects.resolve(group) else {
             return true;
@@ -80,45 +74,8 @@ impl<'a> Layers<'a> {
             .and_then(|view| word(self.objects, view, b"ViewState"));
         match own {
             Some(state) => state != b"OFF",
-            None => id.is_none_or(|id| self.is_on_by_default(id)),
+            None => id.is_none_or(|id| !self.off.contains(&id)),
         }
-    }
-
-    fn is_on_by_default(self, group: ObjectId) -> bool {
-        let Some((groups, shown)) = self.properties else {
-            return true;
-        };
-        if !self.lists(groups, group) {
-            return true;
-        }
-        let named = |key: &[u8]| {
-            let list = self.objects.array(shown, key);
-            list.is_some_and(|list| self.lists(list, group))
-        };
-        let mut is_on = word(self.objects, shown, b"BaseState") != Some(b"OFF");
-        is_on = (is_on || named(b"ON")) && !named(b"OFF");
-        for usage in self.objects.array(shown, b"AS").unwrap_or_default() {
-            let Some(usage) = self.objects.as_dictionary(usage) else {
-                continue;
-            };
-            let event = word(self.objects, usage, b"Event").unwrap_or(b"View");
-            let groups = self.objects.array(usage, b"OCGs").unwrap_or_default();
-            if event == b"View"
-                && self.lists(groups, group)
-                && let Some(view) = self.objects.dictionary(usage, b"View")
-            {
-                is_on = word(self.objects, view, b"ViewState") != Some(b"OFF");
-            }
-        }
-        is_on
-    }
-
-    fn lists(self, groups: &'a [Object], group: ObjectId) -> bool {
-        groups.iter().any(|listed| {
-            self.objects
-                .resolve(listed)
-                .is_some_and(|(id, _)| id == Some(group))
-        })
     }
 
     fn membership_is_on(self, membership: &'a Dictionary) -> bool {
@@ -175,6 +132,56 @@ impl<'a> Layers<'a> {
     }
 }
 
+/// The list of all layers, and how they are shown on a screen; `None` for a document without.
+fn listed(objects: Objects<'_>) -> Option<(&[Object], &Dictionary)> {
+    let properties = objects.dictionary(objects.catalog()?, b"OCProperties")?;
+    let groups = objects.array(properties, b"OCGs")?;
+    let configurations = objects.array(properties, b"Configs").unwrap_or_default();
+    let of_the_screen = configurations
+        .iter()
+        .filter_map(|shown| objects.as_dictionary(shown))
+        .find(|shown| has_intent(objects, shown, ""));
+    let shown = of_the_screen.or_else(|| objects.dictionary(properties, b"D"))?;
+    Some((groups, shown))
+}
+
+/// The layers that the catalog has off.
+pub(crate) fn off_by_default(objects: Objects<'_>) -> HashSet<ObjectId> {
+    let Some((groups, shown)) = listed(objects) else {
+        return HashSet::new();
+    };
+    let ids = |list: &[Object]| -> HashSet<ObjectId> {
+        let groups = list.iter().filter_map(|group| objects.resolve(group));
+        groups.filter_map(|(id, _)| id).collect()
+    };
+    let named = |key: &[u8]| ids(objects.array(shown, key).unwrap_or_default());
+    let listed = ids(groups);
+    let mut off = match word(objects, shown, b"BaseState") {
+        Some(b"OFF") => &listed - &named(b"ON"),
+        _ => HashSet::new(),
+    };
+    off.extend(named(b"OFF"));
+    let usages = objects.array(shown, b"AS").unwrap_or_default();
+    for usage in usages
+        .iter()
+        .filter_map(|usage| objects.as_dictionary(usage))
+    {
+        let event = word(objects, usage, b"Event").unwrap_or(b"View");
+        let view = objects.dictionary(usage, b"View");
+        if let Some(view) = view.filter(|_| event == b"View") {
+            let is_off = word(objects, view, b"ViewState") == Some(b"OFF");
+            for group in ids(objects.array(usage, b"OCGs").unwrap_or_default()) {
+                match is_off {
+                    true => off.insert(group),
+                    false => off.remove(&group),
+                };
+            }
+        }
+    }
+    off.retain(|group| listed.contains(group));
+    off
+}
+
 /// Whether a layer, or a way of showing layers, is meant for looking at; `default` is what it is meant for when it says
 /// nothing.
 fn has_intent<'a>(objects: Objects<'a>, dictionary: &'a Dictionary, default: &str) -> bool {
@@ -225,7 +232,8 @@ mod tests {
             document: &document,
             file: &[],
         };
-        let layers = Layers::read(objects);
+        let off = off_by_default(objects);
+        let layers = Layers::new(objects, &off);
         let page = document.get_dictionary((3, 0)).expect("a page");
         let items = objects.array(page, b"Annots").expect("items");
         items
@@ -291,6 +299,7 @@ mod tests {
             document: &document,
             file: &[],
         };
-        assert!(!Layers::read(objects).any_is_off());
+        let off = off_by_default(objects);
+        assert!(!Layers::new(objects, &off).any_is_off());
     }
 }

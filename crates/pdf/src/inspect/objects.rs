@@ -11,6 +11,9 @@ use super::kept;
 /// Largest magnitude of a coordinate that is believed, in points; beyond it lies no page.
 const LARGEST_COORDINATE: f32 = 1e7;
 
+/// Levels of the page tree above a page.
+const MAX_ANCESTORS: usize = 64;
+
 /// How far behind an object's beginning the content of a stream may begin.
 const MAX_STREAM_DICTIONARY_BYTES: usize = 16 << 10;
 
@@ -96,6 +99,33 @@ impl<'a> Objects<'a> {
     pub(crate) fn content(self, reference: &'a Object, most: usize) -> Option<Vec<u8>> {
         let whole = self.whole_stream(reference)?;
         whole.get_plain_content_with_limit(most).ok()
+    }
+
+    /// A dictionary that a page has, or takes from a node above it in the page tree.
+    pub(crate) fn inherited(self, page: &'a Dictionary, key: &[u8]) -> Option<&'a Dictionary> {
+        let mut node = page;
+        for _ in 0..MAX_ANCESTORS {
+            if let Some(found) = self.dictionary(node, key) {
+                return Some(found);
+            }
+            node = self.dictionary(node, b"Parent")?;
+        }
+        None
+    }
+
+    /// A page's content, its filters undone, at most so many bytes; its parts are joined as if they were one (ISO 32000-2
+    /// table 31). `None` when a part is missing.
+    pub(crate) fn page_content(self, page: &'a Dictionary, most: usize) -> Option<Vec<u8>> {
+        let Some(parts) = self.array(page, b"Contents") else {
+            return self.content(page.get(b"Contents").ok()?, most);
+        };
+        let mut joined = Vec::new();
+        for part in parts {
+            let left = most.checked_sub(joined.len())?;
+            joined.extend(self.content(part, left)?);
+            joined.push(b'\n');
+        }
+        (joined.len() <= most).then_some(joined)
     }
 
     /// The stream behind a reference, with what was left in the file.

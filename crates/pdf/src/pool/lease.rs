@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::places::Place;
 use super::process::{End, Renderer};
 use super::{Pool, Source};
+use crate::engine::Limits;
 use crate::error::PdfError;
 use crate::protocol::{self, Answer, FrameCaps, FrameLengths, PREFIX_BYTES, Request};
 use crate::repair::{Purpose, Repair};
@@ -157,82 +158,47 @@ impl Lease {
         if already {
             return Ok(None);
         }
-        let limits = self.pool.settings.limits.clone();
+        self.has_nothing_open();
         let request = Request::Open {
             bytes: source.file.bytes(),
             passwords: source.passwords.clone(),
         };
-        if let Some(renderer) = &mut self.renderer {
-            renderer.document = None;
-            renderer.copy = None;
-        }
-        let deadline = Duration::from_secs(u64::from(limits.open_timeout_seconds));
-        let caps = FrameCaps::without_body(&limits);
-        let outcome = match self.send(&request, Some(source.file.descriptor())).await {
-            Ok(()) => self.receive(caps, deadline).await,
-            Err(wound) => Err(wound),
-        };
-        match outcome {
-            Ok((Answer::Opened(inspection), _)) => {
-                self.rest();
+        match self.ask(&request, source, FrameCaps::without_body).await? {
+            (Answer::Opened(inspection), _) => {
                 if let Some(renderer) = &mut self.renderer {
                     renderer.document = Some(source.id);
                 }
                 Ok(Some(*inspection))
             }
-            Ok((Answer::Refused(error), _)) => {
-                self.rest();
-                Err(Trouble::Refused(error))
-            }
-            Ok(_) => {
-                let wound = Wound::Violation("another answer than to an opening".to_owned());
-                Err(Trouble::Died(self.bury(wound).await))
-            }
-            Err(wound) => Err(Trouble::Died(self.bury(wound).await)),
+            _ => Err(self
+                .another_answer("another answer than to an opening")
+                .await),
         }
     }
 
-    /// Gives the child the copy of the document that it has open, in which fonts say what they mean, unless it has it. Says
-    /// whether it has it now.
+    /// Gives the child the copy of the document that it has open, in which fonts say what they mean, unless it has it.
     ///
     /// # Errors
     /// [`Trouble`].
-    pub(crate) async fn attach(&mut self, copy: &Source) -> Result<bool, Trouble> {
+    pub(crate) async fn attach(&mut self, copy: &Source) -> Result<(), Trouble> {
         let already = self
             .renderer
             .as_ref()
             .is_some_and(|renderer| renderer.copy == Some(copy.id));
         if already {
-            return Ok(true);
+            return Ok(());
         }
-        let limits = self.pool.settings.limits.clone();
         let request = Request::Attach {
             bytes: copy.file.bytes(),
         };
-        let deadline = Duration::from_secs(u64::from(limits.open_timeout_seconds));
-        let caps = FrameCaps::without_body(&limits);
-        let outcome = match self.send(&request, Some(copy.file.descriptor())).await {
-            Ok(()) => self.receive(caps, deadline).await,
-            Err(wound) => Err(wound),
-        };
-        match outcome {
-            Ok((Answer::Attached, _)) => {
-                self.rest();
+        match self.ask(&request, copy, FrameCaps::without_body).await? {
+            (Answer::Attached, _) => {
                 if let Some(renderer) = &mut self.renderer {
                     renderer.copy = Some(copy.id);
                 }
-                Ok(true)
+                Ok(())
             }
-            Ok((Answer::Refused(error), _)) => {
-                self.rest();
-                tracing::warn!(%error, "the copy of a file with clear fonts can't be opened");
-                Ok(false)
-            }
-            Ok(_) => {
-                let wound = Wound::Violation("another answer than to a copy".to_owned());
-                Err(Trouble::Died(self.bury(wound).await))
-            }
-            Err(wound) => Err(Trouble::Died(self.bury(wound).await)),
+            _ => Err(self.another_answer("another answer than to a copy").await),
         }
     }
 
@@ -245,38 +211,58 @@ impl Lease {
         source: &Source,
         purpose: Purpose,
     ) -> Result<(Repair, Vec<u8>), Trouble> {
-        let limits = self.pool.settings.limits.clone();
+        self.has_nothing_open();
         let request = Request::Repair {
             purpose,
             bytes: source.file.bytes(),
             passwords: source.passwords.clone(),
         };
+        match self.ask(&request, source, FrameCaps::of_file).await? {
+            (Answer::Repaired(repair), file) => {
+                self.has_read_objects();
+                Ok((repair, file))
+            }
+            _ => Err(self.another_answer("another answer than to a repair").await),
+        }
+    }
+
+    fn has_nothing_open(&mut self) {
         if let Some(renderer) = &mut self.renderer {
             renderer.document = None;
             renderer.copy = None;
         }
+    }
+
+    /// Sends a request about a file with the file, and waits for the answer, after which the child is at rest.
+    async fn ask(
+        &mut self,
+        request: &Request,
+        source: &Source,
+        caps: fn(&Limits) -> FrameCaps,
+    ) -> Result<(Answer, Vec<u8>), Trouble> {
+        let limits = &self.pool.settings.limits;
         let deadline = Duration::from_secs(u64::from(limits.open_timeout_seconds));
-        let caps = FrameCaps::of_file(&limits);
-        let outcome = match self.send(&request, Some(source.file.descriptor())).await {
+        let caps = caps(limits);
+        let outcome = match self.send(request, Some(source.file.descriptor())).await {
             Ok(()) => self.receive(caps, deadline).await,
             Err(wound) => Err(wound),
         };
         match outcome {
-            Ok((Answer::Repaired(repair), file)) => {
-                self.rest();
-                self.has_read_objects();
-                Ok((repair, file))
-            }
             Ok((Answer::Refused(error), _)) => {
                 self.rest();
                 Err(Trouble::Refused(error))
             }
-            Ok(_) => {
-                let wound = Wound::Violation("another answer than to a repair".to_owned());
-                Err(Trouble::Died(self.bury(wound).await))
+            Ok(answer) => {
+                self.rest();
+                Ok(answer)
             }
             Err(wound) => Err(Trouble::Died(self.bury(wound).await)),
         }
+    }
+
+    /// Ends a child that answers something else than it was asked.
+    async fn another_answer(&mut self, what: &str) -> Trouble {
+        Trouble::Died(self.bury(Wound::Violation(what.to_owned())).await)
     }
 
     /// Sends a request, with a descriptor when it needs one.

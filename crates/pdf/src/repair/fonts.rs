@@ -11,6 +11,7 @@ use lopdf::{Dictionary, Document, Object, ObjectId, Stream, dictionary};
 use super::to_unicode::ToUnicode;
 use super::{box_font, glyph_text};
 use crate::inspect::fonts::{is_not_embedded, is_of_known_collection};
+use crate::inspect::glyph_names;
 use crate::inspect::objects::Objects;
 
 /// Bytes of one font program or map that are read at most.
@@ -178,8 +179,8 @@ impl<'a> Mender<'a> {
             .into_iter()
             .filter_map(|(code, name)| {
                 let meaning = Meaning {
-                    text: glyph_text::of_name(&name)?,
-                    is_plain: glyph_text::is_plain(&name),
+                    text: glyph_names::of_name(&name)?,
+                    is_plain: glyph_names::is_plain(&name),
                 };
                 Some((u16::from(code), meaning))
             })

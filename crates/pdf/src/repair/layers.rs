@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use lopdf::{Dictionary, Document, Object, ObjectId, Stream};
 
 use super::content::{Operand, Operation, Operations};
-use crate::inspect::layers::Layers;
+use crate::inspect::layers::{Layers, off_by_default};
 use crate::inspect::objects::Objects;
 
 /// How far things are moved, in units of the space that they are drawn in: five million, which no page's own text is
@@ -19,9 +19,6 @@ const FAR: &str = "5000000";
 /// Content of one page or form that is read at most.
 const MAX_CONTENT_BYTES: usize = 64 << 20;
 
-/// Nodes between a page and the root of the page tree.
-const MAX_ANCESTORS: usize = 64;
-
 /// The objects that have to change, and their new state. Pages have their whole content in a stream that is named by the
 /// second value.
 pub(super) fn without_hidden(document: &Document, mut next: u32) -> BTreeMap<ObjectId, Object> {
@@ -29,7 +26,8 @@ pub(super) fn without_hidden(document: &Document, mut next: u32) -> BTreeMap<Obj
         document,
         file: &[],
     };
-    let layers = Layers::read(objects);
+    let off = off_by_default(objects);
+    let layers = Layers::new(objects, &off);
     let mut changed = BTreeMap::new();
     if !layers.any_is_off() {
         return changed;
@@ -83,33 +81,13 @@ fn page_without_hidden<'a>(
     layers: Layers<'a>,
     page: &'a Dictionary,
 ) -> Option<Stream> {
-    let names = hidden_names(objects, layers, inherited_resources(objects, page)?);
+    let names = hidden_names(objects, layers, objects.inherited(page, b"Resources")?);
     if names.is_empty() {
         return None;
     }
-    let parts = match objects.get(page, b"Contents")? {
-        Object::Array(parts) => parts.as_slice(),
-        _ => std::slice::from_ref(page.get(b"Contents").ok()?),
-    };
-    let mut content = Vec::new();
-    for part in parts {
-        let left = MAX_CONTENT_BYTES.checked_sub(content.len())?;
-        content.extend(objects.content(part, left)?);
-        content.push(b'\n');
-    }
+    let content = objects.page_content(page, MAX_CONTENT_BYTES)?;
     let moved = moved_away(&content, &names)?;
     Some(Stream::new(Dictionary::new(), moved))
-}
-
-fn inherited_resources<'a>(objects: Objects<'a>, page: &'a Dictionary) -> Option<&'a Dictionary> {
-    let mut node = page;
-    for _ in 0..MAX_ANCESTORS {
-        if let Some(resources) = objects.dictionary(node, b"Resources") {
-            return Some(resources);
-        }
-        node = objects.dictionary(node, b"Parent")?;
-    }
-    None
 }
 
 /// The names by which a content marks what is on layers that are off.

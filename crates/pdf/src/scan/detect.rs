@@ -16,9 +16,6 @@ const MAX_DEPTH: usize = 64;
 /// Pictures and forms of a page that are looked at: a scanner's page has one, or a few that pages share.
 const MAX_PICTURES: usize = 64;
 
-/// Levels of the page tree above a page.
-const MAX_ANCESTORS: usize = 64;
-
 /// Points by which the picture may miss the page's edge: half a pixel at 150 dpi.
 const EDGE_SLACK: f64 = 0.25;
 
@@ -35,7 +32,7 @@ pub(crate) fn find(objects: Objects<'_>, page: &Dictionary, geometry: Geometry) 
     if geometry.is_turned() || geometry.user_unit() != 1.0 || draws_annotations(objects, page) {
         return None;
     }
-    let resources = inherited(objects, page, b"Resources")?;
+    let resources = objects.inherited(page, b"Resources")?;
     let mut reader = Reader {
         objects,
         resources,
@@ -49,23 +46,12 @@ pub(crate) fn find(objects: Objects<'_>, page: &Dictionary, geometry: Geometry) 
     if !reader.has_picture() {
         return None;
     }
-    let content = content(objects, page)?;
+    let content = objects.page_content(page, MAX_CONTENT_BYTES)?;
     let operations = Content::decode_strict(&content).ok()?.operations;
     for operation in &operations {
         reader.step(operation)?;
     }
     reader.scan
-}
-
-fn inherited<'a>(objects: Objects<'a>, page: &'a Dictionary, key: &[u8]) -> Option<&'a Dictionary> {
-    let mut node = page;
-    for _ in 0..MAX_ANCESTORS {
-        if let Some(found) = objects.dictionary(node, key) {
-            return Some(found);
-        }
-        node = objects.dictionary(node, b"Parent")?;
-    }
-    None
 }
 
 /// Whether any annotation may be drawn: all but links without an appearance.
@@ -81,23 +67,6 @@ fn draws_annotations(objects: Objects<'_>, page: &Dictionary) -> bool {
             objects.name(annotation, b"Subtype") != Some(b"Link") || annotation.has(b"AP")
         })
     })
-}
-
-/// The page's content; its parts are joined as if they were one (ISO 32000-2 table 31). None when a part is missing.
-fn content(objects: Objects<'_>, page: &Dictionary) -> Option<Vec<u8>> {
-    let contents = page.get(b"Contents").ok()?;
-    if let Some(parts) = objects.array(page, b"Contents") {
-        let mut joined = Vec::new();
-        for part in parts {
-            joined.extend(objects.content(part, MAX_CONTENT_BYTES)?);
-            joined.push(b'\n');
-            if joined.len() > MAX_CONTENT_BYTES {
-                return None;
-            }
-        }
-        return Some(joined);
-    }
-    objects.content(contents, MAX_CONTENT_BYTES)
 }
 
 /// What `q` saves.

@@ -9,7 +9,7 @@ use super::turn::{pages_request, receive};
 use crate::engine::opening::{OpenedDocument, rewritten};
 use crate::engine::{ExtractRequest, PageOutput};
 use crate::error::PageFailure;
-use crate::pool::{Lease, Source, Trouble};
+use crate::pool::{Death, Lease, Source, Trouble};
 use crate::protocol::PageTask;
 use crate::repair::Purpose;
 use pagemill_document::PageNumber;
@@ -33,12 +33,14 @@ pub(super) async fn read(extraction: &Extraction, lease: &mut Lease, outcomes: &
     let document = &extraction.document;
     let has_copy = match lease.open(&document.source).await {
         Ok(_) => extraction.attach(lease).await,
-        Err(trouble) => Err(trouble),
+        // It could be opened before.
+        Err(Trouble::Refused(_)) => Ok(false),
+        Err(Trouble::Died(death)) => Err(death),
     };
     match has_copy {
         Ok(true) => {}
-        Ok(false) | Err(Trouble::Refused(_)) => return,
-        Err(Trouble::Died(death)) => {
+        Ok(false) => return,
+        Err(death) => {
             tracing::warn!(reason = %death.reason, "a renderer did not survive the copy of a file");
             return;
         }
@@ -82,10 +84,17 @@ impl Extraction {
     }
 
     /// Gives the copy to a child that has the document open, when there is one. Says whether the child has it.
-    pub(super) async fn attach(&self, lease: &mut Lease) -> Result<bool, Trouble> {
-        match self.clear.get() {
-            Some(Some(copy)) => lease.attach(copy).await,
-            _ => Ok(false),
+    pub(super) async fn attach(&self, lease: &mut Lease) -> Result<bool, Death> {
+        let Some(Some(copy)) = self.clear.get() else {
+            return Ok(false);
+        };
+        match lease.attach(copy).await {
+            Ok(()) => Ok(true),
+            Err(Trouble::Refused(error)) => {
+                tracing::warn!(%error, "the copy of a file with clear fonts can't be opened");
+                Ok(false)
+            }
+            Err(Trouble::Died(death)) => Err(death),
         }
     }
 

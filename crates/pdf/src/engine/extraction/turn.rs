@@ -150,11 +150,8 @@ impl Turn {
             // It could be opened before.
             Err(Trouble::Refused(_)) => return Err(PageFailure::Unreadable { page: first }.into()),
         }
-        let has_copy = match extraction.attach(&mut lease).await {
-            Ok(has_copy) => has_copy,
-            Err(Trouble::Died(death)) => return Err(setback(&extraction, first, &death)),
-            Err(Trouble::Refused(_)) => false,
-        };
+        let has_copy = extraction.attach(&mut lease).await;
+        let has_copy = has_copy.map_err(|death| setback(&extraction, first, &death))?;
         let pages_request = pages_request(document, request, pages.clone().map(PageNumber));
         if let Err(wound) = lease.send(&pages_request, None).await {
             let death = lease.bury(wound).await;
@@ -227,6 +224,7 @@ pub(super) fn pages_request(
         page,
         links: document.link_task(page, request.links),
         look: document.look(page),
+        without_hidden: document.without_hidden,
         misread: document.misread.fonts,
     });
     Request::Pages {

@@ -161,6 +161,15 @@ async fn w21_a_letter_that_was_mapped_to_nothing_vanished() {
 }
 
 #[tokio::test]
+async fn w21_a_sign_that_was_mapped_to_nothing_vanished() {
+    let Some(text) = read(&lettering::sign_mapped_to_zero()).await else {
+        return;
+    };
+    assert_eq!(text.text, "5 \u{2212} 3");
+    assert_eq!(left_out(&text), CharacterAccount::default());
+}
+
+#[tokio::test]
 async fn w2_single_letters_of_vertical_writing_without_their_font_were_missing() {
     let Some(text) = read(&lettering::vertical_letters()).await else {
         return;

@@ -1,5 +1,7 @@
 //! One page: its image, text and links from one page load.
 
+use std::cmp::Ordering;
+
 use pdfium_render::prelude::{PdfDocument, PdfPage, PdfPageObject, PdfPageObjectsCommon};
 
 use super::make_finite;
@@ -254,13 +256,18 @@ impl Reading<'_> {
 }
 
 impl Read {
-    /// This, or what was read from the copy, unless that lacks more or has nothing new.
+    /// This, or what was read from the copy, where that lacks less, or lacks as much and has other letters.
     fn or_clearer(self, copy: Self) -> Self {
         let (Some(first), Some(second)) = (&self.text, &copy.text) else {
             return self;
         };
         let (first, second) = (first.characters, second.characters);
-        match second.missing() <= first.missing() && second.letters != first.letters {
+        let is_clearer = match second.missing().cmp(&first.missing()) {
+            Ordering::Less => true,
+            Ordering::Equal => second.letters != first.letters,
+            Ordering::Greater => false,
+        };
+        match is_clearer {
             true => copy,
             false => self,
         }

@@ -145,8 +145,20 @@ pub fn composed_names() -> Vec<u8> {
 /// "Office" with the ligature "fi", which the font's `/ToUnicode` maps to U+0000, and the name of its glyph tells.
 #[must_use]
 pub fn map_to_zero() -> Vec<u8> {
-    let mut pdf = begun("/F1 5 0 R", b"BT /F1 14 Tf 72 700 Td (Of\\222ce) Tj ET");
-    pdf.object("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding << /BaseEncoding /WinAnsiEncoding /Differences [146 /fi] >> /ToUnicode 6 0 R >>");
+    mapped_to_zero("fi", "Of\\222ce")
+}
+
+/// "5 − 3" with a minus sign that the font's `/ToUnicode` maps to U+0000, and the name of its glyph tells.
+#[must_use]
+pub fn sign_mapped_to_zero() -> Vec<u8> {
+    mapped_to_zero("minus", "5 \\222 3")
+}
+
+/// A line in a font whose `/ToUnicode` maps the code 222 (octal) to U+0000, though its glyph has this name.
+fn mapped_to_zero(name: &str, line: &str) -> Vec<u8> {
+    let content = format!("BT /F1 14 Tf 72 700 Td ({line}) Tj ET");
+    let mut pdf = begun("/F1 5 0 R", content.as_bytes());
+    pdf.object(&format!("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding << /BaseEncoding /WinAnsiEncoding /Differences [146 /{name}] >> /ToUnicode 6 0 R >>"));
     pdf.stream("", to_unicode("<92> <0000>").as_bytes());
     pdf.finish("")
 }

@@ -1,10 +1,11 @@
 //! What can be said on the command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use globset::{Glob, GlobBuilder};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use pagemill_events::prompt_argument;
+use pagemill_index::TargetStore;
 
 const EXIT_CODES: &str = "Exit codes:
   0  all was done
@@ -95,8 +96,8 @@ pub(crate) struct Send {
     /// Sends nothing; prints the keys, one a line.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Vector stores to fill, instead of the workers' setting.
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "STORE,…")]
+    /// Vector stores to fill, instead of the workers' setting: pages, semantic, haystack.
+    #[arg(long, value_delimiter = ',', value_name = "STORE,…")]
     pub(crate) target_stores: Vec<TargetStore>,
     /// What the LLM is told about these documents beside the configured prompts; with an @, the file that holds it. It
     /// stays with the documents until another one is given; an empty one asks for none.
@@ -126,23 +127,6 @@ pub(crate) struct Redrive {
     /// changed.
     #[arg(long)]
     pub(crate) force: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TargetStore {
-    Pages,
-    Semantic,
-    Haystack,
-}
-
-impl TargetStore {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Pages => "pages",
-            Self::Semantic => "semantic",
-            Self::Haystack => "haystack",
-        }
-    }
 }
 
 fn parse_glob(text: &str) -> Result<Glob, String> {

@@ -6,23 +6,22 @@ mod history;
 mod outcome;
 mod progress;
 mod redrive;
-mod select;
 mod send;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use pagemill_app::Error;
+use pagemill_app::environment::load_dotenv;
 use tracing_subscriber::EnvFilter;
 
 use self::cli::{Cli, Command, HistoryCommand};
-use self::outcome::{Outcome, Stop};
+use self::outcome::Outcome;
 
 fn main() -> ExitCode {
     // Before the command line is read, which takes defaults from the environment.
-    if let Err(error) = dotenvy::dotenv()
-        && !error.not_found()
-    {
-        eprintln!("error: .env cannot be read: {error}; mend or remove it");
+    if let Err(error) = load_dotenv() {
+        eprintln!("error: {error:#}");
         return Outcome::Wrong.into();
     }
     let cli = Cli::parse();
@@ -36,17 +35,17 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(run(cli)) {
         Ok(outcome) => outcome.into(),
-        Err(stop) => {
-            eprintln!("error: {}", pagemill_storage::shown(&stop.to_string()));
-            stop.outcome().into()
+        Err(error) => {
+            eprintln!("error: {}", pagemill_storage::shown(&error.to_string()));
+            Outcome::of(&error).into()
         }
     }
 }
 
-async fn run(cli: Cli) -> Result<Outcome, Stop> {
+async fn run(cli: Cli) -> Result<Outcome, Error> {
     match cli.command {
-        Command::Send(options) => send::run(&cli.place, &options).await,
-        Command::Redrive(options) => redrive::run(&cli.place, &options).await,
+        Command::Send(options) => send::run(&cli.place, options).await,
+        Command::Redrive(options) => redrive::run(&cli.place, options).await,
         Command::History {
             command: HistoryCommand::Rebuild,
         } => history::rebuild(&cli.place).await,

@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use pagemill_queue::QueueError;
-use pagemill_storage::{HistoryError, RecordError, StorageError};
+use pagemill_app::Error;
 
 /// How a command ended. The numbers are documented in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,43 +23,12 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// Why a command stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Stop {
-    /// A person has to change something first.
-    #[error("{0}")]
-    Setting(String),
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    #[error(transparent)]
-    History(#[from] HistoryError),
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-}
-
-impl Stop {
-    pub(crate) fn outcome(&self) -> Outcome {
-        let may_pass = match self {
-            Self::Setting(_) => false,
-            Self::Storage(error)
-            | Self::Record(RecordError::Storage(error))
-            | Self::History(
-                HistoryError::Storage(error) | HistoryError::Record(RecordError::Storage(error)),
-            ) => {
-                matches!(
-                    error,
-                    StorageError::Unavailable { .. } | StorageError::Precondition { .. }
-                )
-            }
-            Self::Record(_) | Self::History(_) => false,
-            Self::Queue(error) => error.is_transient(),
-        };
-        if may_pass {
-            Outcome::Unfinished
-        } else {
-            Outcome::Wrong
+impl Outcome {
+    /// Of a command that an error ended.
+    pub(crate) fn of(error: &Error) -> Self {
+        match error.may_pass() {
+            true => Self::Unfinished,
+            false => Self::Wrong,
         }
     }
 }

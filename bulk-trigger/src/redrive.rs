@@ -1,228 +1,55 @@
-//! `bulk-trigger redrive`: receive from the dead-letter queue, send to the queue, delete.
-//!
-//! SQS can move messages by itself (`StartMessageMoveTask`), but not by reason.
+//! `bulk-trigger redrive`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
-use futures::StreamExt;
-use pagemill_events::{Event, JobRequest, parse};
-use pagemill_queue::settle::attribute;
-use pagemill_queue::transport::{SEND_BATCH_MAX, send_all};
-use pagemill_queue::{Message, OutMessage, Queue, Receipt};
+use pagemill_app::Error;
+use pagemill_app::redrive::{Options, Redriven, redrive};
 use pagemill_storage::shown;
 
 use crate::cli::{Place, Redrive};
 use crate::connect;
-use crate::outcome::{Outcome, Stop};
+use crate::outcome::Outcome;
 use crate::progress::Progress;
 
-/// How long a message that was looked at stays hidden, at most.
-const VISIBILITY: Duration = Duration::from_secs(15 * 60);
-/// A poll this long asks every server of the queue, so that two empty ones mean an empty queue.
-const WAIT: Duration = Duration::from_secs(2);
-const EMPTY_POLLS: u32 = 2;
-const ATTEMPTS: u32 = 5;
-const RELEASE_CONCURRENCY: usize = 8;
-/// What messages without a reason are called.
-const NO_REASON: &str = "none";
-
-pub(crate) async fn run(place: &Place, options: &Redrive) -> Result<Outcome, Stop> {
+pub(crate) async fn run(place: &Place, arguments: Redrive) -> Result<Outcome, Error> {
+    let options = Options {
+        reasons: arguments.reason,
+        dry_run: arguments.dry_run,
+        max: arguments.max,
+        force: arguments.force,
+        ..Options::default()
+    };
     let queue = connect::queue(place).await?;
     let dead_letters = connect::dead_letters(place, &queue).await?;
-    let redriven = redrive(&dead_letters, &queue, options, WAIT).await?;
-    redriven.report(options);
-    let all_done = redriven.failed == 0 && redriven.undeleted == 0;
-    Ok(if all_done {
-        Outcome::Done
-    } else {
-        Outcome::Incomplete
+    let mut progress = Progress::start();
+    let mut tell = |so_far: &Redriven| {
+        progress.say(|| format!("seen {}, returned {}", so_far.looked_at(), so_far.moved));
+    };
+    let redriven = redrive(&dead_letters, &queue, &options, &mut tell).await;
+    progress.finish();
+    let redriven = redriven?;
+    report(&redriven, options.dry_run);
+    Ok(match redriven.failed == 0 && redriven.undeleted == 0 {
+        true => Outcome::Done,
+        false => Outcome::Incomplete,
     })
 }
 
-/// What `redrive` did.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Redriven {
-    /// Messages looked at, by reason.
-    seen: BTreeMap<String, u64>,
-    /// Messages that the filter chose.
-    chosen: u64,
-    moved: u64,
-    failed: u64,
-    /// Sent, but still in the dead-letter queue as well.
-    undeleted: u64,
-}
-
-impl Redriven {
-    fn report(&self, options: &Redrive) {
-        for (reason, count) in &self.seen {
-            println!("{count:>8} {}", shown(reason));
-        }
-        let seen: u64 = self.seen.values().sum();
-        if options.dry_run {
-            println!("seen {seen}; would return {}", self.chosen);
-            return;
-        }
-        println!(
-            "seen {seen}; returned {}, failed {}",
-            self.moved, self.failed
+fn report(redriven: &Redriven, is_dry_run: bool) {
+    for (reason, count) in &redriven.seen {
+        println!("{count:>8} {}", shown(reason));
+    }
+    let seen = redriven.looked_at();
+    if is_dry_run {
+        println!("seen {seen}; would return {}", redriven.chosen);
+        return;
+    }
+    println!(
+        "seen {seen}; returned {}, failed {}",
+        redriven.moved, redriven.failed
+    );
+    if redriven.undeleted > 0 {
+        eprintln!(
+            "{} were returned and could not be deleted from the dead-letter queue: they will come again",
+            redriven.undeleted
         );
-        if self.undeleted > 0 {
-            eprintln!(
-                "{} were returned and could not be deleted from the dead-letter queue: they will come again",
-                self.undeleted
-            );
-        }
     }
 }
-
-/// Moves what the options choose from one queue to the other.
-pub(crate) async fn redrive(
-    dead_letters: &dyn Queue,
-    queue: &dyn Queue,
-    options: &Redrive,
-    wait: Duration,
-) -> Result<Redriven, Stop> {
-    let mut done = Redriven::default();
-    let mut held = Vec::new();
-    let walked = walk(dead_letters, queue, options, wait, &mut done, &mut held).await;
-    release(dead_letters, held).await;
-    walked.map(|()| done)
-}
-
-async fn walk(
-    dead_letters: &dyn Queue,
-    queue: &dyn Queue,
-    options: &Redrive,
-    wait: Duration,
-    done: &mut Redriven,
-    held: &mut Vec<Receipt>,
-) -> Result<(), Stop> {
-    let mut progress = Progress::start();
-    let mut known = BTreeSet::new();
-    let mut empty_polls = 0;
-    while empty_polls < EMPTY_POLLS && options.max.is_none_or(|max| done.chosen < max) {
-        let messages = dead_letters
-            .receive(SEND_BATCH_MAX as u8, wait, VISIBILITY)
-            .await?;
-        let mut chosen = Vec::new();
-        let mut is_news = false;
-        for message in messages {
-            // One that comes again had its visibility run out: the whole queue was seen.
-            let is_first_time = known.insert(message.id.clone());
-            is_news |= is_first_time;
-            let has_room = options.max.is_none_or(|max| done.chosen < max);
-            if !is_first_time || !has_room {
-                held.push(message.receipt);
-                continue;
-            }
-            let reason = reason_of(&message).to_owned();
-            let is_chosen = options.reason.is_empty() || options.reason.contains(&reason);
-            *done.seen.entry(reason).or_default() += 1;
-            if is_chosen {
-                done.chosen += 1;
-            }
-            if is_chosen && !options.dry_run {
-                chosen.push(message);
-            } else {
-                held.push(message.receipt);
-            }
-        }
-        empty_polls = if is_news { 0 } else { empty_polls + 1 };
-        move_batch(dead_letters, queue, options, chosen, done, held).await;
-        progress.say(|| format!("seen {}, returned {}", known.len(), done.moved));
-    }
-    progress.finish();
-    Ok(())
-}
-
-fn reason_of(message: &Message) -> &str {
-    message
-        .attributes
-        .get(attribute::REASON)
-        .map_or(NO_REASON, String::as_str)
-}
-
-/// Sends first and deletes after: what fails in between comes twice, and nothing is lost.
-async fn move_batch(
-    dead_letters: &dyn Queue,
-    queue: &dyn Queue,
-    options: &Redrive,
-    messages: Vec<Message>,
-    done: &mut Redriven,
-    held: &mut Vec<Receipt>,
-) {
-    for message in messages {
-        let outgoing = outgoing(&message, options.force);
-        let results = send_all(queue, outgoing, ATTEMPTS).await;
-        if let Some(failure) = results.iter().find_map(|result| result.as_ref().err()) {
-            tracing::warn!(message = message.id, reason = %failure, "not returned");
-            done.failed += 1;
-            held.push(message.receipt);
-            continue;
-        }
-        done.moved += 1;
-        if let Err(error) = dead_letters.delete(&message.receipt).await {
-            tracing::warn!(message = message.id, %error, "returned, but not deleted");
-            done.undeleted += 1;
-        }
-    }
-}
-
-/// The same body, without what the last failure said. When forced, a request of our own for each of its jobs.
-fn outgoing(message: &Message, force: bool) -> Vec<OutMessage> {
-    let forced = force.then(|| forced_requests(&message.body)).flatten();
-    if let Some(requests) = forced {
-        return requests
-            .iter()
-            .map(|request| OutMessage::new(request.to_json()))
-            .collect();
-    }
-    let of_the_failure = [
-        attribute::REASON,
-        attribute::STAGE,
-        attribute::PAGE,
-        attribute::MESSAGE,
-        attribute::ATTEMPTS,
-        attribute::BUILD,
-    ];
-    let mut attributes = message.attributes.clone();
-    attributes.retain(|name, _| !of_the_failure.contains(&name.as_str()));
-    vec![OutMessage {
-        body: message.body.clone(),
-        attributes,
-        delay: None,
-    }]
-}
-
-/// `None` when the body asks for anything but jobs: then it goes as it is.
-fn forced_requests(body: &str) -> Option<Vec<JobRequest>> {
-    let requests: Option<Vec<JobRequest>> = parse(body)
-        .into_iter()
-        .map(|event| match event {
-            Event::Job(job) => Some(JobRequest {
-                target_stores: job.target_stores,
-                force: true,
-                reason: job.reason.or_else(|| Some("redrive".into())),
-                trace_id: job.trace_id,
-                custom_prompt: job.custom_prompt,
-                ..JobRequest::new(job.bucket, job.key)
-            }),
-            _ => None,
-        })
-        .collect();
-    requests.filter(|requests| !requests.is_empty())
-}
-
-async fn release(dead_letters: &dyn Queue, receipts: Vec<Receipt>) {
-    futures::stream::iter(receipts)
-        .for_each_concurrent(RELEASE_CONCURRENCY, |receipt| async move {
-            if let Err(error) = dead_letters.extend(&receipt, Duration::ZERO).await {
-                tracing::debug!(%error, "a message that was left stays hidden until its visibility ends");
-            }
-        })
-        .await;
-}
-
-#[cfg(test)]
-mod tests;

@@ -7,9 +7,9 @@ use anyhow::Context;
 use pagemill_pipeline::Settings;
 use pagemill_storage::ObjectStore;
 
-use crate::assemble;
 use crate::cli::{self, ConfigArguments};
-use crate::environment::{Environment, VARIABLES};
+use pagemill_app::adapters;
+use pagemill_app::environment::{Environment, VARIABLES};
 
 /// Runs the command.
 pub(crate) async fn command(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
@@ -25,13 +25,13 @@ pub(crate) async fn command(arguments: ConfigArguments) -> anyhow::Result<ExitCo
     let environment = Environment::read().await?;
     let (settings, origin) = match (&arguments.config, &environment.bucket) {
         (Some(path), _) => (
-            assemble::settings_from_file(path, true)?,
+            adapters::settings_from_file(path, true)?,
             path.display().to_string(),
         ),
         (None, Some(bucket)) => {
-            let store = assemble::bucket(bucket).await;
+            let store = adapters::bucket(bucket).await;
             let settings =
-                assemble::settings_from_store(&store, &environment.app_config_key).await?;
+                adapters::settings_from_store(&store, &environment.app_config_key).await?;
             (
                 settings,
                 format!("{} in {}", environment.app_config_key, store.name()),

@@ -18,7 +18,7 @@ pub(crate) use status::Status;
 pub(crate) use vitals::{StatusWriter, Vitals};
 
 use crate::cli;
-use crate::environment;
+use pagemill_app::environment;
 
 /// The status is too old when so many of its intervals have passed.
 const INTERVALS_MISSED: u32 = 4;

@@ -5,19 +5,15 @@
 //!
 //! It is a library so that tests can put its [`Handler`] between doubles; the program is [`main`].
 
-mod assemble;
 mod cli;
 mod config_command;
 mod doctor;
-mod environment;
 mod handler;
 mod health;
 mod local;
 mod logging;
-mod memory_limit;
 mod metrics;
 mod progress;
-mod reasons;
 mod replay;
 mod run;
 mod search;
@@ -30,6 +26,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
+use pagemill_app::environment;
 use pagemill_index::IndexError;
 use pagemill_queue::QueueError;
 use pagemill_storage::StorageError;

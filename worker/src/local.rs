@@ -12,15 +12,12 @@ use pagemill_pipeline::{Options, Pipeline, Plan, Source};
 use pagemill_storage::{FolderStore, ObjectStore, Overlay, is_pdf_name, shown};
 use tokio_util::sync::CancellationToken;
 
-use crate::assemble::{self, Vectors};
 use crate::cli::{self, LocalArguments};
-use crate::environment::Environment;
 use crate::progress::{Display, LocalPermit};
 use crate::summary::Summary;
 use crate::watch;
-
-/// Where under OUT the embedded vector store is.
-pub(crate) const VECTORS: &str = "vectors";
+use pagemill_app::adapters::{self, VECTORS, Vectors};
+use pagemill_app::environment::Environment;
 
 /// A PDF found in the input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -152,7 +149,7 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
         .config
         .clone()
         .unwrap_or_else(|| arguments.out.join(&environment.app_config_key));
-    let settings = assemble::settings_from_file(&settings_path, arguments.config.is_some())?;
+    let settings = adapters::settings_from_file(&settings_path, arguments.config.is_some())?;
     let asked = (!arguments.target_stores.is_empty()).then_some(arguments.target_stores.as_slice());
     let targets = settings.targets(asked)?;
     let sources: Arc<dyn ObjectStore> = Arc::new(FolderStore::read_only(&input.root));
@@ -166,7 +163,7 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
         Some(_) => Vectors::Environment,
         None => Vectors::Embedded(arguments.out.join(VECTORS)),
     };
-    let parts = assemble::parts(&environment, settings, store, vectors)?;
+    let parts = adapters::parts(&environment, settings, store, vectors)?;
     if !arguments.dry_run {
         parts.indexer.ensure(&targets).await?;
     }

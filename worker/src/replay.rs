@@ -1,35 +1,23 @@
 //! `worker replay`: a message of the dead-letter queue, run here and watched.
-//!
-//! The bucket is only read, and only where no `--source` is given; the queues are not touched. Outputs, record and
-//! vectors go into a folder. An LLM that is configured is asked, as in a real run.
-
-mod saved;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use bytes::Bytes;
+use pagemill_app::replay::{self, Options, Replay, SavedMessage};
+use pagemill_app::{Environment, reasons};
 use pagemill_events::{Event, Job};
-use pagemill_pipeline::{
-    LeaseLost, Options, Outcome, Permit, Pipeline, PipelineError, Progress, Settings, Source,
-};
-use pagemill_storage::{
-    FolderStore, MemoryStore, ObjectStore, Overlay, PutOptions, SourceKey, Stage, shown,
-};
+use pagemill_pipeline::{LeaseLost, Outcome, Permit, PipelineError, Progress};
+use pagemill_storage::{Stage, shown};
 
-use crate::assemble::{self, Vectors};
 use crate::cli::{self, ReplayArguments};
-use crate::environment::Environment;
-use crate::local::VECTORS;
-use crate::reasons;
 
 /// Runs the command.
 pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<ExitCode> {
     let environment = Environment::read().await?;
-    let messages = saved::read(&arguments.message)?;
+    let messages = replay::read(&arguments.message)?;
     let mut jobs = Vec::new();
     let mut is_unreadable = false;
     for message in &messages {
@@ -56,11 +44,15 @@ pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<ExitCo
             jobs.len()
         );
     }
-    let out = out_folder(arguments.out.clone())?;
-    println!("writing into {}", out.display());
+    let options = Options {
+        source: arguments.source,
+        out: out_folder(arguments.out)?,
+        config: arguments.config,
+    };
+    println!("writing into {}", options.out.display());
     let mut worst = cli::EXIT_OK;
     for (job, trace_id) in jobs {
-        let code = run(&arguments, &environment, &out, &job, trace_id).await?;
+        let code = run(&options, &environment, &job, trace_id).await?;
         worst = match (worst, code) {
             (cli::EXIT_INCOMPLETE, _) | (_, cli::EXIT_INCOMPLETE) => cli::EXIT_INCOMPLETE,
             (one, other) => one.max(other),
@@ -95,102 +87,23 @@ fn out_folder(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 }
 
 async fn run(
-    arguments: &ReplayArguments,
+    options: &Options,
     environment: &Environment,
-    out: &std::path::Path,
     job: &Job,
     trace_id: Option<String>,
 ) -> anyhow::Result<u8> {
     println!("\nrunning {} of {}", shown(&job.key), shown(&job.bucket));
-    let settings = settings(arguments, environment, &job.bucket).await?;
-    let (sources, version_id) = sources(arguments, &settings, job).await?;
-    let targets = settings.targets(job.target_stores.as_deref())?;
-    let derived: Arc<dyn ObjectStore> = Arc::new(FolderStore::create(out)?);
-    let store: Arc<dyn ObjectStore> = Arc::new(Overlay::with_whole_keys(
-        sources,
-        derived,
-        settings.layout.source.clone(),
-    ));
-    let parts = assemble::parts(
-        environment,
-        settings,
-        store,
-        Vectors::Embedded(out.join(VECTORS)),
-    )?;
-    parts.indexer.ensure(&targets).await?;
-    let pipeline = Pipeline::new(parts);
-    // The sequencer is left out: what the message was overtaken by is in the bucket's records, not here.
-    let source = Source {
-        key: SourceKey(job.key.clone()),
-        version_id,
-        sequencer: None,
-    };
-    let options = Options {
-        force: true,
-        custom_prompt: job.custom_prompt.clone(),
-        trace_id: trace_id
-            .or_else(|| job.trace_id.clone())
-            .unwrap_or_else(|| "replay".to_owned()),
-        ..Options::default()
-    };
-    let shown = Shown::default();
-    let result = pipeline
-        .process_single_source(&source, &targets, &options, &shown)
-        .await;
-    shown.end();
-    let parts = pipeline.parts();
-    if let Some(history) = &parts.history {
-        history.flush().await?;
+    let replay = Replay::prepare(options, environment, job, trace_id).await?;
+    if replay.uses_defaults {
+        println!("tunables: the defaults, as neither --config nor S3_BUCKET is given");
     }
-    parts.indexer.store().flush().await?;
-    parts.engine.shutdown().await;
+    let shown = Shown::default();
+    let result = replay.run(&shown).await?;
+    shown.end();
     Ok(say_end(&result))
 }
 
-/// The tunables: from the file that is named, else the bucket's, else the defaults.
-async fn settings(
-    arguments: &ReplayArguments,
-    environment: &Environment,
-    bucket: &str,
-) -> anyhow::Result<Settings> {
-    if let Some(path) = &arguments.config {
-        return assemble::settings_from_file(path, true);
-    }
-    if arguments.source.is_some() && environment.bucket.is_none() {
-        println!("tunables: the defaults, as neither --config nor S3_BUCKET is given");
-        return Ok(Settings::default());
-    }
-    let store = assemble::bucket(bucket).await;
-    assemble::settings_from_store(&store, &environment.app_config_key).await
-}
-
-/// Where the source is read from, and which version of it.
-async fn sources(
-    arguments: &ReplayArguments,
-    settings: &Settings,
-    job: &Job,
-) -> anyhow::Result<(Arc<dyn ObjectStore>, Option<String>)> {
-    if !settings.layout.is_source(&job.key) {
-        bail!(
-            "{} is no PDF below {}: a worker ignores it",
-            shown(&job.key),
-            settings.layout.source
-        );
-    }
-    let Some(path) = &arguments.source else {
-        let store: Arc<dyn ObjectStore> = Arc::new(assemble::bucket(&job.bucket).await);
-        return Ok((store, job.version_id.clone()));
-    };
-    let bytes = std::fs::read(path)
-        .with_context(|| format!("{} can't be read: give the PDF", path.display()))?;
-    let store = MemoryStore::new("--source");
-    store
-        .put(&job.key, Bytes::from(bytes), PutOptions::default())
-        .await?;
-    Ok((Arc::new(store), None))
-}
-
-fn say_message(message: &saved::SavedMessage) {
+fn say_message(message: &SavedMessage) {
     println!(
         "message {}",
         message.id.as_deref().unwrap_or("without an id")

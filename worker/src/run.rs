@@ -10,19 +10,18 @@ use anyhow::Context;
 use pagemill_pipeline::Pipeline;
 use pagemill_queue::{
     BootClock, Heartbeat, Intake, IntakeSettings, LeaseSettings, PollHealth, Pulse, Queue, Settler,
-    SqsQueue,
 };
 use pagemill_storage::ObjectStore;
 use tokio_util::sync::CancellationToken;
 
-use crate::assemble::{self, Vectors};
 use crate::cli::{self, RunArguments};
-use crate::environment::{self, Environment};
 use crate::handler::Handler;
 use crate::health::{StatusWriter, Vitals};
 use crate::metrics::{Metric, MetricsWriter};
 use crate::task_protection::{EcsAgent, ProtectionSettings, TaskProtection};
 use crate::telemetry::Telemetry;
+use pagemill_app::adapters::{self, Vectors};
+use pagemill_app::environment::{self, Environment};
 
 /// How long a poll waits with `--until-empty`: the end is noticed soon, and there is nothing to save calls for.
 const UNTIL_EMPTY_WAIT: Duration = Duration::from_secs(1);
@@ -36,28 +35,23 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     let queue_url = environment.queue_url.clone().context(
         "SQS_QUEUE_URL is not set: set it to the URL of the queue that the bucket's events arrive on",
     )?;
-    let store: Arc<dyn ObjectStore> = Arc::new(assemble::bucket(&bucket).await);
-    let settings = assemble::settings_from_store(&*store, &environment.app_config_key).await?;
+    let store: Arc<dyn ObjectStore> = Arc::new(adapters::bucket(&bucket).await);
+    let settings = adapters::settings_from_store(&*store, &environment.app_config_key).await?;
     let targets = settings.targets(None)?;
-    let parts = assemble::parts(
+    let parts = adapters::parts(
         &environment,
         settings,
         Arc::clone(&store),
         Vectors::Environment,
     )?;
     let clock = BootClock::shared();
-    let queue = SqsQueue::connect(&queue_url).await;
+    let queue = adapters::queue(&queue_url).await;
     queue
         .describe()
         .await
         .with_context(|| format!("SQS_QUEUE_URL ({queue_url}) can't be used"))?;
-    let dead_letters: Option<Arc<dyn Queue>> = match &environment.dlq_url {
-        Some(url) => Some(SqsQueue::connect_shared(url).await),
-        None => queue
-            .dead_letters()
-            .await?
-            .map(|queue| Arc::new(queue) as Arc<dyn Queue>),
-    };
+    let dead_letters = adapters::dead_letters(&queue, environment.dlq_url.as_deref()).await?;
+    let dead_letters = dead_letters.map(|queue| Arc::new(queue) as Arc<dyn Queue>);
     if dead_letters.is_none() {
         tracing::warn!(
             "no dead-letter queue: documents that can't be processed come back until their messages expire"
@@ -65,7 +59,7 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     }
     let heartbeat_url = queue_url.clone();
     let heartbeat = Heartbeat::start(clock.clone(), move || async move {
-        Ok(SqsQueue::connect_shared(heartbeat_url).await)
+        Ok(Arc::new(adapters::queue(&heartbeat_url).await) as Arc<dyn Queue>)
     })
     .await?;
     let queue: Arc<dyn Queue> = Arc::new(queue);

@@ -4,58 +4,29 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
-use pagemill_index::{Hit, SearchFilter, TargetStore};
+use pagemill_app::Environment;
+use pagemill_app::search::{Options, search};
+use pagemill_index::Hit;
 use pagemill_storage::shown;
 use pagemill_storage::shown::is_steering;
 use serde_json::{Map, Value, json};
 
-use crate::assemble::{self, Vectors};
 use crate::cli::{self, SearchArguments};
-use crate::environment::Environment;
-use crate::local::VECTORS;
 
 /// Characters of a hit's text that are shown.
 const SNIPPET: usize = 240;
 
 /// Runs the command.
 pub(crate) async fn command(arguments: SearchArguments) -> anyhow::Result<ExitCode> {
+    let options = Options {
+        store: arguments.store.parse()?,
+        out: arguments.out,
+        config: arguments.config,
+        prefix: arguments.prefix,
+        limit: arguments.limit,
+    };
     let environment = Environment::read().await?;
-    let target: TargetStore = arguments.store.parse()?;
-    let config = match (&arguments.config, &arguments.out) {
-        (Some(config), _) => config.clone(),
-        (None, Some(out)) => out.join(&environment.app_config_key),
-        (None, None) => environment.app_config_key.clone().into(),
-    };
-    let settings = assemble::settings_from_file(&config, arguments.config.is_some())?;
-    let vectors = match (&arguments.out, &environment.qdrant) {
-        (Some(out), None) => {
-            let folder = out.join(VECTORS);
-            if !folder.is_dir() {
-                bail!(
-                    "{} holds no vectors yet: run worker local IN --out {} first",
-                    out.display(),
-                    out.display()
-                );
-            }
-            Vectors::Embedded(folder)
-        }
-        _ => Vectors::Environment,
-    };
-    let indexer = assemble::indexer(&environment, &settings, vectors, true)?;
-    if let Some(prefix) = &arguments.prefix
-        && !prefix.ends_with('/')
-    {
-        bail!("--prefix {prefix} names no folder: end it with /");
-    }
-    let filter = SearchFilter {
-        folder: arguments.prefix.clone(),
-        ..SearchFilter::default()
-    };
-    let found = indexer
-        .search(target, &arguments.question, arguments.limit, filter)
-        .await;
-    let hits = found.with_context(|| format!("the {target} store can't be searched"))?;
+    let hits = search(&arguments.question, &options, &environment).await?;
     let mut output = std::io::stdout().lock();
     if hits.is_empty() && !arguments.json {
         writeln!(output, "no hits")?;
@@ -64,7 +35,7 @@ pub(crate) async fn command(arguments: SearchArguments) -> anyhow::Result<ExitCo
         if arguments.json {
             writeln!(output, "{}", as_json(hit))?;
         } else {
-            let lines = as_text(number + 1, hit, arguments.out.as_deref());
+            let lines = as_text(number + 1, hit, options.out.as_deref());
             writeln!(output, "{lines}")?;
         }
     }

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::environment::{Api, Environment};
+use pagemill_app::environment::{Api, Environment};
 
 /// Longest time for a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -6,21 +6,21 @@ use pagemill_pdf::{ImageFormat, JpegEncoder};
 use pagemill_pipeline::Settings;
 
 use super::Report;
-use crate::assemble;
+use crate::adapters;
 use crate::environment::{self, Environment};
 use crate::memory_limit::{self, RENDERER_MIB, WORKER_MIB};
 
 /// Less room than this is soon full.
 const FREE_MIB: u64 = 256;
 
-pub(super) fn examine(environment: &Environment, settings: &Settings, report: &mut Report) {
+pub(super) fn examine(environment: &Environment, settings: &Settings, report: &mut Report<'_>) {
     engine(environment, settings, report);
     memory(environment, settings, report);
     places(environment, report);
 }
 
-fn engine(environment: &Environment, settings: &Settings, report: &mut Report) {
-    let engine = match assemble::engine(environment, settings) {
+fn engine(environment: &Environment, settings: &Settings, report: &mut Report<'_>) {
+    let engine = match adapters::engine(environment, settings) {
         Ok((engine, version)) => {
             let found = engine.report();
             report.ok(
@@ -65,7 +65,7 @@ fn engine(environment: &Environment, settings: &Settings, report: &mut Report) {
     }
 }
 
-fn memory(environment: &Environment, settings: &Settings, report: &mut Report) {
+fn memory(environment: &Environment, settings: &Settings, report: &mut Report<'_>) {
     let Some(limit_mib) = memory_limit::of_container_mib() else {
         report.skip("memory", "there is no limit for this container");
         return;
@@ -95,7 +95,7 @@ fn memory(environment: &Environment, settings: &Settings, report: &mut Report) {
     }
 }
 
-fn places(environment: &Environment, report: &mut Report) {
+fn places(environment: &Environment, report: &mut Report<'_>) {
     let status = environment::status_file();
     let folder = status
         .parent()
@@ -118,7 +118,7 @@ fn places(environment: &Environment, report: &mut Report) {
 }
 
 /// Writes a file and takes it away again.
-fn place(folder: &Path, what: &str, remedy: &str, report: &mut Report) {
+fn place(folder: &Path, what: &str, remedy: &str, report: &mut Report<'_>) {
     let probe = folder.join(format!(".worker-doctor-{}", std::process::id()));
     let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&probe, b"probe"));
     let removed = std::fs::remove_file(&probe);

@@ -9,6 +9,7 @@ use pagemill_queue::{
 };
 
 use super::Report;
+use crate::adapters;
 use crate::environment::Environment;
 
 /// Releases on shutdown count as receives in the queue, so its own limit must be far above what they make.
@@ -20,9 +21,9 @@ const IN_FLIGHT_MAX: u64 = 120_000;
 pub(super) async fn examine(
     url: &str,
     environment: &Environment,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<String> {
-    let queue = SqsQueue::connect(url).await;
+    let queue = adapters::queue(url).await;
     let attributes = match queue.describe().await {
         Ok(attributes) => attributes,
         Err(error) => {
@@ -38,7 +39,7 @@ pub(super) async fn examine(
     Some(attributes.arn)
 }
 
-async fn counts(queue: &SqsQueue, report: &mut Report) {
+async fn counts(queue: &SqsQueue, report: &mut Report<'_>) {
     match queue.counts().await {
         Ok(counts) if counts.in_flight > IN_FLIGHT_MAX * 9 / 10 => report.warn(
             "queue",
@@ -59,7 +60,7 @@ async fn counts(queue: &SqsQueue, report: &mut Report) {
     }
 }
 
-fn visibility(attributes: &QueueAttributes, report: &mut Report) {
+fn visibility(attributes: &QueueAttributes, report: &mut Report<'_>) {
     let lease = LeaseSettings::default();
     let timeout = attributes.visibility_timeout;
     if timeout < lease.first_visibility {
@@ -76,7 +77,7 @@ fn visibility(attributes: &QueueAttributes, report: &mut Report) {
     }
 }
 
-async fn permissions(queue: &SqsQueue, report: &mut Report) {
+async fn permissions(queue: &SqsQueue, report: &mut Report<'_>) {
     let nothing = Receipt::new("worker-doctor-probe");
     // None of these can do anything: no message has that receipt, and zero messages are asked for.
     let probes = [
@@ -95,7 +96,12 @@ async fn permissions(queue: &SqsQueue, report: &mut Report) {
     }
 }
 
-fn permission(area: &str, action: &str, error: Option<QueueError>, report: &mut Report) {
+fn permission(
+    area: &'static str,
+    action: &str,
+    error: Option<QueueError>,
+    report: &mut Report<'_>,
+) {
     match error {
         Some(error @ QueueError::Denied { .. }) => {
             report.error(area, &format!("{action} is not allowed"), &error);
@@ -111,7 +117,7 @@ async fn dead_letters(
     queue: &SqsQueue,
     attributes: &QueueAttributes,
     environment: &Environment,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) {
     match &attributes.dead_letter {
         None => report.warn(
@@ -129,10 +135,7 @@ async fn dead_letters(
             format!("maxReceiveCount is {}, a backstop", policy.max_receive_count),
         ),
     }
-    let named = match &environment.dlq_url {
-        Some(url) => Ok(Some(SqsQueue::connect(url).await)),
-        None => queue.dead_letters().await,
-    };
+    let named = adapters::dead_letters(queue, environment.dlq_url.as_deref()).await;
     let dead_letters = match named {
         Ok(Some(dead_letters)) => dead_letters,
         Ok(None) => {
@@ -185,7 +188,7 @@ async fn dead_letters(
 }
 
 /// Sends a message without a body, which SQS refuses from whoever may send.
-async fn send(dead_letters: Arc<dyn Queue>, report: &mut Report) {
+async fn send(dead_letters: Arc<dyn Queue>, report: &mut Report<'_>) {
     match dead_letters.send_batch(vec![OutMessage::new("")]).await {
         Err(error) => permission("dlq", "sqs:SendMessage", Some(error), report),
         Ok(results) if results.iter().all(Result::is_err) => {

@@ -10,15 +10,15 @@ use pagemill_storage::{
     KeyLayout, ObjectMeta, Record, RecordError, RecordStatus, RecordStore, SourceKey,
 };
 
-use crate::cli::Send;
-use crate::outcome::Stop;
+use super::Options;
+use crate::error::Error;
 
 /// Records read at the same time.
 const RECORD_CONCURRENCY: usize = 16;
 
 /// What the filters say of one listed object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(super) enum Verdict {
     Wanted(SourceKey),
     NotPdf,
     OtherPath,
@@ -29,18 +29,25 @@ pub(crate) enum Verdict {
 
 /// How many objects each filter took out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) listed: u64,
-    pub(crate) wanted: u64,
-    pub(crate) not_pdf: u64,
-    pub(crate) other_path: u64,
-    pub(crate) too_old: u64,
-    pub(crate) already_done: u64,
-    pub(crate) not_failed: u64,
+pub struct Tally {
+    /// Objects below the prefix.
+    pub listed: u64,
+    /// Left by the filters.
+    pub wanted: u64,
+    /// No PDF by their name.
+    pub not_pdf: u64,
+    /// Not matched by a pattern.
+    pub other_path: u64,
+    /// Written before the time asked for.
+    pub too_old: u64,
+    /// Done in their present version.
+    pub already_done: u64,
+    /// Without a failed record.
+    pub not_failed: u64,
 }
 
 impl Tally {
-    pub(crate) fn count(&mut self, verdict: &Verdict) {
+    pub(super) fn count(&mut self, verdict: &Verdict) {
         self.listed += 1;
         let counter = match verdict {
             Verdict::Wanted(_) => &mut self.wanted,
@@ -73,7 +80,7 @@ impl fmt::Display for Tally {
 
 /// The filters of `send`.
 #[derive(Debug, Clone)]
-pub(crate) struct Filter {
+pub(super) struct Filter {
     globs: Option<GlobSet>,
     since: Option<Timestamp>,
     by_record: ByRecord,
@@ -87,21 +94,21 @@ enum ByRecord {
 }
 
 impl Filter {
-    pub(crate) fn new(options: &Send) -> Result<Self, Stop> {
+    pub(super) fn new(options: &Options) -> Result<Self, Error> {
         let mut globs = GlobSet::builder();
-        for glob in &options.glob {
+        for glob in &options.globs {
             globs.add(glob.clone());
         }
         let globs = globs
             .build()
-            .map_err(|error| Stop::Setting(format!("--glob: {error}")))?;
+            .map_err(|error| Error::Setting(format!("--glob: {error}")))?;
         let by_record = match (options.only_new, options.failed) {
             (true, _) => ByRecord::OnlyNew,
             (_, true) => ByRecord::Failed,
             _ => ByRecord::All,
         };
         Ok(Self {
-            globs: (!options.glob.is_empty()).then_some(globs),
+            globs: (!options.globs.is_empty()).then_some(globs),
             since: options.since,
             by_record,
         })
@@ -150,12 +157,12 @@ fn is_done(record: &Record, object: &ObjectMeta) -> bool {
 }
 
 /// A verdict on each object below the prefix, in key order.
-pub(crate) fn verdicts(
+pub(super) fn verdicts(
     store: &dyn pagemill_storage::ObjectStore,
     records: &RecordStore,
     prefix: &str,
     filter: &Filter,
-) -> BoxStream<'static, Result<Verdict, Stop>> {
+) -> BoxStream<'static, Result<Verdict, Error>> {
     let layout = records.layout().clone();
     let full_prefix = match prefix.starts_with(&layout.source) {
         true => prefix.to_owned(),
@@ -165,17 +172,17 @@ pub(crate) fn verdicts(
     let filter = filter.clone();
     store
         .list(&full_prefix)
-        .map_err(Stop::from)
+        .map_err(Error::from)
         .map(move |listed| judge(listed, records.clone(), filter.clone()))
         .buffered(RECORD_CONCURRENCY)
         .boxed()
 }
 
 async fn judge(
-    listed: Result<ObjectMeta, Stop>,
+    listed: Result<ObjectMeta, Error>,
     records: RecordStore,
     filter: Filter,
-) -> Result<Verdict, Stop> {
+) -> Result<Verdict, Error> {
     let object = listed?;
     if let Some(verdict) = filter.by_listing(records.layout(), &object) {
         return Ok(verdict);

@@ -16,7 +16,11 @@ use crate::environment::{self, Api, Environment};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) async fn examine(environment: &Environment, settings: &Settings, report: &mut Report) {
+pub(super) async fn examine(
+    environment: &Environment,
+    settings: &Settings,
+    report: &mut Report<'_>,
+) {
     let dimensions = embedder(environment, settings, report).await;
     vectors(environment, settings, dimensions, report).await;
     match (settings.metadata.generator, &environment.llm) {
@@ -34,7 +38,7 @@ pub(super) async fn examine(environment: &Environment, settings: &Settings, repo
 async fn embedder(
     environment: &Environment,
     settings: &Settings,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<usize> {
     let endpoint = environment.embeddings.as_ref().map(|api| EmbedEndpoint {
         base_url: api.base_url.clone(),
@@ -67,7 +71,7 @@ async fn vectors(
     environment: &Environment,
     settings: &Settings,
     dimensions: Option<usize>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) {
     let opened: Result<Arc<dyn VectorStore>, _> = match (
         &environment.qdrant,
@@ -122,7 +126,7 @@ async fn vectors(
 }
 
 /// Asks an API for its models, which costs nothing.
-async fn models(area: &str, api: &Api, wanted: &str, report: &mut Report) {
+async fn models(area: &'static str, api: &Api, wanted: &str, report: &mut Report<'_>) {
     let listed = match list_models(api).await {
         Ok(listed) => listed,
         Err(Trouble::Refused(status)) => {

@@ -35,7 +35,7 @@ pub(super) struct Place {
 
 /// One audit.
 #[derive(Debug)]
-pub(super) struct Audit {
+pub struct Audit {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) layout: KeyLayout,
     pub(super) vectors: Option<Arc<dyn VectorStore>>,
@@ -50,27 +50,36 @@ pub(super) struct Audit {
 }
 
 /// How much was looked at.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Checked {
-    pub(super) sources: u64,
-    pub(super) records: u64,
-    pub(super) objects: u64,
-    pub(super) points: u64,
-    pub(super) at_work: u64,
-    pub(super) failed: u64,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// PDFs below the source prefix.
+    pub sources: u64,
+    /// Records.
+    pub records: u64,
+    /// Objects that stages wrote.
+    pub objects: u64,
+    /// Points in the vector stores.
+    pub points: u64,
+    /// Records that changed just now, and were left out.
+    pub at_work: u64,
+    /// Records of documents that failed for good.
+    pub failed: u64,
 }
 
 /// Gathers what is found.
 struct Findings<'a> {
-    tell: &'a mut dyn FnMut(Finding),
+    tell: &'a mut (dyn FnMut(Finding) + Send),
     orphans: Vec<Orphan>,
 }
 
 impl Audit {
-    /// Tells every finding, and answers how much was checked and what may be deleted.
-    pub(super) async fn run(
+    /// Tells every finding as it is found, and returns how much was checked and what may be deleted.
+    ///
+    /// # Errors
+    /// When something did not answer; what was told holds.
+    pub async fn run(
         &self,
-        tell: &mut dyn FnMut(Finding),
+        tell: &mut (dyn FnMut(Finding) + Send),
     ) -> anyhow::Result<(Checked, Vec<Orphan>)> {
         let vectors = self
             .vectors

@@ -15,7 +15,7 @@ pub(super) async fn examine(
     bucket: &S3Store,
     settings: &Settings,
     queue_arn: Option<&str>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) {
     let key = format!(
         "{}doctor-probe-{}-{}",
@@ -53,7 +53,7 @@ pub(super) async fn examine(
 }
 
 /// Answers whether anything may have been written.
-async fn probe(bucket: &S3Store, key: &str, report: &mut Report) -> bool {
+async fn probe(bucket: &S3Store, key: &str, report: &mut Report<'_>) -> bool {
     let put = |condition, body: &'static str| {
         let options = PutOptions {
             content_type: Some("text/plain"),
@@ -106,7 +106,7 @@ async fn probe(bucket: &S3Store, key: &str, report: &mut Report) -> bool {
 }
 
 /// The store's time of the write against this machine's.
-fn clock(written: jiff::Timestamp, report: &mut Report) {
+fn clock(written: jiff::Timestamp, report: &mut Report<'_>) {
     let skew = jiff::Timestamp::now().as_second() - written.as_second();
     match skew.abs() {
         0..=SKEW_WARN_SECONDS => report.ok(
@@ -127,7 +127,7 @@ fn clock(written: jiff::Timestamp, report: &mut Report) {
 }
 
 /// Takes the probe away, with every version of it where the bucket keeps versions.
-async fn clean_up(bucket: &S3Store, key: &str, report: &mut Report) {
+async fn clean_up(bucket: &S3Store, key: &str, report: &mut Report<'_>) {
     match bucket.delete(key).await {
         Ok(()) => report.ok("bucket", "objects can be deleted"),
         Err(error) => report.error(
@@ -172,7 +172,7 @@ async fn clean_up(bucket: &S3Store, key: &str, report: &mut Report) {
     }
 }
 
-async fn versioning(bucket: &S3Store, report: &mut Report) {
+async fn versioning(bucket: &S3Store, report: &mut Report<'_>) {
     let answer = bucket
         .client()
         .get_bucket_versioning()
@@ -196,7 +196,7 @@ async fn notification(
     bucket: &S3Store,
     settings: &Settings,
     queue_arn: Option<&str>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) {
     let answer = bucket
         .client()
@@ -274,7 +274,7 @@ impl Rule {
     }
 }
 
-fn judge_rules(rules: &[Rule], source: &str, report: &mut Report) {
+fn judge_rules(rules: &[Rule], source: &str, report: &mut Report<'_>) {
     if rules.is_empty() {
         report.warn(
             "events",

@@ -1,5 +1,6 @@
-//! The one place where adapters are chosen.
+//! What processes documents: engine, generator, embedder, vector store.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,9 +9,9 @@ use pagemill_index::{
     EdgeStore, EmbedEndpoint, Indexer, ModelFiles, NoEmbedder, QdrantServer, VectorStore,
 };
 use pagemill_metadata::{GeneratorKind, LlmEndpoint};
-use pagemill_pdf::{Engine, EngineSettings};
+use pagemill_pdf::{Engine, EngineSettings, LayerName};
 use pagemill_pipeline::{Goal, Parts, Settings};
-use pagemill_storage::{HistoryWriter, ObjectStore, RecordStore, S3Options, S3Store, StorageError};
+use pagemill_storage::{HistoryWriter, ObjectStore, RecordStore, StorageError};
 use sha2::{Digest, Sha256};
 
 use crate::environment::Environment;
@@ -18,8 +19,12 @@ use crate::environment::Environment;
 /// Longest time for one answer of an OpenAI-compatible API.
 const API_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);
 
+/// Below the folder that `worker local` writes: where its embedded vector store is.
+pub const VECTORS: &str = "vectors";
+
 /// Where vectors are kept.
-pub(crate) enum Vectors {
+#[derive(Debug)]
+pub enum Vectors {
     /// In this process, in a folder.
     Embedded(PathBuf),
     /// As the environment says.
@@ -29,7 +34,10 @@ pub(crate) enum Vectors {
 }
 
 /// Reads the tunables from a file; a missing file is an error only when it was named.
-pub(crate) fn settings_from_file(path: &Path, is_named: bool) -> anyhow::Result<Settings> {
+///
+/// # Errors
+/// When the file can't be read, or is no settings; the text names the field.
+pub fn settings_from_file(path: &Path, is_named: bool) -> anyhow::Result<Settings> {
     match std::fs::read(path) {
         Ok(json) => {
             Settings::from_json(&json).with_context(|| format!("{} can't be used", path.display()))
@@ -42,10 +50,10 @@ pub(crate) fn settings_from_file(path: &Path, is_named: bool) -> anyhow::Result<
 }
 
 /// Reads the tunables from the bucket; the defaults are used when there is no such object.
-pub(crate) async fn settings_from_store(
-    store: &dyn ObjectStore,
-    key: &str,
-) -> anyhow::Result<Settings> {
+///
+/// # Errors
+/// When the bucket does not answer, or the object is no settings; the text names the field.
+pub async fn settings_from_store(store: &dyn ObjectStore, key: &str) -> anyhow::Result<Settings> {
     match store.get_bytes(key).await {
         Ok((_, json)) => Settings::from_json(&json)
             .with_context(|| format!("{key} in {} can't be used", store.name())),
@@ -54,13 +62,11 @@ pub(crate) async fn settings_from_store(
     }
 }
 
-/// The bucket, by the SDK's own settings.
-pub(crate) async fn bucket(name: &str) -> S3Store {
-    S3Store::connect(name, S3Options::default()).await
-}
-
-/// Where libpdfium is, or how to get it.
-pub(crate) fn libpdfium(environment: &Environment) -> anyhow::Result<PathBuf> {
+/// Where libpdfium is.
+///
+/// # Errors
+/// When it is not there; the text says how to get it.
+pub fn libpdfium(environment: &Environment) -> anyhow::Result<PathBuf> {
     let path = environment.runtime.join("libpdfium.so");
     if !path.is_file() {
         bail!(
@@ -72,11 +78,11 @@ pub(crate) fn libpdfium(environment: &Environment) -> anyhow::Result<PathBuf> {
         .with_context(|| format!("{} can't be opened", path.display()))
 }
 
-/// Starts the PDF engine; answers it and its version.
-pub(crate) fn engine(
-    environment: &Environment,
-    settings: &Settings,
-) -> anyhow::Result<(Engine, String)> {
+/// Starts the PDF engine, and returns it with its version: a hash of its library.
+///
+/// # Errors
+/// When libpdfium is missing or can't be used, or a layer of the sandbox that must be there is not.
+pub fn engine(environment: &Environment, settings: &Settings) -> anyhow::Result<(Engine, String)> {
     let libpdfium = libpdfium(environment)?;
     let library = std::fs::read(&libpdfium)
         .with_context(|| format!("{} can't be read", libpdfium.display()))?;
@@ -90,13 +96,16 @@ pub(crate) fn engine(
         libpdfium,
         children: environment.children,
         limits: settings.limits.clone(),
-        required_layers: environment.required_layers.clone(),
+        required_layers: required_layers(environment.sandbox.as_deref())?,
     })?;
     Ok((engine, version))
 }
 
 /// Opens the vector store and the embedder, which is left out where nothing will be embedded.
-pub(crate) fn indexer(
+///
+/// # Errors
+/// When no vector store is named, it can't be opened, or the embedder can't be made.
+pub fn indexer(
     environment: &Environment,
     settings: &Settings,
     vectors: Vectors,
@@ -137,7 +146,10 @@ pub(crate) fn indexer(
 }
 
 /// Puts a pipeline's parts together over an object store.
-pub(crate) fn parts(
+///
+/// # Errors
+/// When one of them is missing or can't be used.
+pub fn parts(
     environment: &Environment,
     settings: Settings,
     store: Arc<dyn ObjectStore>,
@@ -174,6 +186,40 @@ pub(crate) fn parts(
     })
 }
 
+/// The layers that a value of PAGEMILL_SANDBOX asks for.
+fn required_layers(value: Option<&str>) -> anyhow::Result<BTreeSet<LayerName>> {
+    match value {
+        None | Some("best-effort") => Ok(BTreeSet::new()),
+        Some("required") => Ok(BTreeSet::from(LayerName::ALL)),
+        Some(names) => names
+            .split(',')
+            .map(|name| name.trim().parse::<LayerName>().map_err(anyhow::Error::msg))
+            .collect::<anyhow::Result<_>>()
+            .context("PAGEMILL_SANDBOX is neither best-effort nor required nor a list of layers"),
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ho_1_the_sandbox_can_be_required_wholly_or_by_layer() {
+        assert!(required_layers(None).unwrap().is_empty());
+        assert!(required_layers(Some("best-effort")).unwrap().is_empty());
+        let whole = required_layers(Some("required")).unwrap();
+        assert_eq!(whole.len(), LayerName::ALL.len());
+        let some = [LayerName::Capabilities, LayerName::Seccomp];
+        let named = required_layers(Some("seccomp, capabilities")).unwrap();
+        assert_eq!(named, some.into());
+        let refusal = required_layers(Some("seccomp,lundlock")).unwrap_err();
+        let refusal = format!("{refusal:#}");
+        for part in ["PAGEMILL_SANDBOX", "lundlock", "landlock"] {
+            assert!(refusal.contains(part), "{refusal}");
+        }
+    }
 }

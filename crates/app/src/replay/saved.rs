@@ -10,15 +10,18 @@ use serde_json::Value;
 
 /// One message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct SavedMessage {
-    pub(super) id: Option<String>,
-    pub(super) body: String,
+pub struct SavedMessage {
+    /// The queue's id of it.
+    pub id: Option<String>,
+    /// What it says.
+    pub body: String,
     /// What the sender gave: of a dead letter, the reason and more.
-    pub(super) attributes: BTreeMap<String, String>,
+    pub attributes: BTreeMap<String, String>,
 }
 
 impl SavedMessage {
-    pub(super) fn trace_id(&self) -> Option<String> {
+    /// What ties the logs of its run together, where the sender gave it.
+    pub fn trace_id(&self) -> Option<String> {
         self.attributes.get("trace_id").cloned()
     }
 }
@@ -40,7 +43,10 @@ struct PrintedAttribute {
 }
 
 /// Reads a file, or standard input for `-`.
-pub(super) fn read(path: &Path) -> anyhow::Result<Vec<SavedMessage>> {
+///
+/// # Errors
+/// When it can't be read, or holds no message.
+pub fn read(path: &Path) -> anyhow::Result<Vec<SavedMessage>> {
     let mut text = String::new();
     if path == Path::new("-") {
         std::io::stdin()

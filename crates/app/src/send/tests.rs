@@ -11,7 +11,6 @@ use pagemill_storage::{
 };
 
 use super::*;
-use crate::cli::TargetStore;
 
 struct World {
     store: Arc<MemoryStore>,
@@ -50,10 +49,15 @@ impl World {
         self.records.save(&record, None).await.unwrap();
     }
 
-    async fn send(&self, options: &Send) -> Sent {
-        send(&*self.store, &self.records, &self.queue, options)
-            .await
-            .unwrap()
+    async fn send(&self, options: &Options) -> Sent {
+        send(
+            &*self.store,
+            &self.records,
+            &self.queue,
+            options,
+            &mut |_| (),
+        )
+        .await
     }
 
     fn requests(&self) -> Vec<Job> {
@@ -89,12 +93,12 @@ async fn one_message_goes_out_for_each_pdf_and_none_for_others() {
         "elsewhere/b.pdf",
     ])
     .await;
-    let options = Send {
+    let options = Options {
         target_stores: vec![TargetStore::Semantic, TargetStore::Pages],
         force: true,
         reason: "new prompt".into(),
         prompt: Some("Name the parties.".into()),
-        ..Send::default()
+        ..Options::default()
     };
     let sent = world.send(&options).await;
     assert_eq!(
@@ -126,7 +130,7 @@ async fn thousands_go_in_batches_of_ten() {
         .map(|n| format!("source-pdfs/{n:05}.pdf"))
         .collect();
     let world = World::with(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let sent = world.send(&Send::default()).await;
+    let sent = world.send(&Options::default()).await;
     assert_eq!((sent.sent, world.keys().len()), (2_345, 2_345));
     assert_eq!(world.queue.calls(Operation::Send), 235);
 }
@@ -155,9 +159,9 @@ async fn only_new_leaves_out_what_is_done_and_unchanged() {
         .unwrap();
 
     let sent = world
-        .send(&Send {
+        .send(&Options {
             only_new: true,
-            ..Send::default()
+            ..Options::default()
         })
         .await;
     assert_eq!((sent.tally.already_done, sent.sent), (2, 5));
@@ -168,9 +172,9 @@ async fn only_new_leaves_out_what_is_done_and_unchanged() {
         ..world
     };
     let sent = world_of_failures
-        .send(&Send {
+        .send(&Options {
             failed: true,
-            ..Send::default()
+            ..Options::default()
         })
         .await;
     assert_eq!((sent.tally.not_failed, sent.sent), (6, 1));
@@ -192,51 +196,51 @@ async fn prefix_glob_since_and_limit_narrow_the_choice() {
     };
     for (options, expected) in [
         (
-            Send {
+            Options {
                 prefix: "2024/".into(),
-                ..Send::default()
+                ..Options::default()
             },
             &keys[..2],
         ),
         (
-            Send {
+            Options {
                 prefix: "source-pdfs/2025".into(),
-                ..Send::default()
+                ..Options::default()
             },
             &keys[2..],
         ),
         (
-            Send {
-                glob: vec![glob("*/?.pdf")],
-                ..Send::default()
+            Options {
+                globs: vec![glob("*/?.pdf")],
+                ..Options::default()
             },
             &[keys[0], keys[2]][..],
         ),
         (
-            Send {
-                glob: vec![glob("2025/*"), glob("**/b.pdf")],
-                ..Send::default()
+            Options {
+                globs: vec![glob("2025/*"), glob("**/b.pdf")],
+                ..Options::default()
             },
             &keys[1..],
         ),
         (
-            Send {
+            Options {
                 limit: Some(2),
-                ..Send::default()
+                ..Options::default()
             },
             &keys[..2],
         ),
         (
-            Send {
+            Options {
                 since: Some(Timestamp::MAX),
-                ..Send::default()
+                ..Options::default()
             },
             &[],
         ),
         (
-            Send {
+            Options {
                 since: Some(Timestamp::UNIX_EPOCH),
-                ..Send::default()
+                ..Options::default()
             },
             &keys[..],
         ),
@@ -248,13 +252,22 @@ async fn prefix_glob_since_and_limit_narrow_the_choice() {
 }
 
 #[tokio::test]
-async fn a_dry_run_prints_the_keys_and_sends_nothing() {
-    let world = World::with(&["source-pdfs/a.pdf", "source-pdfs/b\u{1b}[31m.pdf"]).await;
-    let mut output = Vec::new();
-    let tally = list_only(&*world.store, &world.records, &Send::default(), &mut output).await;
+async fn a_list_tells_the_keys_until_enough_and_sends_nothing() {
+    let keys = [
+        "source-pdfs/a.pdf",
+        "source-pdfs/b.pdf",
+        "source-pdfs/c.pdf",
+    ];
+    let world = World::with(&keys).await;
+    let mut told = Vec::new();
+    let mut tell = |source: &SourceKey| {
+        told.push(source.0.clone());
+        told.len() < 2
+    };
+    let options = Options::default();
+    let tally = list(&*world.store, &world.records, &options, &mut tell).await;
     assert_eq!(tally.unwrap().wanted, 2);
-    let text = String::from_utf8(output).unwrap();
-    assert_eq!(text, "source-pdfs/a.pdf\nsource-pdfs/b\\u{1b}[31m.pdf\n");
+    assert_eq!(told, keys[..2]);
     assert_eq!(world.queue.calls(Operation::Send), 0);
 }
 
@@ -268,7 +281,7 @@ async fn what_a_batch_leaves_is_sent_again() {
     };
     let faults = [Fault::PartialSend(vec![0, 7]), Fault::Error(throttled)];
     world.queue.script(Operation::Send, faults);
-    let sent = world.send(&Send::default()).await;
+    let sent = world.send(&Options::default()).await;
     assert_eq!((sent.sent, sent.failed.len()), (10, 0));
     assert_eq!(world.keys().len(), 10);
     assert_eq!(world.requests().len(), 10, "none was sent twice");
@@ -287,8 +300,9 @@ async fn a_queue_that_refuses_ends_the_run_and_is_told() {
     world
         .queue
         .script(Operation::Send, (0..50).map(|_| denied()));
-    let sent = world.send(&Send::default()).await;
-    assert_eq!((sent.outcome(), sent.sent), (Outcome::Wrong, 0));
+    let sent = world.send(&Options::default()).await;
+    assert_eq!((sent.stopped, sent.sent), (true, 0));
+    assert!(sent.failed[0].1.sender_fault);
     assert!(sent.failed[0].1.reason.contains("allow it"));
     assert!(
         world.queue.calls(Operation::Send) < 10,
@@ -312,14 +326,7 @@ async fn what_was_listed_before_an_outage_is_still_sent() {
                 reason: "slow down".into(),
             }
         });
-    let stopped = send(
-        &*world.store,
-        &world.records,
-        &world.queue,
-        &Send::default(),
-    )
-    .await
-    .unwrap_err();
-    assert_eq!(stopped.outcome(), Outcome::Unfinished);
+    let sent = world.send(&Options::default()).await;
+    assert!(sent.error.unwrap().may_pass());
     assert_eq!(world.keys().len(), 1_000);
 }

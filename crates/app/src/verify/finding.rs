@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// The kinds of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// The record says that something was made, and it is not there.
     Missing,
     /// What is there is not what the record says was made.
@@ -32,7 +32,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) fn name(self) -> &'static str {
+    /// For people and scripts, in lower case.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::Tampered => "tampered",
@@ -51,16 +52,20 @@ impl Kind {
 
 /// One inconsistency.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finding {
-    pub(crate) kind: Kind,
+pub struct Finding {
+    /// What kind of inconsistency.
+    pub kind: Kind,
     /// The object's key, or the source's key for points.
-    pub(crate) key: String,
-    pub(crate) what: String,
-    pub(crate) remedy: String,
+    pub key: String,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
 }
 
 impl Finding {
-    pub(crate) fn to_json(&self) -> Value {
+    /// Its fields, for scripts.
+    pub fn to_json(&self) -> Value {
         json!({"kind": self.kind.name(), "key": self.key, "what": self.what, "remedy": self.remedy})
     }
 }

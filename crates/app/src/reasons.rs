@@ -5,7 +5,7 @@
 
 /// Where a code appears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// On a dead letter and in a failed record: the document or the message can't be processed as it is.
     Failed,
     /// On a page of a document that was processed without it.
@@ -22,13 +22,15 @@ pub(crate) enum Kind {
 
 /// What is known of one code.
 #[derive(Debug)]
-pub(crate) struct Reason {
-    pub(crate) code: &'static str,
-    pub(crate) kind: Kind,
+pub struct Reason {
+    /// As records, dead letters and logs have it.
+    pub code: &'static str,
+    /// Where it appears.
+    pub kind: Kind,
     /// A sentence without its full stop.
-    pub(crate) meaning: &'static str,
+    pub meaning: &'static str,
     /// A sentence without its full stop.
-    pub(crate) remedy: &'static str,
+    pub remedy: &'static str,
 }
 
 const fn reason(
@@ -46,7 +48,7 @@ const fn reason(
 }
 
 /// All of them.
-pub(crate) const REASONS: &[Reason] = &[
+pub const REASONS: &[Reason] = &[
     reason(
         Kind::Failed,
         "empty",
@@ -434,12 +436,12 @@ pub(crate) const REASONS: &[Reason] = &[
 ];
 
 /// What is known of a code on a document, a message or a run.
-pub(crate) fn of(code: &str) -> Option<&'static Reason> {
+pub fn of(code: &str) -> Option<&'static Reason> {
     find(code, &[Kind::Failed, Kind::PutOff])
 }
 
 /// What is known of a code on a page.
-pub(crate) fn of_page(code: &str) -> Option<&'static Reason> {
+pub fn of_page(code: &str) -> Option<&'static Reason> {
     find(code, &[Kind::Page])
 }
 
@@ -457,12 +459,13 @@ mod tests {
     use super::*;
 
     fn project() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
     }
 
     /// Everything of the sources but their tests.
     fn sources() -> Vec<(PathBuf, String)> {
-        let crates = ["crates", "worker/src"].map(|folder| project().join(folder));
+        let crates =
+            ["crates", "worker/src", "bulk-trigger/src"].map(|folder| project().join(folder));
         let files = crates.iter().flat_map(|folder| {
             walkdir::WalkDir::new(folder)
                 .into_iter()

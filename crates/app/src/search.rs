@@ -1,0 +1,68 @@
+//! A question in, hits out.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use pagemill_index::{Hit, SearchFilter, TargetStore};
+
+use crate::adapters::{self, VECTORS, Vectors};
+use crate::environment::Environment;
+
+/// What to look for, and where.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that `worker local` wrote; none: the vector store of the environment.
+    pub out: Option<PathBuf>,
+    /// A file of tunables, instead of the folder's own.
+    pub config: Option<PathBuf>,
+    /// Which store to ask.
+    pub store: TargetStore,
+    /// Only documents whose key starts with this; it ends with `/`.
+    pub prefix: Option<String>,
+    /// How many hits at most.
+    pub limit: usize,
+}
+
+/// Asks a store. Opens it for this one question.
+///
+/// # Errors
+/// When there is no store yet, it does not answer, or it was made by another embedder.
+pub async fn search(
+    question: &str,
+    options: &Options,
+    environment: &Environment,
+) -> anyhow::Result<Vec<Hit>> {
+    let config = match (&options.config, &options.out) {
+        (Some(config), _) => config.clone(),
+        (None, Some(out)) => out.join(&environment.app_config_key),
+        (None, None) => environment.app_config_key.clone().into(),
+    };
+    let settings = adapters::settings_from_file(&config, options.config.is_some())?;
+    let vectors = match (&options.out, &environment.qdrant) {
+        (Some(out), None) => {
+            let folder = out.join(VECTORS);
+            if !folder.is_dir() {
+                bail!(
+                    "{} holds no vectors yet: run worker local IN --out {} first",
+                    out.display(),
+                    out.display()
+                );
+            }
+            Vectors::Embedded(folder)
+        }
+        _ => Vectors::Environment,
+    };
+    let indexer = adapters::indexer(environment, &settings, vectors, true)?;
+    if let Some(prefix) = &options.prefix
+        && !prefix.ends_with('/')
+    {
+        bail!("--prefix {prefix} names no folder: end it with /");
+    }
+    let filter = SearchFilter {
+        folder: options.prefix.clone(),
+        ..SearchFilter::default()
+    };
+    let store = options.store;
+    let found = indexer.search(store, question, options.limit, filter).await;
+    found.with_context(|| format!("the {store} store can't be searched"))
+}

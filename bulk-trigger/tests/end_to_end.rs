@@ -1,14 +1,11 @@
 //! The binary against an S3 and SQS emulator.
 
-#[path = "../../crates/storage/tests/support/emulator.rs"]
-mod emulator;
-
 use std::process::{Command, Output};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
-use emulator::Emulator;
+use pagemill_testkit::Emulator;
 
 const BUCKET: &str = "bulk";
 

@@ -8,8 +8,6 @@
 )]
 #[path = "support/emulated_cloud.rs"]
 mod emulated_cloud;
-#[path = "../../crates/storage/tests/support/emulator.rs"]
-mod emulator;
 #[path = "support/place.rs"]
 mod support;
 

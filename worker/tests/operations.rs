@@ -6,8 +6,6 @@
 )]
 #[path = "support/emulated_cloud.rs"]
 mod emulated_cloud;
-#[path = "../../crates/storage/tests/support/emulator.rs"]
-mod emulator;
 #[allow(
     dead_code,
     reason = "shared with another test binary, which uses other parts of it"

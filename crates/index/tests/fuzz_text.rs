@@ -2,7 +2,6 @@
 //! `BOLERO_RANDOM_TEST_TIME_MS=600000` it runs for ten minutes. A failure prints the seed that repeats it.
 
 use std::io::Read;
-use std::path::Path;
 
 use bolero::check;
 use pagemill_document::testing::{any_pages, any_text, page_of};
@@ -53,11 +52,10 @@ fn ho_3_any_text_is_cut_into_whole_characters() {
 
 #[test]
 fn ho_3_real_pages_are_cut_wherever_they_begin() {
-    let Some(corpus) = std::env::var_os("PAGEMILL_CORPUS") else {
-        println!("SKIPPED: set PAGEMILL_CORPUS to the folder that holds truth/");
+    let Some(corpus) = pagemill_testkit::corpus("real pages") else {
         return;
     };
-    let folder = std::fs::read_dir(Path::new(&corpus).join("truth")).expect("the truth");
+    let folder = std::fs::read_dir(corpus.join("truth")).expect("the truth");
     let files = folder.map(|entry| entry.expect("an entry").path());
     let truths = files.filter(|path| path.extension().is_some_and(|ending| ending == "gz"));
     for (index, path) in truths.enumerate() {

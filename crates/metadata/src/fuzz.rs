@@ -3,7 +3,6 @@
 //! the seed that repeats it.
 
 use std::io::Read;
-use std::path::Path;
 use std::time::Duration;
 
 use bolero::check;
@@ -211,12 +210,9 @@ const OF_A_PAGE: usize = 1_500;
 
 /// Real pages of the corpus, as another reader printed them.
 fn real_pages() -> Option<Vec<String>> {
-    let Some(corpus) = std::env::var_os("PAGEMILL_CORPUS") else {
-        println!("SKIPPED: set PAGEMILL_CORPUS to the folder that holds truth/");
-        return None;
-    };
+    let corpus = pagemill_testkit::corpus("real pages")?;
     let mut pages = Vec::new();
-    let folder = std::fs::read_dir(Path::new(&corpus).join("truth")).expect("the truth");
+    let folder = std::fs::read_dir(corpus.join("truth")).expect("the truth");
     let files = folder.map(|entry| entry.expect("an entry").path());
     let truths = files.filter(|path| path.extension().is_some_and(|ending| ending == "gz"));
     for path in truths {

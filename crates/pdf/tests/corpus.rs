@@ -35,14 +35,6 @@ struct Pages {
     texts: Vec<PageText>,
 }
 
-fn folder(variable: &str) -> Option<PathBuf> {
-    let value = std::env::var_os(variable);
-    if value.is_none() {
-        println!("SKIPPED: {variable} is not set");
-    }
-    value.map(PathBuf::from)
-}
-
 async fn process(engine: &Engine, path: &Path) -> Result<Pages, PdfError> {
     let bytes = fs::read(path).expect("a readable file");
     let file = SealedFile::from_bytes(&bytes, Limits::default().max_file_bytes)?;
@@ -161,8 +153,11 @@ fn true_page_count(truth: &Path) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_document_ends_whole_partial_or_with_a_typed_error() {
-    let (Some(corpus), Some(libpdfium)) = (folder("PAGEMILL_CORPUS"), folder("PAGEMILL_RUNTIME"))
-    else {
+    let test = "corpus";
+    let (Some(corpus), Some(libpdfium)) = (
+        pagemill_testkit::corpus(test),
+        pagemill_testkit::runtime(test),
+    ) else {
         return;
     };
     let engine = Engine::new(EngineSettings {

@@ -20,13 +20,10 @@ use sample::{Page, pdf, scanned};
 type Outcome = (PageNumber, Result<PageOutput, PageFailure>);
 
 fn settings() -> Option<EngineSettings> {
-    let Some(runtime) = std::env::var_os("PAGEMILL_RUNTIME") else {
-        println!("SKIPPED: PAGEMILL_RUNTIME is not set, so there is no libpdfium");
-        return None;
-    };
+    let runtime = pagemill_testkit::runtime("engine")?;
     Some(EngineSettings {
         child_command: vec![env!("CARGO_BIN_EXE_pdf-child").to_owned()],
-        libpdfium: PathBuf::from(runtime),
+        libpdfium: runtime,
         children: 2,
         limits: Limits::default(),
         required_layers: BTreeSet::new(),

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -147,13 +146,12 @@ async fn kill_children(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ho_1_children_killed_hundreds_of_times_change_nothing() {
-    let Some(runtime) = std::env::var_os("PAGEMILL_RUNTIME") else {
-        println!("SKIPPED: PAGEMILL_RUNTIME is not set, so there is no libpdfium");
+    let Some(runtime) = pagemill_testkit::runtime("killing") else {
         return;
     };
     let engine = Engine::new(EngineSettings {
         child_command: vec![env!("CARGO_BIN_EXE_pdf-child").to_owned()],
-        libpdfium: PathBuf::from(runtime),
+        libpdfium: runtime,
         children: 2,
         limits: Limits::default(),
         required_layers: BTreeSet::new(),

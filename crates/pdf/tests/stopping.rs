@@ -58,12 +58,9 @@ impl Watched {
 
     /// With real children; nothing, with a line that says so, without libpdfium.
     fn real(children: usize) -> Option<Self> {
-        let Some(runtime) = std::env::var_os("PAGEMILL_RUNTIME") else {
-            println!("SKIPPED: PAGEMILL_RUNTIME is not set, so there is no libpdfium");
-            return None;
-        };
+        let runtime = pagemill_testkit::runtime("stopping")?;
         let child = format!("exec {}", env!("CARGO_BIN_EXE_pdf-child"));
-        Some(Self::new(children, &child, PathBuf::from(runtime)))
+        Some(Self::new(children, &child, runtime))
     }
 
     fn started(&self) -> Vec<Pid> {

@@ -1,7 +1,5 @@
 //! The text of real pages, read by PDFium. Needs `PAGEMILL_RUNTIME`, a folder that holds `libpdfium.so`.
 
-use std::path::PathBuf;
-
 use pagemill_document::{PageNumber, PageState, PageText};
 use pagemill_pdf::engine::Limits;
 use pagemill_pdf::text;
@@ -67,8 +65,7 @@ impl Reader {
 /// PDFium is bound once a process and used by one thread: so this is one test.
 #[test]
 fn pages_of_real_pdfs_are_read() {
-    let Some(runtime) = std::env::var_os("PAGEMILL_RUNTIME").map(PathBuf::from) else {
-        println!("SKIPPED: PAGEMILL_RUNTIME is not set, so there is no libpdfium to read with");
+    let Some(runtime) = pagemill_testkit::runtime("text") else {
         return;
     };
     let bindings =

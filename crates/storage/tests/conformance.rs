@@ -1,7 +1,5 @@
 //! One suite of checks, run against every store.
 
-#[path = "support/emulator.rs"]
-mod emulator;
 mod suite;
 
 use std::future::Future;
@@ -9,6 +7,7 @@ use std::sync::Arc;
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use pagemill_storage::{FolderStore, MemoryStore, Overlay, S3Store};
+use pagemill_testkit::Emulator;
 
 use self::suite::{CHECKS, Store};
 
@@ -48,7 +47,7 @@ async fn an_overlay_conforms_outside_its_source_prefix() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s3_conforms() {
-    let Some(emulator) = emulator::Emulator::start("s3_conforms").await else {
+    let Some(emulator) = Emulator::start("s3_conforms").await else {
         return;
     };
     let shared = aws_config::defaults(BehaviorVersion::latest())

@@ -1,8 +1,5 @@
 //! What is particular to S3: answers and their meaning, paging, versions.
 
-#[path = "support/emulator.rs"]
-mod emulator;
-
 use std::sync::{Arc, Mutex};
 
 use aws_config::SdkConfig;
@@ -13,6 +10,7 @@ use pagemill_storage::{
     Condition, ETag, KeyLayout, ObjectStore, PutOptions, RecordStore, S3Store, SourceKey,
     StorageError,
 };
+use pagemill_testkit::Emulator;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -267,7 +265,7 @@ async fn a_lost_answer_to_a_record_write_is_no_lost_race() {
 #[tokio::test]
 async fn a_missing_bucket_is_told_from_a_missing_object() {
     let test = "a_missing_bucket_is_told_from_a_missing_object";
-    let Some(emulator) = emulator::Emulator::start(test).await else {
+    let Some(emulator) = Emulator::start(test).await else {
         return;
     };
     let store = S3Store::from_sdk_config(&sdk_config(emulator.endpoint()).await, "no-such-bucket");
@@ -287,8 +285,7 @@ async fn a_missing_bucket_is_told_from_a_missing_object() {
 #[tokio::test]
 async fn an_older_version_can_still_be_read() {
     use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-    let Some(emulator) = emulator::Emulator::start("an_older_version_can_still_be_read").await
-    else {
+    let Some(emulator) = Emulator::start("an_older_version_can_still_be_read").await else {
         return;
     };
     let store = S3Store::from_sdk_config(&sdk_config(emulator.endpoint()).await, "versions");
@@ -338,7 +335,7 @@ async fn an_older_version_can_still_be_read() {
 #[tokio::test]
 async fn in_7_what_was_noted_beside_an_object_comes_with_its_head_and_its_body() {
     let test = "in_7_what_was_noted_beside_an_object";
-    let Some(emulator) = emulator::Emulator::start(test).await else {
+    let Some(emulator) = Emulator::start(test).await else {
         return;
     };
     let store = S3Store::from_sdk_config(&sdk_config(emulator.endpoint()).await, "notes");

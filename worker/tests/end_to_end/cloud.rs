@@ -13,11 +13,11 @@ use pagemill_index::{
 use pagemill_metadata::stub::Reply;
 use pagemill_samples::hostile;
 use pagemill_storage::{RecordStatus, Stage};
+use pagemill_testkit::Emulator;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::emulated_cloud::{Cloud, settings, without_places_and_times};
-use crate::emulator::Emulator;
 use crate::support::{PATIENCE, Place, ran_again, to_its_end, until};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pagemill_document::LinkTarget;
 use pagemill_pipeline::LinksFile;
@@ -44,8 +44,7 @@ fn uris_of_page(links: &LinksFile, page: u32) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn out_4_every_document_of_a_corpus_ends_and_intact_ones_as_the_truth_says() {
     let test = "corpus";
-    let Some(corpus) = std::env::var_os("PAGEMILL_CORPUS").map(PathBuf::from) else {
-        println!("SKIPPED: {test}: PAGEMILL_CORPUS does not name a corpus");
+    let Some(corpus) = pagemill_testkit::corpus(test) else {
         return;
     };
     let Some(place) = Place::new(test) else {

@@ -2,9 +2,10 @@
 
 use pagemill_index::TargetStore;
 use pagemill_storage::Stage;
+use pagemill_testkit::runtime;
 use serde_json::json;
 
-use crate::support::{Place, ran_again, runtime};
+use crate::support::{Place, ran_again};
 
 const NAME: &str = "report.pdf";
 

@@ -12,9 +12,9 @@ use futures::StreamExt;
 use nix::sys::signal::Signal;
 use pagemill_index::testing::TestQdrant;
 use pagemill_samples::hostile;
+use pagemill_testkit::Emulator;
 
 use crate::emulated_cloud::{Cloud, settings};
-use crate::emulator::Emulator;
 use crate::state::State;
 use crate::wire::{Action, Call, Moment, Rule, Wire};
 use crate::wired::{Wired, give_back};

@@ -8,10 +8,10 @@ use nix::sys::signal::Signal;
 use pagemill_metadata::stub::Reply;
 use pagemill_samples::hostile;
 use pagemill_storage::RecordStatus;
+use pagemill_testkit::Emulator;
 use rand::{Rng, SeedableRng};
 
 use crate::emulated_cloud::{Cloud, settings};
-use crate::emulator::Emulator;
 use crate::wire::{Action, Moment, Rule, Wire, p50_and_max};
 use crate::wired::{Wired, give_back};
 

@@ -9,10 +9,10 @@ use std::time::Instant;
 use futures::StreamExt;
 use pagemill_samples::hostile;
 use pagemill_storage::RecordStatus;
+use pagemill_testkit::Emulator;
 use serde_json::json;
 
 use crate::emulated_cloud::Cloud;
-use crate::emulator::Emulator;
 use crate::wire::{Action, Moment, Rule, Wire};
 use crate::wired::{Wired, queue_is_empty};
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use pagemill_samples::hostile;
+use pagemill_testkit::Emulator;
 
 use crate::emulated_cloud::{Cloud, settings};
-use crate::emulator::Emulator;
 use crate::wire::{Call, tally};
 use crate::wired::Wired;
 

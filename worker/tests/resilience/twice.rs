@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 use pagemill_samples::hostile;
+use pagemill_testkit::Emulator;
 
 use crate::emulated_cloud::{Cloud, settings};
-use crate::emulator::Emulator;
 use crate::state::State;
 use crate::wire::{Action, Gate, Moment, Rule, Wire};
 use crate::wired::{Wired, queue_is_empty};

@@ -12,10 +12,10 @@ use std::time::Instant;
 use futures::StreamExt;
 use nix::sys::signal::Signal;
 use pagemill_samples::hostile;
+use pagemill_testkit::Emulator;
 
 use crate::calls;
 use crate::emulated_cloud::{Cloud, settings};
-use crate::emulator::Emulator;
 use crate::state::State;
 use crate::wire::{Action, Gate, Moment, Rule, Wire};
 use crate::wired::{Wired, queue_is_empty};

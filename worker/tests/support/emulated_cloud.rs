@@ -11,9 +11,9 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use pagemill_index::testing::TestQdrant;
 use pagemill_metadata::stub::StubServer;
 use pagemill_storage::Record;
+use pagemill_testkit::Emulator;
 use serde_json::{Value, json};
 
-use crate::emulator::Emulator;
 use crate::support::{Ended, Place};
 
 /// Text of the tunables that these tests share.

@@ -10,23 +10,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pagemill_index::{Collection, CollectionNames, EdgeStore, TargetStore, VectorStore};
 use pagemill_storage::{Record, Stage};
+use pagemill_testkit::runtime;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tokio::process::Command;
 
 /// Longest time that a test waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
-
-/// The folder with libpdfium and models; `None`, with a line that says so, when there is none.
-pub(crate) fn runtime(test: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("PAGEMILL_RUNTIME").map(PathBuf::from);
-    if folder.is_none() {
-        println!(
-            "SKIPPED: {test}: PAGEMILL_RUNTIME does not name the folder with libpdfium and models"
-        );
-    }
-    folder
-}
 
 /// How a worker process ended.
 #[derive(Debug)]

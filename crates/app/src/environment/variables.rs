@@ -173,6 +173,7 @@ pub const VARIABLES: &[Variable] = &[
 
 /// Variables that tests and scripts use, which the worker may meet and leaves alone.
 pub(super) const FOREIGN: &[&str] = &[
+    "PAGEMILL_ALLOW_SKIPS",
     "PAGEMILL_CORPUS",
     "PAGEMILL_MINISTACK",
     "PAGEMILL_PROFILE",

@@ -1,17 +1,13 @@
 //! Models on this machine. They need their files: `PAGEMILL_RUNTIME` names the folder that holds `models/`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use pagemill_index::{Embedder, EmbedderKind, IndexSettings, ModelFiles, Purpose, embedder};
 
 fn models() -> Option<ModelFiles> {
-    let Some(runtime) = std::env::var_os("PAGEMILL_RUNTIME") else {
-        println!("SKIPPED: PAGEMILL_RUNTIME is not set, so there are no models to test");
-        return None;
-    };
+    let runtime = pagemill_testkit::runtime("local embedders")?;
     Some(ModelFiles {
-        dir: PathBuf::from(runtime).join("models"),
+        dir: runtime.join("models"),
     })
 }
 

@@ -40,11 +40,7 @@ struct PyMuPdf {
 
 /// The corpus, or `None` with a line that says so.
 fn corpus() -> Option<PathBuf> {
-    let folder = std::env::var_os("PAGEMILL_CORPUS").map(PathBuf::from);
-    if folder.is_none() {
-        println!("SKIPPED: set PAGEMILL_CORPUS to the folder that holds documents/ and truth/");
-    }
-    folder
+    pagemill_testkit::corpus("truth")
 }
 
 fn truths(corpus: &Path) -> Vec<Truth> {

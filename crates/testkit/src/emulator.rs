@@ -1,4 +1,4 @@
-//! Starts the AWS emulator that `PAGEMILL_MINISTACK` names, on loopback and a free port, for one test.
+//! The AWS emulator that `PAGEMILL_MINISTACK` names, on loopback and a free port, for one test.
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::process::{Child, Command, Stdio};
@@ -9,18 +9,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running emulator; dropping it ends its process.
-pub(crate) struct Emulator {
+#[derive(Debug)]
+pub struct Emulator {
     process: Child,
     address: SocketAddrV4,
 }
 
 impl Emulator {
-    /// `None`, with a line that says so, when no emulator is named.
-    pub(crate) async fn start(test: &str) -> Option<Self> {
-        let Ok(command) = std::env::var("PAGEMILL_MINISTACK") else {
-            println!("SKIPPED: {test}: PAGEMILL_MINISTACK does not name the emulator's command");
-            return None;
-        };
+    /// Starts one; `None` where the test is to be skipped.
+    ///
+    /// # Panics
+    /// When none is named and skips are not allowed, or it does not start.
+    pub async fn start(test: &str) -> Option<Self> {
+        let command = crate::needed(test, "PAGEMILL_MINISTACK", "the emulator's command")?;
         // A path, which may hold spaces, or a program and its arguments.
         let is_path = std::path::Path::new(&command).exists();
         let mut words = command.split_whitespace();
@@ -48,7 +49,7 @@ impl Emulator {
     }
 
     /// Its address as a URL.
-    pub(crate) fn endpoint(&self) -> String {
+    pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 

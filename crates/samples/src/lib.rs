@@ -28,7 +28,7 @@ pub use invoice::invoice;
 pub use links::{LINK_COUNT, links_and_outline};
 pub use non_latin::{cjk, non_latin};
 pub use paper::paper;
-pub use plain::{SCAN_LINES, blank, colour, grey, scan};
+pub use plain::{Picture, SCAN_LINES, blank, colour, grey, scan, scanned};
 pub use report::report;
 pub use slides::slides;
 

@@ -16,8 +16,12 @@ use crate::typeset::{A4, Book, Face, Ink, Sheet, Style};
 /// scanner makes. A recogniser should read [`SCAN_LINES`] from it.
 #[must_use]
 pub fn scan() -> Vec<u8> {
-    let (width, height) = (1240, 1754);
-    let pixels = scanned_page(width, height);
+    let Picture {
+        width,
+        height,
+        pixels,
+        ..
+    } = scanned(&SCAN_LINES, 0);
     let mut pdf = RawPdf::new();
     pdf.object("<< /Type /Catalog /Pages 2 0 R >>");
     pdf.object("<< /Type /Pages /Kids [3 0 R] /Count 1 >>");
@@ -45,13 +49,29 @@ pub const SCAN_LINES: [&str; 5] = [
     "Keep this note for seven years.",
 ];
 
-/// What a scanner does to a page: grey paper, a slight turn, specks.
-fn scanned_page(width: usize, height: usize) -> Vec<u8> {
+/// A picture of a page: grey, one byte a pixel, rows from the top.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// In pixels.
+    pub width: usize,
+    /// In pixels.
+    pub height: usize,
+    /// Pixels an inch.
+    pub dpi: u32,
+    /// `width` × `height` bytes; 0 is black.
+    pub pixels: Vec<u8>,
+}
+
+/// An A4 page of these lines at 150 dpi as a scanner gives it: grey paper, a slight turn, specks; and `dust` pixels more in
+/// a thousand that are black or white.
+#[must_use]
+pub fn scanned(lines: &[&str], dust: u64) -> Picture {
     const PAPER: f32 = 244.0;
     const TEXT: f32 = 40.0;
+    let (width, height) = (1240, 1754);
     let font = FontRef::new(Face::Serif.data()).expect("the font crate ships intact fonts");
     let mut rasterizer = Rasterizer::new(width, height);
-    for (index, line) in SCAN_LINES.iter().enumerate() {
+    for (index, line) in lines.iter().enumerate() {
         draw_line(
             &mut rasterizer,
             &font,
@@ -65,15 +85,27 @@ fn scanned_page(width: usize, height: usize) -> Vec<u8> {
         pixels[index] = (PAPER - (PAPER - TEXT) * coverage.clamp(0.0, 1.0)) as u8;
     });
     let mut state: u64 = 0x5EED;
-    for _ in 0..1500 {
+    let mut chance = |below: usize| {
         // Knuth's MMIX generator: the specks are the same each time.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        let at = (state >> 33) as usize % pixels.len();
+        (state >> 33) as usize % below
+    };
+    for _ in 0..1500 {
+        let at = chance(pixels.len());
         pixels[at] = pixels[at].saturating_sub(60);
     }
-    pixels
+    for _ in 0..pixels.len() as u64 * dust / 1000 {
+        let at = chance(pixels.len());
+        pixels[at] = if chance(2) == 0 { 0 } else { 255 };
+    }
+    Picture {
+        width,
+        height,
+        dpi: 150,
+        pixels,
+    }
 }
 
 /// Draws glyph outlines with their baseline starting at `start`, turned by half a degree.

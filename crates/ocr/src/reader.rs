@@ -1,0 +1,228 @@
+//! From an image to words, with a second look where the first one saw little.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::enhance::{self, Turn};
+use crate::image::{Canvas, GreyImage};
+use crate::models::Models;
+use crate::tesseract::{Library, Recogniser, Segmentation};
+use crate::{OcrError, language};
+
+/// A mean confidence below this asks for a second look.
+const WEAK: f32 = 75.0;
+
+/// Words of less confidence are noise: dust, edges, pictures.
+const NOISE: f32 = 20.0;
+
+/// Pixels of the image, from its upper left corner.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct PixelBox {
+    pub(crate) x0: f32,
+    pub(crate) y0: f32,
+    pub(crate) x1: f32,
+    pub(crate) y1: f32,
+}
+
+/// A word as the recogniser gives it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RawWord {
+    pub(crate) text: String,
+    pub(crate) bounds: PixelBox,
+    pub(crate) confidence: f32,
+    pub(crate) size: f32,
+    pub(crate) begins_block: bool,
+    pub(crate) begins_line: bool,
+}
+
+/// A word.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Word {
+    /// Its letters.
+    pub text: String,
+    /// Left, top, right, bottom, in pixels of the image from its upper left corner.
+    pub bounds: [f32; 4],
+    /// How sure the reader is, 0 to 100.
+    pub confidence: f32,
+    /// Size of the letters of its line, from their lowest to their highest, in points; 0 when it is not known.
+    pub size: f32,
+    /// Whether it is the first of its line.
+    pub begins_line: bool,
+    /// Whether it is the first of its block.
+    pub begins_block: bool,
+}
+
+impl Word {
+    fn letters(&self) -> usize {
+        self.text.chars().count()
+    }
+}
+
+/// What was read of a page.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Reading {
+    /// In the reader's order.
+    pub words: Vec<Word>,
+    /// Mean of the words' confidences by their letters, 0 to 100.
+    pub confidence: f32,
+    /// The language that it was read in, such as `eng`.
+    pub language: String,
+    /// By how many degrees, counter-clockwise, the page was turned to be read.
+    pub deskewed: f32,
+}
+
+impl Reading {
+    /// All words, a line on its own line.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for word in &self.words {
+            if !text.is_empty() {
+                text.push(if word.begins_line { '\n' } else { ' ' });
+            }
+            text.push_str(&word.text);
+        }
+        text
+    }
+
+    fn letters(&self) -> usize {
+        self.words.iter().map(Word::letters).sum()
+    }
+
+    /// How much was read, and how surely: what the better one of two readings has more of.
+    fn worth(&self) -> f32 {
+        self.letters() as f32 * self.confidence
+    }
+
+    fn is_weak(&self) -> bool {
+        self.letters() == 0 || self.confidence < WEAK
+    }
+}
+
+/// Reads pages, one after the other.
+#[derive(Debug)]
+pub struct Reader {
+    library: Library,
+    models: Models,
+    /// Those that were needed so far.
+    started: BTreeMap<usize, Recogniser>,
+}
+
+impl Reader {
+    /// A reader. Models are started when a page first needs them.
+    pub fn new(library: Library, models: Models) -> Self {
+        Self {
+            library,
+            models,
+            started: BTreeMap::new(),
+        }
+    }
+
+    /// Reads a page.
+    ///
+    /// # Errors
+    /// [`OcrError::TimedOut`] when it took longer than `within`; [`OcrError::BadImage`], [`OcrError::BadModel`].
+    pub fn read(&mut self, image: &GreyImage<'_>, within: Duration) -> Result<Reading, OcrError> {
+        image.validate()?;
+        let until = Instant::now() + within;
+        let (canvas, turn) = enhance::enhanced(Canvas::of(image));
+        let mut best = Reading::default();
+        let languages = self.models.models.len();
+        let mut asked = vec![false; languages];
+        let mut next = (languages > 0).then_some(0);
+        while let Some(at) = next {
+            asked[at] = true;
+            let reading = self.read_in(at, &canvas, turn, image.dpi, until)?;
+            if best.words.is_empty() || reading.worth() > best.worth() {
+                best = reading;
+            }
+            next = self.another(&best, &asked);
+        }
+        Ok(best)
+    }
+
+    /// The language that is to be tried next: what the text seems to be in, or any other where nothing much was read.
+    fn another(&self, best: &Reading, asked: &[bool]) -> Option<usize> {
+        let mut left = self
+            .models
+            .languages()
+            .enumerate()
+            .filter(|(at, _)| !asked[*at]);
+        let spoken = language::of(&best.text());
+        if let Some(spoken) = spoken
+            && !language::is(&best.language, spoken)
+            && let Some((at, _)) = left.clone().find(|(_, name)| language::is(name, spoken))
+        {
+            return Some(at);
+        }
+        match best.is_weak() {
+            true => left.next().map(|(at, _)| at),
+            false => None,
+        }
+    }
+
+    fn read_in(
+        &mut self,
+        at: usize,
+        canvas: &Canvas,
+        turn: Turn,
+        dpi: u32,
+        until: Instant,
+    ) -> Result<Reading, OcrError> {
+        if !self.started.contains_key(&at) {
+            let model = &self.models.models[at];
+            let recogniser = Recogniser::start(&self.library, &model.language, &model.bytes)?;
+            self.started.insert(at, recogniser);
+        }
+        let language = self.models.models[at].language.clone();
+        let recogniser = self.started.get_mut(&at).expect("it was started above");
+        let mut look = |segmentation| {
+            let words = recogniser.recognise(canvas, dpi, segmentation, until)?;
+            Ok(reading(words, turn, &language))
+        };
+        let whole = look(Segmentation::Page)?;
+        if !whole.is_weak() {
+            return Ok(whole);
+        }
+        let block = look(Segmentation::OneBlock)?;
+        Ok(match block.worth() > whole.worth() {
+            true => block,
+            false => whole,
+        })
+    }
+}
+
+/// Puts the boxes back to where they are in the image, and leaves out noise.
+fn reading(words: Vec<RawWord>, turn: Turn, language: &str) -> Reading {
+    let mut reading = Reading {
+        language: language.to_owned(),
+        deskewed: turn.degrees(),
+        ..Reading::default()
+    };
+    // What a word that is left out began, the next one begins.
+    let (mut begins_line, mut begins_block) = (false, false);
+    for word in words {
+        begins_line |= word.begins_line;
+        begins_block |= word.begins_block;
+        if word.confidence < NOISE {
+            continue;
+        }
+        reading.words.push(Word {
+            text: word.text,
+            bounds: turn.back(word.bounds),
+            confidence: word.confidence,
+            size: word.size,
+            begins_line,
+            begins_block,
+        });
+        (begins_line, begins_block) = (false, false);
+    }
+    let sum: f32 = reading
+        .words
+        .iter()
+        .map(|word| word.confidence * word.letters() as f32)
+        .sum();
+    reading.confidence = sum / reading.letters().max(1) as f32;
+    reading
+}

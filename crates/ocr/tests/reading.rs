@@ -1,0 +1,128 @@
+//! Pictures of pages that the project makes itself, read by the real reader. Needs `PAGEMILL_RUNTIME`, as `scripts/setup`
+//! makes it.
+
+use std::time::Duration;
+
+use pagemill_ocr::{GreyImage, Library, Models, OcrError, Reader, Reading};
+use pagemill_samples::{Picture, SCAN_LINES, scanned};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const GERMAN: [&str; 4] = [
+    "Die Mühle liefert am Dienstag vierzig Säcke Weizen und",
+    "zehn Säcke Roggen. Bitte prüfen Sie die Ware sofort und",
+    "melden Sie Mängel innerhalb von acht Tagen. Die Größe",
+    "der Säcke ist außen vermerkt, das Gewicht schätzen wir.",
+];
+
+fn reader(languages: &[&str]) -> Option<Reader> {
+    let folder = pagemill_testkit::runtime("reading")?.join("tesseract");
+    let library = Library::load(&folder).expect("scripts/setup brings Tesseract");
+    assert!(library.version().starts_with('5'), "{}", library.version());
+    let languages: Vec<String> = languages.iter().map(|name| (*name).to_owned()).collect();
+    let models = Models::open(&folder, &languages).expect("scripts/setup brings the models");
+    Some(Reader::new(library, models))
+}
+
+fn read(reader: &mut Reader, picture: &Picture) -> Reading {
+    reader.read(&image(picture), PATIENCE).expect("it is read")
+}
+
+fn image(picture: &Picture) -> GreyImage<'_> {
+    GreyImage {
+        width: picture.width as u32,
+        height: picture.height as u32,
+        dpi: picture.dpi,
+        pixels: &picture.pixels,
+    }
+}
+
+#[test]
+fn the_lines_of_a_scan_are_read_word_by_word_at_their_places() {
+    let Some(mut reader) = reader(&["eng"]) else {
+        return;
+    };
+    let picture = scanned(&SCAN_LINES, 0);
+    let reading = read(&mut reader, &picture);
+    assert_eq!(reading.text(), SCAN_LINES.join("\n"));
+    assert!(reading.confidence > 85.0, "{}", reading.confidence);
+    // The first line is drawn 150 pixels from the left with its baseline at 300, letters of 34 pixels.
+    let first = &reading.words[0];
+    assert_eq!(first.text, "Delivery");
+    let [x0, y0, _, y1] = first.bounds;
+    // Its y hangs below the baseline.
+    assert!(
+        (x0 - 150.0).abs() < 4.0 && (y1 - 308.0).abs() < 6.0,
+        "{first:?}"
+    );
+    assert!((24.0..40.0).contains(&(y1 - y0)), "{first:?}");
+    // 34 pixels are 16 points; from the lowest to the highest letter it is a little less.
+    assert!((12.0..18.0).contains(&first.size), "{first:?}");
+    for pair in reading.words.windows(2) {
+        let is_after = pair[0].bounds[2] < pair[1].bounds[0] || pair[1].begins_line;
+        assert!(is_after, "{pair:?}");
+    }
+    // Another page in between changes nothing.
+    read(&mut reader, &scanned(&["Something else"], 0));
+    assert_eq!(read(&mut reader, &picture), reading);
+}
+
+#[test]
+fn dust_does_not_keep_a_page_from_being_read() {
+    let Some(mut reader) = reader(&["eng"]) else {
+        return;
+    };
+    let reading = read(&mut reader, &scanned(&SCAN_LINES, 40));
+    assert_eq!(reading.text(), SCAN_LINES.join("\n"));
+}
+
+#[test]
+fn a_page_is_read_in_the_language_that_it_is_in() {
+    let Some(mut reader) = reader(&["eng", "deu"]) else {
+        return;
+    };
+    let german = read(&mut reader, &scanned(&GERMAN, 0));
+    assert_eq!(
+        (german.language.as_str(), german.text()),
+        ("deu", GERMAN.join("\n"))
+    );
+    let english = read(&mut reader, &scanned(&SCAN_LINES, 0));
+    assert_eq!(english.language, "eng");
+}
+
+#[test]
+fn an_empty_page_has_no_words() {
+    let Some(mut reader) = reader(&["eng"]) else {
+        return;
+    };
+    let reading = read(&mut reader, &scanned(&[], 0));
+    assert_eq!(reading.words, []);
+}
+
+#[test]
+fn a_page_that_takes_too_long_is_given_up() {
+    let Some(mut reader) = reader(&["eng"]) else {
+        return;
+    };
+    let picture = scanned(&SCAN_LINES, 0);
+    let ended = reader.read(&image(&picture), Duration::from_millis(1));
+    assert_eq!(ended, Err(OcrError::TimedOut));
+    assert_eq!(read(&mut reader, &picture).text(), SCAN_LINES.join("\n"));
+}
+
+#[test]
+fn an_image_that_is_not_what_it_says_is_refused() {
+    let Some(mut reader) = reader(&["eng"]) else {
+        return;
+    };
+    let image = GreyImage {
+        width: 10,
+        height: 10,
+        dpi: 150,
+        pixels: &[0; 99],
+    };
+    assert!(matches!(
+        reader.read(&image, PATIENCE),
+        Err(OcrError::BadImage { .. })
+    ));
+}

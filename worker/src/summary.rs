@@ -27,6 +27,7 @@ pub(crate) struct Summary {
     pages_rendered: u64,
     links: u64,
     chunks: u64,
+    ocr: u64,
     needs_ocr: u64,
     llm_calls: u64,
     partial: Vec<(String, String)>,
@@ -84,6 +85,7 @@ impl Summary {
         self.pages += u64::from(done.counts.pages);
         self.links += u64::from(done.counts.links);
         self.chunks += u64::from(done.counts.chunks);
+        self.ocr += u64::from(done.counts.ocr);
         self.needs_ocr += u64::from(done.counts.needs_ocr);
         self.llm_calls += u64::from(done.llm_calls);
         if !done.failed_pages.is_empty() {
@@ -138,7 +140,13 @@ impl Summary {
         );
         row(
             "pages",
-            format!("{} ({} need OCR)", self.pages, self.needs_ocr),
+            match self.ocr {
+                0 => format!("{} ({} need OCR)", self.pages, self.needs_ocr),
+                ocr => format!(
+                    "{} ({ocr} read by OCR, {} need it)",
+                    self.pages, self.needs_ocr
+                ),
+            },
         );
         row("links", self.links.to_string());
         row("chunks", self.chunks.to_string());
@@ -210,6 +218,7 @@ mod tests {
                 pages: 3,
                 links: 2,
                 chunks: 4,
+                ocr: 0,
                 needs_ocr: 1,
             },
             ..Processed::default()

@@ -28,6 +28,7 @@
 //!         letters: Letters::of("Netto"),
 //!         ..CharacterAccount::default()
 //!     },
+//!     ocr: None,
 //!     truncated: false,
 //! };
 //! assert_eq!(page.characters.missing(), 0);
@@ -58,4 +59,6 @@ pub use letters::Letters;
 pub use link::{Link, LinkSafety, LinkTarget, OutlineTarget};
 pub use page::{PageNumber, PageState, Rect};
 pub use structure::{Heading, OutlineItem, PageLabel, Structure};
-pub use text::{AnnotationSource, AnnotationSpan, Block, BlockKind, Line, PageText};
+pub use text::{
+    AnnotationSource, AnnotationSpan, Block, BlockKind, Line, OcrAccount, OcrWord, PageText,
+};

@@ -43,7 +43,9 @@ impl Rect {
 pub enum PageState {
     /// It has a text layer.
     Text,
-    /// It has something to see but no text.
+    /// Its text was read from its picture: it has no text layer, or one that does not say what it shows.
+    Ocr,
+    /// It has something to see but no text, and nobody read the picture.
     NeedsOcr,
     /// There is nothing on it.
     Blank,

@@ -213,6 +213,7 @@ impl Orders<'_> {
             blocks,
             annotations: Vec::new(),
             characters: CharacterAccount::default(),
+            ocr: None,
             truncated: false,
         }
     }
@@ -281,6 +282,7 @@ pub fn page_of(page: PageNumber, text: &str) -> PageText {
         blocks,
         annotations: Vec::new(),
         characters: CharacterAccount::default(),
+        ocr: None,
         truncated: false,
     }
 }

@@ -79,6 +79,34 @@ pub struct AnnotationSpan {
     pub name: Option<String>,
 }
 
+/// A word that was read from the picture of a page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OcrWord {
+    /// Its letters.
+    pub text: String,
+    /// Where it stands.
+    pub bbox: Rect,
+    /// How sure the reader is, 0 to 100.
+    pub confidence: f32,
+}
+
+/// How a page's text was read from its picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OcrAccount {
+    /// What read it, with its version.
+    pub reader: String,
+    /// The language that it was read in, as the reader calls it, such as `eng`.
+    pub language: String,
+    /// Mean of the words' confidences by their letters, 0 to 100.
+    pub confidence: f32,
+    /// Pixels an inch of the picture that was read.
+    pub dpi: u32,
+    /// By how many degrees, counter-clockwise, the picture was turned to be read.
+    pub deskewed: f32,
+    /// The words in the reader's order.
+    pub words: Vec<OcrWord>,
+}
+
 /// The text of one page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PageText {
@@ -104,6 +132,9 @@ pub struct PageText {
     /// What the page shows and the text has not, and why.
     #[serde(default)]
     pub characters: CharacterAccount,
+    /// How it was read from the page's picture, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ocr: Option<OcrAccount>,
     /// Whether text was cut at the limit for one page.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,

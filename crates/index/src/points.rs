@@ -12,7 +12,7 @@
 //! | `text` | ✓ | ✓ | the page's or the chunk's text |
 //! | `page` | ✓ | ✓ | its (first) page, from 1 |
 //! | `page_image` | ✓ | ✓ | key of that page's image, when there is one |
-//! | `state` | ✓ | | `text`, `needs_ocr` or `blank` |
+//! | `state` | ✓ | | `text`, `ocr`, `needs_ocr` or `blank` |
 //! | `n` | | ✓ | number of the chunk in the document, from 0 |
 //! | `last_page` | | ✓ | its last page |
 //! | `heading_path` | | ✓ | the headings above it |

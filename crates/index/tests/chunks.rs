@@ -55,6 +55,7 @@ fn page(number: u32, blocks: &[(BlockKind, Option<u8>, &str)]) -> PageText {
         blocks: made,
         annotations: Vec::new(),
         characters: Default::default(),
+        ocr: None,
         truncated: false,
     }
 }

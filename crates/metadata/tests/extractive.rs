@@ -42,6 +42,7 @@ fn page(number: u32, blocks: &[(f32, &str)]) -> PageText {
         blocks: placed,
         annotations: Vec::new(),
         characters: Default::default(),
+        ocr: None,
         truncated: false,
     }
 }

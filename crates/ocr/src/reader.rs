@@ -15,7 +15,16 @@ use crate::{OcrError, language};
 const WEAK: f32 = 75.0;
 
 /// Words of less confidence are noise: dust, edges, pictures.
-const NOISE: f32 = 20.0;
+const NOISE: f32 = 30.0;
+
+/// What the lines of a drawing or a table are taken for.
+const STROKES: &str = "|\\/_=~¦‖";
+
+/// So many letters and digits in a row make a word; fewer may be parts of a picture.
+const WORD_LETTERS: usize = 3;
+
+/// A page of fewer letters is not read again in another language: it may have none.
+const FEW_LETTERS: usize = 20;
 
 /// Pixels of the image, from its upper left corner.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +64,14 @@ pub struct Word {
 }
 
 impl Word {
+    fn is_wordlike(&self) -> bool {
+        let mut run = 0;
+        self.text.chars().any(|ch| {
+            run = if ch.is_alphanumeric() { run + 1 } else { 0 };
+            run >= WORD_LETTERS
+        })
+    }
+
     fn letters(&self) -> usize {
         self.text.chars().count()
     }
@@ -84,6 +101,13 @@ impl Reading {
             text.push_str(&word.text);
         }
         text
+    }
+
+    /// The part of its letters that stand in words, 0 to 1: of what is made of a photograph or a drawing, it is small.
+    pub fn wordiness(&self) -> f32 {
+        let in_words = self.words.iter().filter(|word| word.is_wordlike());
+        let letters: usize = in_words.map(Word::letters).sum();
+        letters as f32 / self.letters().max(1) as f32
     }
 
     fn letters(&self) -> usize {
@@ -156,7 +180,7 @@ impl Reader {
         {
             return Some(at);
         }
-        match best.is_weak() {
+        match best.is_weak() && best.letters() >= FEW_LETTERS {
             true => left.next().map(|(at, _)| at),
             false => None,
         }
@@ -205,7 +229,7 @@ fn reading(words: Vec<RawWord>, turn: Turn, language: &str) -> Reading {
     for word in words {
         begins_line |= word.begins_line;
         begins_block |= word.begins_block;
-        if word.confidence < NOISE {
+        if word.confidence < NOISE || word.text.chars().all(|ch| STROKES.contains(ch)) {
             continue;
         }
         reading.words.push(Word {

@@ -23,10 +23,12 @@ use pagemill_document::{PageNumber, Rect};
 
 mod channel;
 mod guard;
+mod ocr;
 mod page;
 
 use channel::Channel;
 use guard::Budget;
+use ocr::OcrReader;
 use page::PageReader;
 
 /// Most links of one document that are kept; more are counted.
@@ -63,7 +65,12 @@ pub fn confine_this_process(limits: &Limits, seconds: u32) -> io::Result<Vec<Lay
 fn serve() -> io::Result<()> {
     let mut layers = guard::before_loading()?;
     let mut channel = Channel::from_stdin()?;
-    let Some(Request::Setup { libpdfium, limits }) = channel.receive()? else {
+    let Some(Request::Setup {
+        libpdfium,
+        limits,
+        ocr,
+    }) = channel.receive()?
+    else {
         return Err(io::Error::other("the first request was not a setup"));
     };
     let path = pdfium::library_path(&libpdfium);
@@ -72,15 +79,17 @@ fn serve() -> io::Result<()> {
         Err(error) => return channel.answer(&Answer::Refused(error)),
     };
     let (encoder, jpeg_encoder) = Encoder::load(&path);
+    let (reader, ocr) = OcrReader::load(ocr);
     let (budget, more) = guard::after_loading(&limits)?;
     layers.extend(more);
     channel.answer(&Answer::Ready {
         libpdfium: path,
         jpeg_encoder,
         layers,
+        ocr,
     })?;
 
-    let mut pages = PageReader::new(encoder);
+    let mut pages = PageReader::new(encoder, reader);
     let mut request = channel.receive()?;
     loop {
         request = match request {

@@ -42,6 +42,21 @@ pub struct EngineSettings {
     pub limits: Limits,
     /// Layers of the sandbox without which no child is used. One of the others that is missing is only reported.
     pub required_layers: BTreeSet<LayerName>,
+    /// How pages without text are read from their pictures; none: they are told as such.
+    pub ocr: Option<OcrSettings>,
+}
+
+/// How pages without text are read from their pictures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OcrSettings {
+    /// The folder that holds the reader's library and its models.
+    pub folder: PathBuf,
+    /// The languages that pages may be in, as the reader calls them; the first is tried first.
+    pub languages: Vec<String>,
+    /// Pixels an inch of the picture that is read.
+    pub dpi: u32,
+    /// Most pixels of that picture.
+    pub max_pixels: u64,
 }
 
 /// Limits of one document, each with its own clear error.
@@ -156,6 +171,30 @@ pub struct EngineReport {
     pub jpeg_encoder: JpegEncoder,
     /// The layers of the sandbox around a child, up and missing.
     pub layers: Vec<Layer>,
+    /// What reads pictures of pages.
+    pub ocr: OcrReport,
+}
+
+/// What reads pictures of pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum OcrReport {
+    /// Nobody, as it is switched off.
+    Off,
+    /// This.
+    Ready {
+        /// Its name and version.
+        reader: String,
+        /// The library that was loaded.
+        library: PathBuf,
+        /// The languages that there are models for.
+        languages: Vec<String>,
+    },
+    /// Nobody, for want of something.
+    Missing {
+        /// What, and the remedy.
+        reason: String,
+    },
 }
 
 /// A pool of renderer processes, shared by all documents. Clones share the pool; the last one ends its children.
@@ -181,6 +220,7 @@ impl Engine {
                 libpdfium_bytes,
                 jpeg_encoder: first.jpeg_encoder,
                 layers: first.layers,
+                ocr: first.ocr,
             }),
         })
     }

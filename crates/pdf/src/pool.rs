@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::encode::JpegEncoder;
-use crate::engine::EngineSettings;
+use crate::engine::{EngineSettings, OcrReport};
 use crate::error::PdfError;
 use crate::memory_file::SealedFile;
 use crate::protocol::{Answer, FrameCaps, Request};
@@ -78,6 +78,8 @@ pub(crate) struct FirstReport {
     pub(crate) jpeg_encoder: JpegEncoder,
     /// The layers of its sandbox.
     pub(crate) layers: Vec<Layer>,
+    /// What reads pictures of pages.
+    pub(crate) ocr: OcrReport,
 }
 
 /// The places and the idle children.
@@ -286,6 +288,7 @@ fn setup_of(settings: &EngineSettings) -> Request {
     Request::Setup {
         libpdfium: settings.libpdfium.clone(),
         limits: settings.limits.clone(),
+        ocr: settings.ocr.clone(),
     }
 }
 
@@ -295,12 +298,14 @@ fn report_of(answer: Answer, required: &BTreeSet<LayerName>) -> Result<FirstRepo
             libpdfium,
             jpeg_encoder,
             layers,
+            ocr,
         } => {
             sandbox::check(&layers, required)?;
             Ok(FirstReport {
                 libpdfium,
                 jpeg_encoder,
                 layers,
+                ocr,
             })
         }
         Answer::Refused(error) => Err(error),

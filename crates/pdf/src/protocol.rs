@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::annotation_text::AnnotationText;
 use crate::drawing::Shape;
 use crate::encode::JpegEncoder;
-use crate::engine::Limits;
+use crate::engine::{Limits, OcrReport, OcrSettings};
 use crate::error::{PageFailure, PdfError};
 use crate::page::{ImageFormat, ImageSettings};
 use crate::repair::{Purpose, Repair};
@@ -46,6 +46,9 @@ pub(crate) enum Request {
         libpdfium: PathBuf,
         /// Limits; the child's guards come from them.
         limits: Limits,
+        /// How pages without text are read from their pictures, where they are.
+        #[serde(default)]
+        ocr: Option<OcrSettings>,
     },
     /// Open the file whose descriptor comes with this frame.
     Open {
@@ -162,6 +165,8 @@ pub(crate) enum Answer {
         jpeg_encoder: JpegEncoder,
         /// The layers of the sandbox, up and missing.
         layers: Vec<Layer>,
+        /// What reads pictures of pages.
+        ocr: OcrReport,
     },
     /// To `Open`: what PDFium knows of the file.
     Opened(Box<Inspection>),

@@ -166,6 +166,7 @@ async fn every_document_ends_whole_partial_or_with_a_typed_error() {
         children: 2,
         limits: Limits::default(),
         required_layers: BTreeSet::new(),
+        ocr: None,
     })
     .expect("the engine starts");
     let mut paths: Vec<PathBuf> = fs::read_dir(corpus.join("documents"))

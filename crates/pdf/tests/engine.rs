@@ -27,6 +27,7 @@ fn settings() -> Option<EngineSettings> {
         children: 2,
         limits: Limits::default(),
         required_layers: BTreeSet::new(),
+        ocr: None,
     })
 }
 
@@ -472,6 +473,7 @@ fn an_engine_without_its_library_says_what_to_do() {
         children: 1,
         limits: Limits::default(),
         required_layers: BTreeSet::new(),
+        ocr: None,
     };
     let Err(PdfError::Engine { reason }) = Engine::new(settings) else {
         panic!("there is no such library");
@@ -483,6 +485,7 @@ fn an_engine_without_its_library_says_what_to_do() {
         children: 1,
         limits: Limits::default(),
         required_layers: BTreeSet::new(),
+        ocr: None,
     };
     assert!(
         matches!(Engine::new(settings), Err(PdfError::Engine { reason }) if reason.contains("/nonexistent/child"))
@@ -492,7 +495,7 @@ fn an_engine_without_its_library_says_what_to_do() {
 /// A child that is a shell script: it takes the setup and reports as it should, and then says `then` to whatever comes.
 fn lying_settings(then: &str, timeout_seconds: u32) -> (EngineSettings, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    let ready = br#"{"Ready":{"libpdfium":"/x","jpeg_encoder":{"name":"compiled_in","reason":"x"},"layers":[]}}"#;
+    let ready = br#"{"Ready":{"libpdfium":"/x","jpeg_encoder":{"name":"compiled_in","reason":"x"},"layers":[],"ocr":{"state":"off"}}}"#;
     let mut frame = b"PMC1".to_vec();
     frame.extend((ready.len() as u32).to_le_bytes());
     frame.extend([0; 4]);
@@ -514,6 +517,7 @@ fn lying_settings(then: &str, timeout_seconds: u32) -> (EngineSettings, tempfile
             ..Limits::default()
         },
         required_layers: BTreeSet::new(),
+        ocr: None,
     };
     (settings, folder)
 }

@@ -155,6 +155,7 @@ async fn ho_1_children_killed_hundreds_of_times_change_nothing() {
         children: 2,
         limits: Limits::default(),
         required_layers: BTreeSet::new(),
+        ocr: None,
     })
     .expect("the engine starts");
     let documents = documents();

@@ -34,7 +34,7 @@ impl Watched {
         let lines = format!("#!/bin/sh\ncd {place}\necho $$ >> pids\n{then}\n");
         fs::write(&script, lines).expect("a script");
         // The answer of a child that reports as it should, for those that are none.
-        let ready = br#"{"Ready":{"libpdfium":"/x","jpeg_encoder":{"name":"compiled_in","reason":"x"},"layers":[]}}"#;
+        let ready = br#"{"Ready":{"libpdfium":"/x","jpeg_encoder":{"name":"compiled_in","reason":"x"},"layers":[],"ocr":{"state":"off"}}}"#;
         let mut frame = b"PMC1".to_vec();
         frame.extend((ready.len() as u32).to_le_bytes());
         frame.extend([0; 4]);
@@ -49,6 +49,7 @@ impl Watched {
                 ..Limits::default()
             },
             required_layers: BTreeSet::new(),
+            ocr: None,
         });
         Self {
             engine: engine.expect("the engine starts"),

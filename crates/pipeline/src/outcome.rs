@@ -65,6 +65,8 @@ pub struct Counts {
     pub links: u32,
     /// Chunks in the index.
     pub chunks: u32,
+    /// Pages whose text was read from their pictures.
+    pub ocr: u32,
     /// Pages that need OCR.
     pub needs_ocr: u32,
 }

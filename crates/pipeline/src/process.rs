@@ -35,6 +35,8 @@ pub struct Parts {
     pub engine: Arc<dyn PdfEngine>,
     /// Which engine that is (a hash of its library): part of the fingerprints of what it makes.
     pub engine_version: String,
+    /// What reads pages from their pictures, with its models; empty where nobody does. Part of the text's fingerprint.
+    pub ocr_version: String,
     /// Makes document metadata.
     pub generator: Arc<dyn MetadataGenerator>,
     /// Chunks, embeds, stores.
@@ -616,6 +618,7 @@ fn summary(record: &Record, ran: Vec<Stage>, llm_calls: u32) -> Processed {
             pages: record.ledger.pages,
             links: count(Stage::Links, "links"),
             chunks: count(Stage::Index, "chunks"),
+            ocr: u32::try_from(record.ledger.ocr.len()).unwrap_or(u32::MAX),
             needs_ocr: u32::try_from(record.ledger.needs_ocr.len()).unwrap_or(u32::MAX),
         },
         failed_pages: record.ledger.failed.clone(),

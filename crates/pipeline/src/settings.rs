@@ -20,6 +20,8 @@ pub struct Settings {
     pub layout: KeyLayout,
     /// How pages are rendered.
     pub pages: ImageSettings,
+    /// How pages without text are read from their pictures.
+    pub ocr: OcrTunables,
     /// How metadata is made.
     pub metadata: MetadataSettings,
     /// How text is chunked, embedded and stored.
@@ -36,6 +38,32 @@ pub struct Settings {
     pub attempts: AttemptSettings,
     /// User passwords of encrypted PDFs. Shown masked.
     pub passwords: Passwords,
+}
+
+/// How pages without text are read from their pictures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OcrTunables {
+    /// Whether pages that have no text, or one that does not say what they show, are read from their pictures. Where the
+    /// reader (`tesseract/` of the runtime folder, or the system's Tesseract 5) or a model is missing, such pages are told
+    /// as `needs_ocr`, and `doctor` says what is missing.
+    pub enabled: bool,
+    /// The languages that pages may be in, as Tesseract calls them (`eng`, `deu`, `fra`, `chi_sim`); each needs its model,
+    /// `LANGUAGE.traineddata`, beside the reader. A page is read in the first; where its text is in another one of them, or
+    /// hardly anything is read, again in that one.
+    pub languages: Vec<String>,
+    /// Pixels an inch of the picture that is read, 100 to 600. `pages.max_pixels` bounds it too.
+    pub dpi: u32,
+}
+
+impl Default for OcrTunables {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            languages: vec!["eng".to_owned(), "deu".to_owned()],
+            dpi: 300,
+        }
+    }
 }
 
 /// How far a document is built. What an earlier run with a further goal made stays while the document and the settings
@@ -105,6 +133,14 @@ impl Settings {
                 "pages.max_pixels is {}: give at least 10000",
                 self.pages.max_pixels
             ));
+        }
+        if !(100..=600).contains(&self.ocr.dpi) {
+            return refuse(format!("ocr.dpi is {}: give 100 to 600", self.ocr.dpi));
+        }
+        if self.ocr.enabled && self.ocr.languages.is_empty() {
+            return refuse(
+                "ocr.languages is empty: name at least one, or set ocr.enabled to false".to_owned(),
+            );
         }
         // A bitmap takes four bytes a pixel in the child, and its encoded image and PDFium itself need room too.
         let bitmap_mib = self.pages.max_pixels * 4 / (1 << 20);

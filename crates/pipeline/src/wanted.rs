@@ -74,6 +74,7 @@ impl Pipeline {
         let Parts {
             settings,
             engine_version,
+            ocr_version,
             generator,
             indexer,
             ..
@@ -88,7 +89,17 @@ impl Pipeline {
                 .part(sha256)
                 .part(engine_version),
             Stage::Pages => print.settings(&settings.pages),
-            Stage::Text => print.part(&limits.max_text_bytes_per_page.to_string()),
+            Stage::Text => {
+                let print = print.part(&limits.max_text_bytes_per_page.to_string());
+                match ocr_version.is_empty() {
+                    true => print,
+                    false => print
+                        .part(ocr_version)
+                        .settings(&settings.ocr)
+                        .part(&settings.pages.max_pixels.to_string())
+                        .part(&limits.page_timeout_seconds.to_string()),
+                }
+            }
             Stage::Links => print.part(&limits.max_links_per_page.to_string()),
             Stage::Metadata => with_all(print, &generator.fingerprint_parts())
                 .part(options.custom_prompt.as_deref().unwrap_or_default()),

@@ -142,13 +142,16 @@ pub struct SourceVersion {
     pub sequencer: Option<Sequencer>,
 }
 
-/// How every page ended. The four counts and `failed` add up to the page count.
+/// How every page ended. The five counts and `failed` add up to the page count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PageLedger {
     /// Pages of the document.
     pub pages: u32,
     /// Pages with a text layer.
     pub text: u32,
+    /// Pages whose text was read from their pictures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ocr: Vec<u32>,
     /// Pages with content but no text: they need OCR.
     pub needs_ocr: Vec<u32>,
     /// Pages with nothing on them.

@@ -129,6 +129,7 @@ fn handler(
         store: Arc::new(store),
         engine: Arc::new(Engine),
         engine_version: "double".to_owned(),
+        ocr_version: String::new(),
         generator: Arc::new(ExtractiveGenerator::new(&settings.metadata)),
         indexer: Arc::new(indexer.expect("the default settings are in order")),
         history: None,

@@ -135,6 +135,7 @@ fn output(page: PageNumber, text: String, with_image: bool) -> PageOutput {
             blocks: Vec::new(),
             annotations: Vec::new(),
             characters: Default::default(),
+            ocr: None,
             truncated: false,
         }),
         links: Some(Vec::new()),

@@ -78,6 +78,7 @@ impl Process {
                 gate: Arc::clone(&gate),
             }),
             engine_version: "simulated".to_owned(),
+            ocr_version: String::new(),
             generator: Arc::new(GatedLlm {
                 gate: Arc::clone(&gate),
             }),

@@ -9,7 +9,7 @@ use pagemill_index::{
     EdgeStore, EmbedEndpoint, Indexer, ModelFiles, NoEmbedder, QdrantServer, VectorStore,
 };
 use pagemill_metadata::{GeneratorKind, LlmEndpoint};
-use pagemill_pdf::{Engine, EngineSettings, LayerName};
+use pagemill_pdf::{Engine, EngineReport, EngineSettings, LayerName, OcrReport, OcrSettings};
 use pagemill_pipeline::{Goal, Parts, Settings};
 use pagemill_storage::{HistoryWriter, ObjectStore, RecordStore, StorageError};
 use sha2::{Digest, Sha256};
@@ -97,8 +97,41 @@ pub fn engine(environment: &Environment, settings: &Settings) -> anyhow::Result<
         children: environment.children,
         limits: settings.limits.clone(),
         required_layers: required_layers(environment.sandbox.as_deref())?,
+        ocr: settings.ocr.enabled.then(|| OcrSettings {
+            folder: tesseract(environment),
+            languages: settings.ocr.languages.clone(),
+            dpi: settings.ocr.dpi,
+            max_pixels: settings.pages.max_pixels,
+        }),
     })?;
     Ok((engine, version))
+}
+
+/// What reads pages from their pictures, and hashes of its models: another model reads other letters. Empty where nobody
+/// does.
+fn ocr_version(environment: &Environment, report: &EngineReport) -> anyhow::Result<String> {
+    let OcrReport::Ready {
+        reader, languages, ..
+    } = &report.ocr
+    else {
+        return Ok(String::new());
+    };
+    let mut version = reader.clone();
+    for language in languages {
+        let path = tesseract(environment).join(format!("{language}.traineddata"));
+        let model =
+            std::fs::read(&path).with_context(|| format!("{} can't be read", path.display()))?;
+        version.push_str(&format!(
+            " {language}:{}",
+            &hex(&Sha256::digest(&model))[..16]
+        ));
+    }
+    Ok(version)
+}
+
+/// The folder of what reads pictures of pages.
+fn tesseract(environment: &Environment) -> PathBuf {
+    environment.runtime.join("tesseract")
 }
 
 /// Opens the vector store and the embedder, which is left out where nothing will be embedded.
@@ -173,12 +206,14 @@ pub fn parts(
     }
     let generator = pagemill_metadata::generator(&settings.metadata, endpoint.as_ref())?;
     let (engine, engine_version) = engine(environment, &settings)?;
+    let ocr_version = ocr_version(environment, engine.report())?;
     let records = RecordStore::new(Arc::clone(&store), settings.layout.clone());
     let history = HistoryWriter::start(records, HistoryWriter::DEFAULT_INTERVAL);
     Ok(Parts {
         store,
         engine: Arc::new(engine),
         engine_version,
+        ocr_version,
         generator,
         indexer: Arc::new(indexer),
         history: Some(Arc::new(history)),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pagemill_pdf::{ImageFormat, JpegEncoder};
+use pagemill_pdf::{ImageFormat, JpegEncoder, OcrReport};
 use pagemill_pipeline::Settings;
 
 use super::Report;
@@ -51,6 +51,29 @@ fn engine(environment: &Environment, settings: &Settings, report: &mut Report<'_
         JpegEncoder::CompiledIn { reason } => report.ok(
             "jpeg",
             format!("the compiled-in encoder, which page images do not use now ({reason})"),
+        ),
+    }
+    match &engine.report().ocr {
+        OcrReport::Off => report.skip(
+            "ocr",
+            "ocr.enabled is false: pages without text stay without",
+        ),
+        OcrReport::Ready {
+            reader,
+            library,
+            languages,
+        } => report.ok(
+            "ocr",
+            format!(
+                "{reader}, from {}, reads {}",
+                library.display(),
+                languages.join(", ")
+            ),
+        ),
+        OcrReport::Missing { reason } => report.warn(
+            "ocr",
+            format!("pages without text can't be read: {reason}"),
+            "run scripts/setup; until then they are told as needs_ocr",
         ),
     }
     for layer in &engine.report().layers {

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use pdfium_render::prelude::{PdfDocument, PdfPage, PdfPageObject, PdfPageObjectsCommon};
 
 use super::make_finite;
+use super::ocr::OcrReader;
 use crate::drawing;
 use crate::encode::{Encoded, Encoder};
 use crate::engine::Limits;
@@ -21,14 +22,16 @@ use pagemill_document::{Link, PageNumber, PageState, PageText, Rect};
 pub(super) struct PageReader {
     canvas: Canvas,
     encoder: Encoder,
+    ocr: Option<OcrReader>,
 }
 
 impl PageReader {
-    /// A reader that encodes with this encoder.
-    pub(super) fn new(encoder: Encoder) -> Self {
+    /// A reader that encodes with this encoder, and has pictures read by this reader.
+    pub(super) fn new(encoder: Encoder, ocr: Option<OcrReader>) -> Self {
         Self {
             canvas: Canvas::default(),
             encoder,
+            ocr,
         }
     }
 
@@ -81,9 +84,16 @@ impl PageReader {
         if let Err(error) = drawing::add(&mut page, document, &look.shapes) {
             tracing::debug!(?error, "an annotation can't be drawn");
         }
-        let has_no_text = page_text
-            .as_ref()
-            .is_some_and(|page_text| page_text.state != PageState::Text);
+        if let (Some(text), Some(ocr)) = (&mut page_text, &mut self.ocr)
+            && text.state != PageState::Text
+            && !self.canvas.is_blank(&page)?
+            && let Some(read) = ocr.read(&page, text, look.user_unit, limits)?
+        {
+            *text = read;
+        }
+        let has_no_text = page_text.as_ref().is_some_and(|page_text| {
+            matches!(page_text.state, PageState::NeedsOcr | PageState::Blank)
+        });
         let probed = match images {
             None if has_no_text => Some(self.canvas.is_blank(&page)?),
             _ => None,

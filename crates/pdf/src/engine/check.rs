@@ -194,6 +194,7 @@ mod tests {
                 blocks: Vec::new(),
                 annotations: Vec::new(),
                 characters: Default::default(),
+                ocr: None,
                 truncated: false,
             }),
             links: Some(PageLinks::default()),

@@ -30,7 +30,7 @@ const REAL: &[&str] = &[
     r#"{"PageFailed":{"reason":"unreadable","page":2}}"#,
     r#"{"PageFailed":{"reason":"out_of_memory","page":2}}"#,
     r#"{"Found":{"page":2,"annotations":1,"undrawn":1,"links":{"links":[{"page":2,"kind":"go_to","target_page":1,"name":null,"safety":"ordinary","anchor":"x","bbox":{"x0":0,"y0":0,"x1":9.5,"y1":1}}],"dropped":0},"look":{"scan":{"width":9,"height":9,"grey":true},"user_unit":1.5}}}"#,
-    r#"{"Ready":{"libpdfium":"/x","jpeg_encoder":{"name":"compiled_in","reason":"x"},"layers":[{"name":"seccomp","state":{"active":{"detail":"x"}}}]}}"#,
+    r#"{"Ready":{"libpdfium":"/x","jpeg_encoder":{"name":"compiled_in","reason":"x"},"layers":[{"name":"seccomp","state":{"active":{"detail":"x"}}}],"ocr":{"state":"missing","reason":"x"}}}"#,
     r#"{"Refused":{"Corrupt":{"reason":"x"}}}"#,
     r#""FoundEnd""#,
 ];

@@ -13,6 +13,7 @@ mod admit;
 mod annotations;
 mod frame;
 mod measure;
+mod reading;
 mod unread;
 
 use admit::{Admitted, admit};

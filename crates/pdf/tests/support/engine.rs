@@ -13,6 +13,7 @@ pub(crate) fn engine() -> Option<Engine> {
         children: 1,
         limits: Limits::default(),
         required_layers: BTreeSet::new(),
+        ocr: None,
     };
     Some(Engine::new(settings).expect("the engine starts"))
 }

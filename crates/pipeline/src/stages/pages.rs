@@ -126,6 +126,7 @@ pub(super) struct Gathered {
     pub(super) links_dropped: u32,
     pub(super) characters: usize,
     text: u32,
+    ocr: Vec<u32>,
     needs_ocr: Vec<u32>,
     blank: Vec<u32>,
     pub(super) failed: BTreeMap<u32, String>,
@@ -157,6 +158,7 @@ impl Gathered {
         };
         match text.state {
             PageState::Text => self.text += 1,
+            PageState::Ocr => self.ocr.push(page),
             PageState::NeedsOcr => self.needs_ocr.push(page),
             PageState::Blank => self.blank.push(page),
         }
@@ -176,6 +178,7 @@ impl Gathered {
         PageLedger {
             pages,
             text: self.text,
+            ocr: std::mem::take(&mut self.ocr),
             needs_ocr: std::mem::take(&mut self.needs_ocr),
             blank: std::mem::take(&mut self.blank),
             failed: std::mem::take(&mut self.failed),

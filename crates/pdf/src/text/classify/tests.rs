@@ -59,6 +59,7 @@ fn page(number: u32, samples: &[Sample<'_>]) -> PageText {
         blocks,
         annotations: Vec::new(),
         characters: Default::default(),
+        ocr: None,
         truncated: false,
     }
 }

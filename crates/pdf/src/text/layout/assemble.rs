@@ -69,6 +69,7 @@ pub(super) fn page_text(laid_out: Vec<(LaidBlock, Direction)>, max_bytes: usize)
         blocks,
         annotations,
         characters: CharacterAccount::default(),
+        ocr: None,
         truncated,
     };
     LaidOut {

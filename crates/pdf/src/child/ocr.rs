@@ -1,0 +1,192 @@
+//! Reads the picture of a page that has no text, or none that says what it shows.
+
+use std::time::Duration;
+
+use pagemill_document::{OcrAccount, OcrWord, PageState, PageText, Rect};
+use pagemill_ocr::{GreyImage, Library, Models, OcrError, Reader, Reading};
+use pdfium_render::prelude::PdfPage;
+
+use crate::encode::BYTES_PER_PIXEL;
+use crate::engine::{Limits, OcrReport, OcrSettings};
+use crate::page::{ImageFormat, ImageSettings};
+use crate::render::{Canvas, DrawError, image_size};
+use crate::text::PageGlyphs;
+
+/// Points in an inch.
+const POINTS_PER_INCH: f32 = 72.0;
+
+/// Part of a page's time that reading its picture may take: drawing it comes first, and the answer after.
+const SHARE_OF_TIME: u32 = 2;
+
+/// A reading as sure as this is believed.
+const SURE: f32 = 75.0;
+
+/// One that is less sure is believed where so much of it is words; below this confidence, none: photographs and patterns
+/// are read as letters too.
+const UNSURE: f32 = 45.0;
+const WORDY: f32 = 0.5;
+
+/// Reads pictures of pages. The library and the models are there before the walls go up; a model is started by the first
+/// page that needs it.
+#[derive(Debug)]
+pub(super) struct OcrReader {
+    reader: Reader,
+    name: String,
+    settings: OcrSettings,
+    /// Of its own: the picture that is kept of a page is still in the other one.
+    canvas: Canvas,
+}
+
+impl OcrReader {
+    /// Loads library and models, as far as they are to be had.
+    pub(super) fn load(settings: Option<OcrSettings>) -> (Option<Self>, OcrReport) {
+        let Some(settings) = settings else {
+            return (None, OcrReport::Off);
+        };
+        let parts = Library::load(&settings.folder).and_then(|library| {
+            let models = Models::open(&settings.folder, &settings.languages)?;
+            Ok((library, models))
+        });
+        match parts {
+            Ok((library, models)) => {
+                let name = format!("tesseract {}", library.version());
+                let report = OcrReport::Ready {
+                    reader: name.clone(),
+                    library: library.path().to_path_buf(),
+                    languages: models.languages().map(str::to_owned).collect(),
+                };
+                let reader = Self {
+                    reader: Reader::new(library, models),
+                    name,
+                    settings,
+                    canvas: Canvas::default(),
+                };
+                (Some(reader), report)
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                (None, OcrReport::Missing { reason })
+            }
+        }
+    }
+
+    /// The text of a page's picture; none where there are no words in it, or it took too long. `before` is what was
+    /// read without it.
+    ///
+    /// # Errors
+    /// [`DrawError`].
+    pub(super) fn read(
+        &mut self,
+        page: &PdfPage<'_>,
+        before: &PageText,
+        user_unit: f32,
+        limits: &Limits,
+    ) -> Result<Option<PageText>, DrawError> {
+        let wanted = ImageSettings {
+            dpi: self.settings.dpi,
+            max_pixels: self.settings.max_pixels,
+            format: ImageFormat::Png,
+            ..ImageSettings::default()
+        };
+        let width = page.width().value * user_unit;
+        let height = page.height().value * user_unit;
+        let size = image_size(width, height, &wanted);
+        let drawn = self.canvas.draw(page, size)?;
+        let pixels = grey(drawn.bgrx);
+        let scale = size.width as f32 / width.max(1.0);
+        let dpi = (scale * POINTS_PER_INCH).round().max(1.0) as u32;
+        let image = GreyImage {
+            width: size.width,
+            height: size.height,
+            dpi,
+            pixels: &pixels,
+        };
+        let within = Duration::from_secs(u64::from(limits.page_timeout_seconds)) / SHARE_OF_TIME;
+        let reading = match self.reader.read(&image, within) {
+            Ok(reading) => reading,
+            Err(OcrError::TimedOut) => return Ok(None),
+            Err(error) => {
+                eprintln!("a picture was not read: {error}");
+                return Ok(None);
+            }
+        };
+        if !is_believed(&reading) {
+            return Ok(None);
+        }
+        let glyphs =
+            PageGlyphs::of_reading(&reading, [width, height], before.rotation, 1.0 / scale);
+        let mut text = glyphs.text(before.page, limits);
+        text.state = PageState::Ocr;
+        text.ocr = Some(self.account(&reading, dpi, 1.0 / scale));
+        Ok(Some(text))
+    }
+
+    fn account(&self, reading: &Reading, dpi: u32, points: f32) -> OcrAccount {
+        let word = |word: &pagemill_ocr::Word| {
+            let [x0, y0, x1, y1] = word.bounds.map(|edge| edge * points);
+            OcrWord {
+                text: word.text.clone(),
+                bbox: Rect { x0, y0, x1, y1 },
+                confidence: word.confidence,
+            }
+        };
+        OcrAccount {
+            reader: self.name.clone(),
+            language: reading.language.clone(),
+            confidence: reading.confidence,
+            dpi,
+            deskewed: reading.deskewed,
+            words: reading.words.iter().map(word).collect(),
+        }
+    }
+}
+
+/// Whether what was read is text and not the reader's idea of a picture.
+fn is_believed(reading: &Reading) -> bool {
+    let is_wordy = reading.confidence >= UNSURE && reading.wordiness() >= WORDY;
+    !reading.words.is_empty() && (reading.confidence >= SURE || is_wordy)
+}
+
+/// The grey of pixels of blue, green, red and nothing, as ITU-R BT.601 weighs them.
+fn grey(bgrx: &[u8]) -> Vec<u8> {
+    let weigh = |pixel: &[u8]| {
+        let [blue, green, red] = [pixel[0], pixel[1], pixel[2]].map(u32::from);
+        ((29 * blue + 150 * green + 77 * red) >> 8) as u8
+    };
+    bgrx.chunks_exact(BYTES_PER_PIXEL).map(weigh).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_not_believed_to_be_text() {
+        let reading = |confidence, words: &[&str]| Reading {
+            confidence,
+            words: words
+                .iter()
+                .map(|text| pagemill_ocr::Word {
+                    text: (*text).to_owned(),
+                    bounds: [0.0, 0.0, 1.0, 1.0],
+                    confidence,
+                    size: 10.0,
+                    begins_line: true,
+                    begins_block: true,
+                })
+                .collect(),
+            ..Reading::default()
+        };
+        assert!(is_believed(&reading(95.0, &["13"])));
+        assert!(is_believed(&reading(50.0, &["TOP", "SECRET"])));
+        assert!(!is_believed(&reading(50.0, &["y", "ti", "4,", "a", "o"])));
+        assert!(!is_believed(&reading(40.0, &["cul", "kos"])));
+        assert!(!is_believed(&reading(0.0, &[])));
+    }
+
+    #[test]
+    fn white_stays_white_and_black_black() {
+        let bgrx = [255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 255, 0];
+        assert_eq!(grey(&bgrx), [255, 0, 76]);
+    }
+}

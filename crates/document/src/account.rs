@@ -26,6 +26,10 @@ pub struct CharacterAccount {
     /// Printed, but the file does not say which characters they are.
     #[serde(skip_serializing_if = "is_zero")]
     pub no_unicode: u32,
+    /// Printed, and the file says only that they are of its own (the private use areas of Unicode): signs of a company,
+    /// music, ornaments.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub private_use: u32,
     /// Over the limit for one page.
     #[serde(skip_serializing_if = "is_zero")]
     pub over_limit: u32,
@@ -44,8 +48,13 @@ fn is_zero(count: &u32) -> bool {
 impl CharacterAccount {
     /// Characters that are to be seen on the page and not in its text.
     pub fn missing(&self) -> u32 {
-        [self.no_unicode, self.not_read, self.over_limit, self.lost]
-            .into_iter()
-            .fold(0, u32::saturating_add)
+        let counts = [
+            self.no_unicode,
+            self.private_use,
+            self.not_read,
+            self.over_limit,
+            self.lost,
+        ];
+        counts.into_iter().fold(0, u32::saturating_add)
     }
 }

@@ -99,6 +99,10 @@ pub(crate) struct PageTask {
     /// Whether fonts of the document are known to be misread, so that the text is taken from the copy too.
     #[serde(default)]
     pub(crate) misread: bool,
+    /// Whether a copy with clear fonts may still come. Until then a text that such a copy may mend is not replaced by what
+    /// its picture says.
+    #[serde(default)]
+    pub(crate) copy_may_come: bool,
 }
 
 impl PageTask {
@@ -444,6 +448,7 @@ mod tests {
             },
             without_hidden: true,
             misread: true,
+            copy_may_come: true,
         };
         let frame = encode(&task, 7).expect("encodes");
         let lengths = FrameLengths::parse(prefix_of(&frame), caps()).expect("within caps");

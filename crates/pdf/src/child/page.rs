@@ -55,6 +55,7 @@ impl PageReader {
             look,
             without_hidden,
             misread,
+            copy_may_come,
         } = task;
         let index = i32::try_from(number.0.saturating_sub(1)).map_err(|_| DrawError::Refused)?;
         let mut page = document
@@ -86,6 +87,7 @@ impl PageReader {
         }
         if let (Some(text), Some(ocr)) = (&mut page_text, &mut self.ocr)
             && text.state != PageState::Text
+            && !(copy_may_come && PageTask::is_unclear(misread, text))
             && !self.canvas.is_blank(&page)?
             && let Some(read) = ocr.read(&page, text, look.user_unit, limits)?
         {

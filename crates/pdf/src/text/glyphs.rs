@@ -121,6 +121,11 @@ impl PageGlyphs {
                     before = None;
                     continue;
                 }
+                Admitted::Private => {
+                    self.account.private_use += 1;
+                    before = None;
+                    continue;
+                }
             };
             let Some(place) = back.or_else(|| Place::of(&character)) else {
                 self.account.off_page += 1;

@@ -38,7 +38,10 @@ impl Accounts {
         if let Some(text) = &output.text {
             let characters = &text.characters;
             for (what, count) in [
-                (Missing::CharactersWithoutUnicode, characters.no_unicode),
+                (
+                    Missing::CharactersWithoutUnicode,
+                    characters.no_unicode.saturating_add(characters.private_use),
+                ),
                 (Missing::TextNotRead, characters.not_read),
                 (Missing::CharactersOverLimit, characters.over_limit),
                 (Missing::LettersLost, characters.lost),

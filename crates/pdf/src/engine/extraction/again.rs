@@ -12,7 +12,7 @@ use crate::error::PageFailure;
 use crate::pool::{Death, Lease, Source, Trouble};
 use crate::protocol::PageTask;
 use crate::repair::Purpose;
-use pagemill_document::PageNumber;
+use pagemill_document::{PageNumber, PageState};
 
 type Outcome = Result<PageOutput, PageFailure>;
 
@@ -26,11 +26,23 @@ pub(super) fn is_unclear(document: &OpenedDocument, outcome: &Outcome) -> bool {
 }
 
 /// Reads those of these pages again that are unclear, in a child at rest. Whatever goes wrong, they keep what they have.
+///
+/// Where there is no copy, pages of which much is missing are read from their pictures: they waited for it.
 pub(super) async fn read(extraction: &Extraction, lease: &mut Lease, outcomes: &mut [Outcome]) {
-    if extraction.clear_copy(lease).await.is_none() {
+    let document = &extraction.document;
+    let is_clear = extraction.clear_copy(lease).await.is_some();
+    let waited_for_nothing = |outcome: &Outcome| {
+        let output = outcome.as_ref().ok();
+        let text = output.and_then(|output| output.text.as_ref());
+        text.is_some_and(|text| text.state == PageState::NeedsOcr)
+            && extraction.pool.settings().ocr.is_some()
+    };
+    let is_asked_again = |outcome: &Outcome| {
+        is_unclear(document, outcome) && (is_clear || waited_for_nothing(outcome))
+    };
+    if !outcomes.iter().any(is_asked_again) {
         return;
     }
-    let document = &extraction.document;
     let has_copy = match lease.open(&document.source).await {
         Ok(_) => extraction.attach(lease).await,
         // It could be opened before.
@@ -38,8 +50,8 @@ pub(super) async fn read(extraction: &Extraction, lease: &mut Lease, outcomes: &
         Err(Trouble::Died(death)) => Err(death),
     };
     match has_copy {
-        Ok(true) => {}
-        Ok(false) => return,
+        Ok(has_copy) if has_copy == is_clear => {}
+        Ok(_) => return,
         Err(death) => {
             tracing::warn!(reason = %death.reason, "a renderer did not survive the copy of a file");
             return;
@@ -51,12 +63,12 @@ pub(super) async fn read(extraction: &Extraction, lease: &mut Lease, outcomes: &
     };
     let mut unclear: Vec<(PageNumber, &mut PageOutput)> = outcomes
         .iter_mut()
-        .filter(|outcome| is_unclear(document, outcome))
+        .filter(|outcome| is_asked_again(outcome))
         .filter_map(|outcome| outcome.as_mut().ok())
         .map(|output| (output.page, output))
         .collect();
     let pages = unclear.iter().map(|(page, _)| *page);
-    let asked = pages_request(document, &request, pages);
+    let asked = pages_request(document, &request, pages, false);
     if let Err(wound) = lease.send(&asked, None).await {
         lease.bury(wound).await;
         return;

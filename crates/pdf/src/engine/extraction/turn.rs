@@ -152,7 +152,9 @@ impl Turn {
         }
         let has_copy = extraction.attach(&mut lease).await;
         let has_copy = has_copy.map_err(|death| setback(&extraction, first, &death))?;
-        let pages_request = pages_request(document, request, pages.clone().map(PageNumber));
+        let may_wait = !has_copy && !extraction.is_as_clear_as_can_be();
+        let numbers = pages.clone().map(PageNumber);
+        let pages_request = pages_request(document, request, numbers, may_wait);
         if let Err(wound) = lease.send(&pages_request, None).await {
             let death = lease.bury(wound).await;
             return Err(setback(&extraction, first, &death));
@@ -174,7 +176,6 @@ impl Turn {
                 }
             };
             lease.count_page();
-            let may_wait = !has_copy && !extraction.is_as_clear_as_can_be();
             if held.is_empty() && !(may_wait && again::is_unclear(document, &outcome)) {
                 self.push(outcome).await;
             } else {
@@ -219,6 +220,7 @@ pub(super) fn pages_request(
     document: &OpenedDocument,
     request: &ExtractRequest,
     pages: impl Iterator<Item = PageNumber>,
+    copy_may_come: bool,
 ) -> Request {
     let tasks = pages.map(|page| PageTask {
         page,
@@ -226,6 +228,7 @@ pub(super) fn pages_request(
         look: document.look(page),
         without_hidden: document.without_hidden,
         misread: document.misread.fonts,
+        copy_may_come,
     });
     Request::Pages {
         tasks: tasks.collect(),

@@ -11,6 +11,8 @@ pub(super) enum Admitted {
     Ignored,
     /// It is printed, and nobody knows what it is.
     Unmapped,
+    /// It is printed, and the file has a value of its own for it.
+    Private,
 }
 
 /// Sorts a character value.
@@ -37,7 +39,7 @@ pub(super) fn admit(value: u32) -> Admitted {
         0xF0A7 | 0xF06E => Admitted::Char('▪'),
         0xF0D8 => Admitted::Char('➢'),
         0xF0FC => Admitted::Char('✓'),
-        0xE000..=0xF8FF | 0xF0000..=0x10FFFF => Admitted::Unmapped,
+        0xE000..=0xF8FF | 0xF0000..=0x10FFFF => Admitted::Private,
         _ => char::from_u32(value).map_or(Admitted::Unmapped, Admitted::Char),
     }
 }
@@ -51,7 +53,7 @@ mod tests {
         assert_eq!(admit(0x200B), Admitted::Ignored);
         assert_eq!(admit(0), Admitted::Unmapped);
         assert_eq!(admit(0x07), Admitted::Unmapped);
-        assert_eq!(admit(0xE123), Admitted::Unmapped);
+        assert_eq!(admit(0xE123), Admitted::Private);
         assert_eq!(admit(0xFFFE), Admitted::Char('-'));
         assert_eq!(admit(0xF0B7), Admitted::Char('•'));
         assert_eq!(admit(0xA0), Admitted::Space);

@@ -3,8 +3,9 @@
 //! Only the reader sees the result; what is kept of the page is its own image. Each step is taken where it is needed:
 //! a clean page is read as it is, as every step costs some sharpness.
 
+use serde::{Deserialize, Serialize};
+
 use crate::image::Canvas;
-use crate::reader::PixelBox;
 
 /// Side of the blocks that the light is measured in, in pixels: wider than a stroke, narrower than a shadow.
 const LIGHT_BLOCK: usize = 8;
@@ -31,11 +32,13 @@ const SKEW_MIN: f32 = 0.15;
 /// By how much lines must be sharper when turned, for a page to count as crooked.
 const SKEW_GAIN: f32 = 1.1;
 
-/// By how much a page was turned to be read.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Turn {
-    degrees: f32,
-    centre: [f32; 2],
+/// By how much a page was turned to be read: its lines are level then.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Counter-clockwise.
+    pub degrees: f32,
+    /// What it was turned around, in pixels.
+    pub centre: [f32; 2],
 }
 
 impl Turn {
@@ -44,20 +47,12 @@ impl Turn {
         centre: [0.0; 2],
     };
 
-    pub(crate) fn is_none(self) -> bool {
-        self.degrees == 0.0
-    }
-
-    pub(crate) fn degrees(self) -> f32 {
-        self.degrees
-    }
-
-    /// Where a box of the turned image is in the image as it came.
-    pub(crate) fn back(self, bounds: PixelBox) -> [f32; 4] {
-        let PixelBox { x0, y0, x1, y1 } = bounds;
-        if self.is_none() {
-            return [x0, y0, x1, y1];
+    /// Where a box of the turned image (left, top, right, bottom) is in the image as it came, both in pixels.
+    pub fn back(self, bounds: [f32; 4]) -> [f32; 4] {
+        if self.degrees == 0.0 {
+            return bounds;
         }
+        let [x0, y0, x1, y1] = bounds;
         // The middle is moved and the size stays: a letter is no larger for standing askew.
         let [x, y] = self.source([(x0 + x1) / 2.0, (y0 + y1) / 2.0]);
         let (half_width, half_height) = ((x1 - x0) / 2.0, (y1 - y0) / 2.0);

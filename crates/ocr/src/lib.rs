@@ -30,6 +30,7 @@ mod models;
 mod reader;
 mod tesseract;
 
+pub use enhance::Turn;
 pub use image::GreyImage;
 pub use models::{Models, is_language};
 pub use reader::{Reader, Reading, Word};

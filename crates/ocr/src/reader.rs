@@ -26,20 +26,11 @@ const WORD_LETTERS: usize = 3;
 /// A page of fewer letters is not read again in another language: it may have none.
 const FEW_LETTERS: usize = 20;
 
-/// Pixels of the image, from its upper left corner.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct PixelBox {
-    pub(crate) x0: f32,
-    pub(crate) y0: f32,
-    pub(crate) x1: f32,
-    pub(crate) y1: f32,
-}
-
 /// A word as the recogniser gives it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RawWord {
     pub(crate) text: String,
-    pub(crate) bounds: PixelBox,
+    pub(crate) bounds: [f32; 4],
     pub(crate) confidence: f32,
     pub(crate) size: f32,
     pub(crate) begins_block: bool,
@@ -51,7 +42,8 @@ pub(crate) struct RawWord {
 pub struct Word {
     /// Its letters.
     pub text: String,
-    /// Left, top, right, bottom, in pixels of the image from its upper left corner.
+    /// Left, top, right, bottom, in pixels from the upper left corner of the image as it was turned to be read
+    /// ([`Reading::turn`]).
     pub bounds: [f32; 4],
     /// How sure the reader is, 0 to 100.
     pub confidence: f32,
@@ -86,8 +78,8 @@ pub struct Reading {
     pub confidence: f32,
     /// The language that it was read in, such as `eng`.
     pub language: String,
-    /// By how many degrees, counter-clockwise, the page was turned to be read.
-    pub deskewed: f32,
+    /// By how much the image was turned to be read.
+    pub turn: Turn,
 }
 
 impl Reading {
@@ -217,11 +209,11 @@ impl Reader {
     }
 }
 
-/// Puts the boxes back to where they are in the image, and leaves out noise.
+/// Leaves out noise.
 fn reading(words: Vec<RawWord>, turn: Turn, language: &str) -> Reading {
     let mut reading = Reading {
         language: language.to_owned(),
-        deskewed: turn.degrees(),
+        turn,
         ..Reading::default()
     };
     // What a word that is left out began, the next one begins.
@@ -234,7 +226,7 @@ fn reading(words: Vec<RawWord>, turn: Turn, language: &str) -> Reading {
         }
         reading.words.push(Word {
             text: word.text,
-            bounds: turn.back(word.bounds),
+            bounds: word.bounds,
             confidence: word.confidence,
             size: word.size,
             begins_line,

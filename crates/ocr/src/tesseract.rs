@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::OcrError;
 use crate::image::Canvas;
-use crate::reader::{PixelBox, RawWord};
+use crate::reader::RawWord;
 
 /// What the name of the library's file begins with: builds of it add versions and hashes.
 const NAME: &str = "libtesseract";
@@ -332,14 +332,13 @@ impl Recogniser {
 
     /// Where the word at hand is.
     #[allow(unsafe_code)]
-    unsafe fn bounds(&self, page: *mut c_void) -> Option<PixelBox> {
+    unsafe fn bounds(&self, page: *mut c_void) -> Option<[f32; 4]> {
         let [mut x0, mut y0, mut x1, mut y1] = [0; 4];
         // SAFETY: the caller's iterator is live, and the numbers are ours.
         let found = unsafe {
             (self.library.functions.bounds)(page, WORD, &mut x0, &mut y0, &mut x1, &mut y1)
         };
-        let [x0, y0, x1, y1] = [x0, y0, x1, y1].map(|edge| edge as f32);
-        (found != 0 && x1 > x0 && y1 > y0).then_some(PixelBox { x0, y0, x1, y1 })
+        (found != 0 && x1 > x0 && y1 > y0).then_some([x0, y0, x1, y1].map(|edge| edge as f32))
     }
 }
 

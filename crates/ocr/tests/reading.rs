@@ -49,7 +49,7 @@ fn the_lines_of_a_scan_are_read_word_by_word_at_their_places() {
     // The first line is drawn 150 pixels from the left with its baseline at 300, letters of 34 pixels.
     let first = &reading.words[0];
     assert_eq!(first.text, "Delivery");
-    let [x0, y0, _, y1] = first.bounds;
+    let [x0, y0, _, y1] = reading.turn.back(first.bounds);
     // Its y hangs below the baseline.
     assert!(
         (x0 - 150.0).abs() < 4.0 && (y1 - 308.0).abs() < 6.0,

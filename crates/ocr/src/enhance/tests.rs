@@ -20,7 +20,7 @@ fn a_clean_page_is_read_as_it_is() {
     let page = lines(1200, 1600, 0.0);
     let (same, turn) = enhanced(page.clone());
     assert!(same == page);
-    assert!(turn.is_none());
+    assert_eq!(turn, Turn::NONE);
 }
 
 #[test]
@@ -31,12 +31,7 @@ fn a_crooked_page_is_turned_and_boxes_go_back() {
         assert!((found - tilt).abs() < 0.15, "{found} for {tilt}");
         let (straight, turn) = enhanced(page);
         assert!(skew(&straight).is_none_or(|left| left.abs() < 0.3));
-        let [x0, y0, x1, y1] = turn.back(PixelBox {
-            x0: 599.0,
-            y0: 799.0,
-            x1: 601.0,
-            y1: 801.0,
-        });
+        let [x0, y0, x1, y1] = turn.back([599.0, 799.0, 601.0, 801.0]);
         // The centre stays where it is.
         assert!((x0 + x1 - 1200.0).abs() < 0.1 && (y0 + y1 - 1600.0).abs() < 0.1);
     }

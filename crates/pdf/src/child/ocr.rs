@@ -116,17 +116,24 @@ impl OcrReader {
         let glyphs =
             PageGlyphs::of_reading(&reading, [width, height], before.rotation, 1.0 / scale);
         let mut text = glyphs.text(before.page, limits);
+        // The lines of a page that stood askew were laid out level.
+        for block in &mut text.blocks {
+            block.bbox = placed(&reading, block.bbox, scale);
+            for line in &mut block.lines {
+                line.bbox = placed(&reading, line.bbox, scale);
+            }
+        }
         text.state = PageState::Ocr;
-        text.ocr = Some(self.account(&reading, dpi, 1.0 / scale));
+        text.ocr = Some(self.account(&reading, dpi, scale));
         Ok(Some(text))
     }
 
-    fn account(&self, reading: &Reading, dpi: u32, points: f32) -> OcrAccount {
+    fn account(&self, reading: &Reading, dpi: u32, scale: f32) -> OcrAccount {
         let word = |word: &pagemill_ocr::Word| {
-            let [x0, y0, x1, y1] = word.bounds.map(|edge| edge * points);
+            let [x0, y0, x1, y1] = word.bounds.map(|edge| edge / scale);
             OcrWord {
                 text: word.text.clone(),
-                bbox: Rect { x0, y0, x1, y1 },
+                bbox: placed(reading, Rect { x0, y0, x1, y1 }, scale),
                 confidence: word.confidence,
             }
         };
@@ -135,10 +142,18 @@ impl OcrReader {
             language: reading.language.clone(),
             confidence: reading.confidence,
             dpi,
-            deskewed: reading.deskewed,
+            deskewed: reading.turn.degrees,
             words: reading.words.iter().map(word).collect(),
         }
     }
+}
+
+/// A box on the level page, in points, on the page as it is; a point has so many pixels.
+fn placed(reading: &Reading, level: Rect, scale: f32) -> Rect {
+    let Rect { x0, y0, x1, y1 } = level;
+    let bounds = [x0, y0, x1, y1].map(|edge| edge * scale);
+    let [x0, y0, x1, y1] = reading.turn.back(bounds).map(|edge| edge / scale);
+    Rect { x0, y0, x1, y1 }
 }
 
 /// Whether what was read is text and not the reader's idea of a picture.

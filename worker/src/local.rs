@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 use futures::StreamExt;
 use pagemill_index::TargetStore;
 use pagemill_pipeline::{Options, Pipeline, Plan, Source};
-use pagemill_storage::{FolderStore, ObjectStore, Overlay, is_pdf_name, shown};
+use pagemill_storage::{Charged, FolderStore, ObjectStore, Overlay, is_pdf_name, shown};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, LocalArguments};
@@ -122,6 +122,7 @@ pub(crate) struct Job {
     options: Options,
     jobs: usize,
     stop: Stop,
+    spent: Mutex<Charged>,
 }
 
 /// What Ctrl-C asks for.
@@ -179,6 +180,7 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
         },
         jobs: arguments.jobs.unwrap_or(environment.documents).max(1),
         stop,
+        spent: Mutex::default(),
     };
     if arguments.dry_run {
         return dry_run(&job, &input).await;
@@ -208,7 +210,8 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
     }
     job.pipeline.parts().indexer.store().flush().await?;
     job.pipeline.parts().engine.shutdown().await;
-    print!("\n{}", summary.table(begun.elapsed()));
+    let spent = *job.spent.lock().unwrap_or_else(PoisonError::into_inner);
+    print!("\n{}", summary.table(begun.elapsed(), &spent));
     let out = arguments.out.display();
     match job.targets.is_empty() {
         true => println!("\noutput in {out}"),
@@ -240,6 +243,7 @@ pub(crate) async fn process_all(
             let permit = LocalPermit {
                 display,
                 stop: &job.stop,
+                spent: &job.spent,
             };
             let result = job
                 .pipeline

@@ -2,13 +2,14 @@
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pagemill_pipeline::{LeaseLost, Outcome, Permit, PipelineError, Progress};
-use pagemill_storage::shown;
+use pagemill_storage::{Charge, Charged, shown};
 
 use crate::local::Stop;
 use crate::summary::{Ended, counted, speed};
@@ -115,6 +116,8 @@ impl Display {
 pub(crate) struct LocalPermit<'a> {
     pub(crate) display: &'a Display,
     pub(crate) stop: &'a Stop,
+    /// What the folder's runs have paid.
+    pub(crate) spent: &'a Mutex<Charged>,
 }
 
 impl Permit for LocalPermit<'_> {
@@ -130,6 +133,12 @@ impl Permit for LocalPermit<'_> {
 
     fn should_stop(&self) -> bool {
         self.stop.soon.is_cancelled()
+    }
+
+    fn charged(&self, charge: &Charge) {
+        // Plain numbers: a panic elsewhere can't leave them half written.
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        spent.add(&Charged::from(charge));
     }
 
     fn stopped(&self) -> BoxFuture<'_, ()> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use pagemill_pipeline::{Outcome, PipelineError};
-use pagemill_storage::shown;
+use pagemill_storage::{Charged, shown};
 
 /// How one document ended, for the table.
 #[derive(Debug)]
@@ -29,7 +29,6 @@ pub(crate) struct Summary {
     chunks: u64,
     ocr: u64,
     needs_ocr: u64,
-    llm_calls: u64,
     partial: Vec<(String, String)>,
     failed: Vec<(String, String, String)>,
     left: Vec<(String, String)>,
@@ -87,7 +86,6 @@ impl Summary {
         self.chunks += u64::from(done.counts.chunks);
         self.ocr += u64::from(done.counts.ocr);
         self.needs_ocr += u64::from(done.counts.needs_ocr);
-        self.llm_calls += u64::from(done.llm_calls);
         if !done.failed_pages.is_empty() {
             let pages: Vec<_> = done
                 .failed_pages
@@ -114,8 +112,8 @@ impl Summary {
         !self.left.is_empty()
     }
 
-    /// The table, as text.
-    pub(crate) fn table(&mut self, elapsed: Duration) -> String {
+    /// The table, as text, of a run that took and paid so much.
+    pub(crate) fn table(&mut self, elapsed: Duration, spent: &Charged) -> String {
         self.partial.sort();
         self.failed.sort();
         self.left.sort();
@@ -150,8 +148,8 @@ impl Summary {
         );
         row("links", self.links.to_string());
         row("chunks", self.chunks.to_string());
-        if self.llm_calls > 0 {
-            row("LLM calls", self.llm_calls.to_string());
+        if !spent.is_nothing() {
+            row("paid calls", paid(spent));
         }
         let seconds = elapsed.as_secs_f64();
         let pace = match self.pages_rendered {
@@ -185,6 +183,31 @@ impl Summary {
     }
 }
 
+/// What paid calls used and cost: `3 (7000 tokens read, 300 written, 0.001234 USD)`.
+pub(crate) fn paid(spent: &Charged) -> String {
+    let mut used: Vec<String> = Vec::new();
+    let units = &spent.units;
+    for (count, what) in [
+        (units.input_tokens, "tokens read"),
+        (units.output_tokens, "written"),
+    ] {
+        used.extend(count.map(|count| format!("{count} {what}")));
+    }
+    used.extend(spent.micro_usd.map(usd));
+    if spent.unpriced_calls > 0 {
+        used.push(match spent.unpriced_calls == spent.calls {
+            true => "price not known".to_owned(),
+            false => format!("the price of {} not known", spent.unpriced_calls),
+        });
+    }
+    format!("{} ({})", spent.calls, used.join(", "))
+}
+
+/// Millionths of a US dollar as dollars.
+pub(crate) fn usd(micro_usd: u64) -> String {
+    format!("{}.{:06} USD", micro_usd / 1_000_000, micro_usd % 1_000_000)
+}
+
 /// A number with its noun: `1 page`, `2 pages`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
@@ -211,6 +234,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_paid_is_told_with_what_is_not_known() {
+        let mut spent = Charged {
+            calls: 2,
+            micro_usd: Some(1_234_567),
+            ..Charged::default()
+        };
+        spent.units.input_tokens = Some(7_000);
+        assert_eq!(paid(&spent), "2 (7000 tokens read, 1.234567 USD)");
+        spent.unpriced_calls = 1;
+        spent.units.output_tokens = Some(0);
+        assert_eq!(
+            paid(&spent),
+            "2 (7000 tokens read, 0 written, 1.234567 USD, the price of 1 not known)"
+        );
+        let unknown = Charged {
+            calls: 1,
+            unpriced_calls: 1,
+            ..Charged::default()
+        };
+        assert_eq!(paid(&unknown), "1 (price not known)");
+    }
+
+    #[test]
     fn every_document_is_counted_once_and_the_bad_ones_are_named() {
         let mut summary = Summary::default();
         let whole = Processed {
@@ -232,7 +278,8 @@ mod tests {
         };
         summary.add("c.pdf", &Err(failed));
         summary.add("d.pdf", &Err(PipelineError::Conflict));
-        let table = summary.table(Duration::from_secs(2));
+        let table = summary.table(Duration::from_secs(2), &Charged::default());
+        assert!(!table.contains("paid"), "{table}");
         assert!(
             table.contains("4 (1 processed, 1 unchanged, 1 failed, 1 left for the next run)"),
             "{table}"
@@ -250,7 +297,7 @@ mod tests {
         let name = "a\nfailed:\u{1b}[2J\u{202e}.pdf";
         summary.add(name, &Err(PipelineError::Conflict));
         summary.add_unusable(name, "can't be read");
-        let table = summary.table(Duration::from_secs(1));
+        let table = summary.table(Duration::from_secs(1), &Charged::default());
         assert!(
             table.contains(r"a\nfailed:\u{1b}[2J\u{202e}.pdf: another"),
             "{table}"

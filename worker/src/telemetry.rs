@@ -98,6 +98,11 @@ pub(crate) struct JobHandle {
 }
 
 impl JobHandle {
+    /// Where what the job does is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.telemetry.metrics
+    }
+
     /// The message is about this source now.
     pub(crate) fn source(&self, key: &str) {
         self.change(|job| {

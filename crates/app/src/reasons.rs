@@ -358,8 +358,8 @@ pub const REASONS: &[Reason] = &[
     reason(
         Kind::PutOff,
         "not_permitted",
-        "the lease ended while points were written",
-        "See the lease codes",
+        "the lease ended while points were written, or a paid call could not be recorded",
+        "See the lease codes, or the log line of the call",
     ),
     reason(
         Kind::Lease,

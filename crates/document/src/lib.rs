@@ -11,6 +11,7 @@
 //!   the page's top left corner; a block's span is in bytes of the page's text.
 //! - [`CharacterAccount`]: what a page shows that is not in its text, and why. [`Letters`] are what it is summed up with.
 //! - [`Link`] and its [`LinkSafety`]; [`Structure`]: bookmarks, headings, page labels.
+//! - [`PaidCall`] and [`ChargeSink`]: what making something of a document costs, and whom to tell.
 //!
 //! ```
 //! use pagemill_document::{CharacterAccount, Letters, PageNumber, PageState, PageText};
@@ -44,6 +45,7 @@
 //! it gets a new version of its code, so that documents are read again (`graph` in `pagemill-pipeline`).
 
 mod account;
+mod charge;
 mod inspection;
 mod letters;
 mod link;
@@ -54,6 +56,7 @@ pub mod testing;
 mod text;
 
 pub use account::CharacterAccount;
+pub use charge::{ChargeSink, NotCharged, PaidCall, Uncharged, Units};
 pub use inspection::{DocumentInfo, Encryption, Inspection};
 pub use letters::Letters;
 pub use link::{Link, LinkSafety, LinkTarget, OutlineTarget};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pagemill_document::ChargeSink;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
@@ -46,8 +47,13 @@ pub trait Embedder: Send + Sync + std::fmt::Debug {
 
     /// Embeds texts. Nothing is cut off: a text longer than the model's window is read window by window, and its
     /// vector is the mean of theirs. A text in which the model knows nothing gets a vector of zeros, which must not
-    /// be stored.
-    async fn embed(&self, texts: &[String], purpose: Purpose) -> Result<Embedding, IndexError>;
+    /// be stored. Each paid call is told to `charges` before its answer is looked at; a local model makes none.
+    async fn embed(
+        &self,
+        texts: &[String],
+        purpose: Purpose,
+        charges: &dyn ChargeSink,
+    ) -> Result<Embedding, IndexError>;
 }
 
 /// Where an OpenAI-compatible endpoint is.
@@ -111,7 +117,12 @@ impl Embedder for NoEmbedder {
         0
     }
 
-    async fn embed(&self, _: &[String], _: Purpose) -> Result<Embedding, IndexError> {
+    async fn embed(
+        &self,
+        _: &[String],
+        _: Purpose,
+        _: &dyn ChargeSink,
+    ) -> Result<Embedding, IndexError> {
         Err(IndexError::Settings {
             setting: "embedder".to_owned(),
             value: "none".to_owned(),

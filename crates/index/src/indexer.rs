@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use pagemill_document::{PageNumber, PageText};
+use pagemill_document::{ChargeSink, PageNumber, PageText, Uncharged};
 
 use crate::chunk::{Chunk, chunks};
 use crate::embed::{Embedder, Purpose};
@@ -149,12 +149,14 @@ impl Indexer {
     /// Writes the points of a document's generation into the stores, durably. Points of other generations stay until
     /// [`Indexer::remove_other_generations`], after the commit. Writing the same again changes nothing.
     ///
-    /// Texts are embedded and written batch by batch: besides the document's own text, memory holds one batch.
+    /// Texts are embedded and written batch by batch: besides the document's own text, memory holds one batch. Paid calls are
+    /// told to `charges`, also when the indexing fails after them.
     pub async fn index(
         &self,
         document: &DocumentInput<'_>,
         targets: &[TargetStore],
         permit: Permit<'_>,
+        charges: &dyn ChargeSink,
     ) -> Result<IndexReport, IndexError> {
         let mut report = IndexReport {
             points: targets.iter().map(|target| (*target, 0)).collect(),
@@ -176,7 +178,7 @@ impl Indexer {
         if report.points.contains_key(&TargetStore::Pages) {
             for batch in document.pages.chunks(self.batch_size()) {
                 let texts = batch.iter().map(|page| page.text.clone()).collect();
-                let vectors = self.vectors(texts, &mut report).await?;
+                let vectors = self.vectors(texts, &mut report, charges).await?;
                 let points = batch
                     .iter()
                     .zip(vectors)
@@ -197,7 +199,7 @@ impl Indexer {
             report.chunks = cut.len() as u64;
             for batch in cut.chunks(self.batch_size()) {
                 let texts = batch.iter().map(Chunk::embedded_text).collect();
-                let vectors = self.vectors(texts, &mut report).await?;
+                let vectors = self.vectors(texts, &mut report, charges).await?;
                 for target in &chunk_targets {
                     let pairs = batch.iter().zip(vectors.iter().cloned());
                     let points = pairs
@@ -241,7 +243,7 @@ impl Indexer {
         let fusion = self.settings.fusion;
         let mut embedding = self
             .embedder
-            .embed(&[question.to_owned()], Purpose::Query)
+            .embed(&[question.to_owned()], Purpose::Query, &Uncharged)
             .await?;
         let dense = embedding
             .vectors
@@ -277,6 +279,7 @@ impl Indexer {
         &self,
         texts: Vec<String>,
         report: &mut IndexReport,
+        charges: &dyn ChargeSink,
     ) -> Result<Vec<Vectors>, IndexError> {
         let wanted: Vec<usize> = (0..texts.len())
             .filter(|place| !texts[*place].trim().is_empty())
@@ -286,7 +289,10 @@ impl Indexer {
             return Ok(vectors);
         }
         let with_text: Vec<String> = wanted.iter().map(|place| texts[*place].clone()).collect();
-        let embedding = self.embedder.embed(&with_text, Purpose::Document).await?;
+        let embedding = self
+            .embedder
+            .embed(&with_text, Purpose::Document, charges)
+            .await?;
         report.embedded += with_text.len() as u64;
         report.embed_calls += embedding.calls;
         report.embed_tokens += embedding.tokens;

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pagemill_document::ChargeSink;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -161,7 +162,12 @@ impl Embedder for HashEmbedder {
         self.dimensions
     }
 
-    async fn embed(&self, texts: &[String], _purpose: Purpose) -> Result<Embedding, IndexError> {
+    async fn embed(
+        &self,
+        texts: &[String],
+        _purpose: Purpose,
+        _: &dyn ChargeSink,
+    ) -> Result<Embedding, IndexError> {
         let mut embedding = Embedding::default();
         for text in texts {
             let terms = crate::sparse::query_vector(text);

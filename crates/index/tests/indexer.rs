@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pagemill_document::{PageNumber, PageState, PageText};
+use pagemill_document::{PageNumber, PageState, PageText, Uncharged};
 use pagemill_index::testing::{Code, HashEmbedder, TestQdrant};
 use pagemill_index::{
     CollectionNames, DocumentInput, EdgeStore, IndexSettings, Indexer, QdrantServer, SearchFilter,
@@ -74,6 +74,7 @@ async fn a_document_is_indexed_found_replaced_and_removed(indexer: &Indexer) {
             &document("g1", &pages, &images),
             &TargetStore::ALL,
             &granted,
+            &Uncharged,
         )
         .await
         .unwrap();
@@ -128,6 +129,7 @@ async fn a_document_is_indexed_found_replaced_and_removed(indexer: &Indexer) {
             &document("g2", &shorter, &images),
             &TargetStore::ALL,
             &granted,
+            &Uncharged,
         )
         .await
         .unwrap();
@@ -196,7 +198,12 @@ async fn no_permit_no_write() {
     let images = BTreeMap::new();
     let pages = [page(1, "Some text.")];
     let error = writer
-        .index(&document("g1", &pages, &images), &TargetStore::ALL, &permit)
+        .index(
+            &document("g1", &pages, &images),
+            &TargetStore::ALL,
+            &permit,
+            &Uncharged,
+        )
         .await
         .unwrap_err();
     assert_eq!(error.code(), "not_permitted");
@@ -222,6 +229,7 @@ async fn a_short_outage_is_ridden_out_and_a_long_one_is_told() {
             &document("g1", &pages, &images),
             &[TargetStore::Pages],
             &granted,
+            &Uncharged,
         )
         .await
         .unwrap();
@@ -232,6 +240,7 @@ async fn a_short_outage_is_ridden_out_and_a_long_one_is_told() {
             &document("g2", &pages, &images),
             &[TargetStore::Pages],
             &granted,
+            &Uncharged,
         )
         .await
         .unwrap_err();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use pagemill_document::NotCharged;
+
 use crate::usage::Usage;
 
 /// Why no metadata could be made.
@@ -47,6 +49,9 @@ pub enum MetadataError {
         /// How long it is, and what is allowed.
         reason: String,
     },
+    /// A call was paid for and can't be recorded, or nothing more may be spent: the work was given up.
+    #[error("{0}")]
+    NotPermitted(#[from] NotCharged),
     /// The settings contradict each other or lack something.
     #[error("metadata settings can't be used: {0}")]
     Configuration(String),
@@ -56,7 +61,10 @@ impl MetadataError {
     /// Whether trying the same document again with the same settings is of no use.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Unavailable { .. } | Self::Refused { .. } | Self::Configuration(_) => false,
+            Self::Unavailable { .. }
+            | Self::Refused { .. }
+            | Self::NotPermitted(_)
+            | Self::Configuration(_) => false,
             Self::BadAnswer { .. } | Self::CustomPrompt { .. } => true,
         }
     }
@@ -81,6 +89,7 @@ impl MetadataError {
             Self::Refused { .. } => "llm_refused",
             Self::BadAnswer { .. } => "llm_bad_answer",
             Self::CustomPrompt { .. } => "custom_prompt_too_long",
+            Self::NotPermitted(_) => "not_permitted",
             Self::Configuration(_) => "metadata_configuration",
         }
     }

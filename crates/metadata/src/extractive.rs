@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use pagemill_document::{Inspection, Link, LinkTarget, PageState, Structure};
+use pagemill_document::{ChargeSink, Inspection, Link, LinkTarget, PageState, Structure};
 use regex::Regex;
 
 use crate::document::{
@@ -162,6 +162,7 @@ impl MetadataGenerator for ExtractiveGenerator {
     async fn generate(
         &self,
         input: DocumentInput<'_>,
+        _: &dyn ChargeSink,
     ) -> Result<(DocumentMetadata, Usage), MetadataError> {
         Ok((self.extract(input), Usage::default()))
     }

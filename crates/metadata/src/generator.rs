@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pagemill_document::{Inspection, Link, PageText, Structure};
+use pagemill_document::{ChargeSink, Inspection, Link, PageText, Structure};
 
 use crate::document::DocumentMetadata;
 use crate::error::MetadataError;
@@ -43,13 +43,15 @@ pub trait MetadataGenerator: Send + Sync + Debug {
     /// temperature and so on. No secrets, no addresses.
     fn fingerprint_parts(&self) -> Vec<String>;
 
-    /// Makes the metadata of one document and says what it used.
+    /// Makes the metadata of one document and says what it used. Each paid call is told to `charges` before its answer is
+    /// looked at.
     ///
     /// # Errors
     /// Never for the extractive generator. See [`MetadataError`] for the other.
     async fn generate(
         &self,
         input: DocumentInput<'_>,
+        charges: &dyn ChargeSink,
     ) -> Result<(DocumentMetadata, Usage), MetadataError>;
 }
 

@@ -7,7 +7,7 @@
 //!   the model claims with a quote is checked against the cited page.
 //!
 //! Every value says where it comes from ([`ValueSource`]). The result holds no time stamps and no usage, so equal
-//! input and settings give equal bytes; what a run cost is handed back beside it ([`Usage`]).
+//! input and settings give equal bytes; each paid call is told to a [`ChargeSink`](pagemill_document::ChargeSink).
 //!
 //! Start with [`generator()`], which chooses by [`MetadataSettings`].
 

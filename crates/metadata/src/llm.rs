@@ -19,7 +19,6 @@ pub(crate) mod plan;
 pub(crate) mod prompt;
 pub(crate) mod transport;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use async_openai::types::chat::{
@@ -29,7 +28,7 @@ use async_openai::types::chat::{
 };
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
-use pagemill_document::PageNumber;
+use pagemill_document::{ChargeSink, PageNumber};
 use serde_json::Value;
 
 use crate::document::DocumentMetadata;
@@ -44,7 +43,7 @@ use crate::usage::Usage;
 use answer::Answer;
 use plan::{Piece, Tokenizer};
 use prompt::{Fence, fill};
-use transport::{Failure, Transport, locked};
+use transport::{Failure, Meter, Transport};
 
 /// Version of schemas, fence and merging; part of the fingerprint.
 const LLM_VERSION: u32 = 1;
@@ -174,12 +173,12 @@ impl LlmGenerator {
         &self,
         messages: &[ChatCompletionRequestMessage],
         wanted: &Wanted,
-        usage: &Mutex<Usage>,
+        meter: &Meter<'_>,
     ) -> Result<transport::Completion, MetadataError> {
         let mut format = self.format.load(Ordering::Relaxed);
         loop {
             let request = self.request(messages.to_vec(), wanted, format);
-            match self.transport.complete(&request, usage).await {
+            match self.transport.complete(&request, meter).await {
                 Ok(completion) => {
                     self.format.fetch_max(format, Ordering::Relaxed);
                     return Ok(completion);
@@ -202,7 +201,7 @@ impl LlmGenerator {
                 Err(Failure::Filtered) => {
                     return Err(MetadataError::BadAnswer {
                         reason: "the server's content filter refuses the document".to_owned(),
-                        usage: *locked(usage),
+                        usage: meter.usage(),
                     });
                 }
                 Err(Failure::Final(error)) => return Err(error),
@@ -216,16 +215,16 @@ impl LlmGenerator {
         system: &str,
         user: &str,
         wanted: &Wanted,
-        usage: &Mutex<Usage>,
+        meter: &Meter<'_>,
     ) -> Result<Value, MetadataError> {
         let mut messages: Vec<ChatCompletionRequestMessage> = vec![
             ChatCompletionRequestSystemMessage::from(system).into(),
             ChatCompletionRequestUserMessage::from(user).into(),
         ];
-        let first = self.complete(&messages, wanted, usage).await?;
+        let first = self.complete(&messages, wanted, meter).await?;
         let bad = |reason: String| MetadataError::BadAnswer {
             reason,
-            usage: *locked(usage),
+            usage: meter.usage(),
         };
         if first.was_refused {
             return Err(bad("the model refused to answer".to_owned()));
@@ -240,14 +239,14 @@ impl LlmGenerator {
         );
         messages.push(ChatCompletionRequestAssistantMessage::from(repeated).into());
         messages.push(ChatCompletionRequestUserMessage::from(words).into());
-        let second = self.complete(&messages, wanted, usage).await?;
+        let second = self.complete(&messages, wanted, meter).await?;
         answer::checked(&second.content, second.was_cut, &wanted.schema).map_err(bad)
     }
 
     async fn answer(
         &self,
         input: DocumentInput<'_>,
-        usage: &Mutex<Usage>,
+        meter: &Meter<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Answer, MetadataError> {
         let settings = &self.settings;
@@ -317,9 +316,9 @@ impl LlmGenerator {
         };
         if total <= room {
             let value = self
-                .ask(&system, &user(&shown(&pieces)), &whole, usage)
+                .ask(&system, &user(&shown(&pieces)), &whole, meter)
                 .await?;
-            return parsed(value, usage);
+            return parsed(value, meter);
         }
         if settings.long_documents == LongDocuments::Beginning {
             let beginning = fitting(&pieces, room);
@@ -330,9 +329,9 @@ impl LlmGenerator {
                 ));
             }
             let value = self
-                .ask(&system, &user(&shown(beginning)), &whole, usage)
+                .ask(&system, &user(&shown(beginning)), &whole, meter)
                 .await?;
-            return parsed(value, usage);
+            return parsed(value, meter);
         }
 
         let beginning = shown(fitting(&pieces, room / 3));
@@ -368,7 +367,7 @@ impl LlmGenerator {
             .map(|(first, last, prompt)| {
                 let (system, part) = (&system, &part);
                 async move {
-                    let value = self.ask(system, &prompt, part, usage).await?;
+                    let value = self.ask(system, &prompt, part, meter).await?;
                     Ok::<_, MetadataError>((first, last, value))
                 }
             })
@@ -385,16 +384,8 @@ impl LlmGenerator {
                 tokenizer.beginning(&text, share.saturating_sub(60)),
             ));
         }
-        let value = self.ask(&system, &user(&data), &whole, usage).await?;
-        parsed(value, usage)
-    }
-
-    fn cost(&self, usage: &Usage) -> Option<u64> {
-        let prices = self.settings.prices?;
-        // Dollars for a million tokens are millionths of a dollar for one.
-        let cost = usage.input_tokens as f64 * prices.input_usd_per_million_tokens
-            + usage.output_tokens as f64 * prices.output_usd_per_million_tokens;
-        Some(cost.ceil() as u64)
+        let value = self.ask(&system, &user(&data), &whole, meter).await?;
+        parsed(value, meter)
     }
 }
 
@@ -415,10 +406,10 @@ fn pages_of(part: &[Piece]) -> Option<(PageNumber, PageNumber)> {
     Some((part.first()?.page, part.last()?.page))
 }
 
-fn parsed(value: Value, usage: &Mutex<Usage>) -> Result<Answer, MetadataError> {
+fn parsed(value: Value, meter: &Meter<'_>) -> Result<Answer, MetadataError> {
     serde_json::from_value(value).map_err(|_| MetadataError::BadAnswer {
         reason: "a value of the answer is out of range".to_owned(),
-        usage: *locked(usage),
+        usage: meter.usage(),
     })
 }
 
@@ -451,13 +442,14 @@ impl MetadataGenerator for LlmGenerator {
     async fn generate(
         &self,
         input: DocumentInput<'_>,
+        charges: &dyn ChargeSink,
     ) -> Result<(DocumentMetadata, Usage), MetadataError> {
         // Here the prompt is not ignored.
         let without_prompt = DocumentInput {
             custom_prompt: None,
             ..input
         };
-        let (mut metadata, _) = self.extractive.generate(without_prompt).await?;
+        let (mut metadata, _) = self.extractive.generate(without_prompt, charges).await?;
         metadata.generator = GeneratorKind::Llm;
         metadata.model = Some(self.settings.model.clone());
         let has_text = input.pages.iter().any(|page| !page.text.trim().is_empty());
@@ -467,22 +459,9 @@ impl MetadataGenerator for LlmGenerator {
                 .push("the document has no text; the model was not asked".to_owned());
             return Ok((metadata, Usage::default()));
         }
-        let usage = Mutex::new(Usage::default());
+        let meter = Meter::new(charges);
         let mut warnings = Vec::new();
-        let with_cost = |mut usage: Usage| {
-            usage.cost_micro_usd = self.cost(&usage);
-            usage
-        };
-        let answer =
-            self.answer(input, &usage, &mut warnings)
-                .await
-                .map_err(|error| match error {
-                    MetadataError::BadAnswer { reason, usage } => MetadataError::BadAnswer {
-                        reason,
-                        usage: with_cost(usage),
-                    },
-                    other => other,
-                })?;
+        let answer = self.answer(input, &meter, &mut warnings).await?;
         metadata.warnings.extend(warnings);
         merge::merge(
             &mut metadata,
@@ -490,7 +469,6 @@ impl MetadataGenerator for LlmGenerator {
             input.pages,
             self.settings.max_keywords as usize,
         );
-        let used = with_cost(*locked(&usage));
-        Ok((metadata, used))
+        Ok((metadata, meter.usage()))
     }
 }

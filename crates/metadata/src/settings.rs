@@ -54,16 +54,6 @@ pub enum OutputLimitField {
     MaxTokens,
 }
 
-/// Prices, to compute the cost of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Prices {
-    /// US dollars for a million prompt tokens.
-    pub input_usd_per_million_tokens: f64,
-    /// US dollars for a million completion tokens.
-    pub output_usd_per_million_tokens: f64,
-}
-
 /// How requests are tried again after a 429, a 5xx, a time-out or a lost connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -90,7 +80,7 @@ impl Default for RetryLimits {
     }
 }
 
-/// How metadata is made. All fields except `concurrency`, `retries` and `prices` are part of the fingerprint of the
+/// How metadata is made. All fields except `concurrency` and `retries` are part of the fingerprint of the
 /// `metadata` stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -139,8 +129,6 @@ pub struct MetadataSettings {
     pub concurrency: u32,
     /// How requests are tried again.
     pub retries: RetryLimits,
-    /// Prices, for the cost in the record; no cost is recorded without.
-    pub prices: Option<Prices>,
     /// Further fields of the request body, such as `{"reasoning_effort": "low"}`. Fields that Pagemill sets itself
     /// are refused here.
     pub extra_body: serde_json::Map<String, serde_json::Value>,
@@ -168,7 +156,6 @@ impl Default for MetadataSettings {
             max_calls: 12,
             concurrency: 4,
             retries: RetryLimits::default(),
-            prices: None,
             extra_body: serde_json::Map::new(),
         }
     }
@@ -319,18 +306,6 @@ impl MetadataSettings {
                 return Err(MetadataError::Configuration(format!(
                     "extra_body must not set {field}; use the setting of its own"
                 )));
-            }
-        }
-        if let Some(prices) = self.prices {
-            for price in [
-                prices.input_usd_per_million_tokens,
-                prices.output_usd_per_million_tokens,
-            ] {
-                if !price.is_finite() || price < 0.0 {
-                    return Err(MetadataError::Configuration(format!(
-                        "prices holds {price}; set dollars per million tokens, 0 or more"
-                    )));
-                }
             }
         }
         if self.generator == GeneratorKind::Llm && self.model.trim().is_empty() {

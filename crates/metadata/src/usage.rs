@@ -1,9 +1,10 @@
-//! What a run cost.
+//! What a run asked of the model.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the generation of one document's metadata used. All zero for the extractive generator.
+/// What the generation of one document's metadata used, for logs. All zero for the extractive generator. What it cost is told
+/// call by call to the [`ChargeSink`](pagemill_document::ChargeSink).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
     /// Requests that were answered with a completion, good or bad.
@@ -12,8 +13,6 @@ pub struct Usage {
     pub input_tokens: u64,
     /// Completion tokens as the server counted them; nothing is added for a server that does not say.
     pub output_tokens: u64,
-    /// Cost in millionths of a US dollar, when prices are configured.
-    pub cost_micro_usd: Option<u64>,
     /// Requests sent again after a 429, a 5xx, a time-out or a lost connection.
     pub retries: u32,
 }

@@ -2,7 +2,7 @@
 //! `pdf-metadata/`. Equal input and settings give equal bytes: there is no time in them.
 
 use pagemill_document::{Inspection, Link, OutlineTarget, PageText, Structure};
-use pagemill_metadata::{DocumentMetadata, Usage};
+use pagemill_metadata::DocumentMetadata;
 use pagemill_storage::{Fingerprint, SourceKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,8 +92,4 @@ pub struct MetadataFile {
     pub header: Header,
     /// The metadata, by its published schema.
     pub metadata: DocumentMetadata,
-    /// What the LLM's answer cost, where one was asked: a run that goes on after a crash takes it from here, together
-    /// with the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usage: Option<Usage>,
 }

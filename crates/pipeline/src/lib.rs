@@ -27,7 +27,7 @@
 //!
 //! [`settings`] (what can be tuned) -> [`graph`] (the stages, as a table) -> [`fingerprint`] -> [`prompt`] -> `wanted`
 //! (what every stage should be) -> [`plan`] -> [`process`] (the run) -> `stages` (what each stage makes) -> [`outcome`]
-//! -> [`attempts`] (what a run that ended early leaves to the next).
+//! -> [`attempts`] (what a run that ended early leaves to the next) -> `charges` (what it pays, by the settings' [`prices`]).
 
 pub mod attempts;
 pub mod dependency;
@@ -36,12 +36,14 @@ pub mod graph;
 pub mod outcome;
 pub mod permit;
 pub mod plan;
+pub mod prices;
 pub mod process;
 pub mod prompt;
 pub mod removal;
 pub mod settings;
 
 mod artifacts;
+mod charges;
 mod run;
 mod stages;
 mod wanted;
@@ -52,5 +54,6 @@ pub use dependency::Dependency;
 pub use outcome::{Counts, Outcome, PipelineError, Processed, Spent};
 pub use permit::{LeaseLost, Permit, Progress, Unlimited};
 pub use plan::{Plan, PlannedStage, Reason};
+pub use prices::{Price, Prices};
 pub use process::{Options, Parts, Pipeline, Source};
 pub use settings::{Goal, Passwords, Settings, SettingsError};

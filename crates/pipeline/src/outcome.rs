@@ -7,7 +7,7 @@ use pagemill_index::IndexError;
 use pagemill_metadata::MetadataError;
 use pagemill_panics::Panicked;
 use pagemill_pdf::PdfError;
-use pagemill_storage::{Fault, RecordError, Stage, StorageError};
+use pagemill_storage::{Charged, Fault, RecordError, Stage, StorageError};
 
 use crate::attempts::{BUILD, INTERNAL_ERROR};
 use crate::dependency::Dependency;
@@ -37,7 +37,7 @@ pub struct Processed {
     pub failed_pages: BTreeMap<u32, String>,
     /// Calls of the LLM in this run.
     pub llm_calls: u32,
-    /// Bytes and tokens of this run.
+    /// Bytes and paid calls of this run.
     pub spent: Spent,
 }
 
@@ -48,12 +48,8 @@ pub struct Spent {
     pub source_bytes: u64,
     /// Page images and thumbnails written, in bytes.
     pub image_bytes: u64,
-    /// Prompt tokens, as the LLM's server counted them.
-    pub input_tokens: u64,
-    /// Completion tokens, as the LLM's server counted them.
-    pub output_tokens: u64,
-    /// Cost of the LLM in millionths of a US dollar, where prices are configured.
-    pub cost_micro_usd: u64,
+    /// Paid calls, of the LLM and the embedder.
+    pub charged: Charged,
 }
 
 /// Sizes of a document.

@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use pagemill_storage::Stage;
+use pagemill_storage::{Charge, Stage};
 
 use crate::dependency::Dependency;
 
@@ -64,6 +64,9 @@ pub trait Permit: Send + Sync {
     /// Takes note that the run made use of a dependency, and it did its part. What the run fails at in the end is in
     /// its error ([`crate::PipelineError::dependency`]), and counts more than what it did before.
     fn used(&self, _dependency: Dependency) {}
+
+    /// Takes note of a paid call, when its answer is there. The run may still fail, or its write of the charge.
+    fn charged(&self, _charge: &Charge) {}
 
     /// Takes note that the run ends in a failure: so many runs in a row have failed by the record, this one included.
     fn failed(&self, _attempts: u32) {}

@@ -11,8 +11,8 @@ use pagemill_pdf::PdfEngine;
 use pagemill_pdf::memory_file::{SealedFile, SpoolFile};
 use pagemill_storage::history::HistoryWriter;
 use pagemill_storage::{
-    ETag, KeyLayout, ObjectMeta, ObjectStore, Record, RecordStatus, RecordStore, Sequencer,
-    SourceKey, SourceVersion, Stage, StorageError,
+    Charged, ETag, KeyLayout, ObjectMeta, ObjectStore, Record, RecordStatus, RecordStore,
+    Sequencer, SourceKey, SourceVersion, Stage, StorageError,
 };
 use tracing::Instrument;
 
@@ -225,6 +225,8 @@ impl Pipeline {
                 fault: None,
             };
             let fingerprint = self.death_fingerprint(&source.key, &head, &targets, &resolved);
+            // This is the last run that looks for what the one that died has paid.
+            self.recount(&mut run).await?;
             self.fail_after_deaths(&mut run, failed, &placed, &head, fingerprint)
                 .await?;
             permit.failed(run.record.attempts);
@@ -255,6 +257,9 @@ impl Pipeline {
         targets: &[TargetStore],
         options: &Options,
     ) -> Result<Outcome, PipelineError> {
+        if run.resumes {
+            self.recount(run).await?;
+        }
         // Bring the bytes, unless the stages that must run can do without them.
         let known =
             same_bytes(run.record.version.as_ref(), head).map(|version| version.sha256.clone());
@@ -317,7 +322,7 @@ impl Pipeline {
             run.record.attempts = 0;
             run.save().await?;
             self.note_history(&run.record);
-            return Ok(Outcome::Unchanged(summary(&run.record, Vec::new(), 0)));
+            return Ok(Outcome::Unchanged(unchanged(&run.record)));
         }
         let file = file.map(|(file, _)| file);
         self.build(run, file, stored, &version, &plan, options)
@@ -467,7 +472,13 @@ impl Pipeline {
         }
         self.commit(run, plan).await?;
         let ran = plan.stages.iter().map(|planned| planned.stage).collect();
-        Ok(Outcome::Processed(summary(&run.record, ran, llm_calls)))
+        let charged = run.spending().total();
+        Ok(Outcome::Processed(summary(
+            &run.record,
+            ran,
+            llm_calls,
+            charged,
+        )))
     }
 
     /// Downloads the source into a sealed memory file, hashing it on the way.
@@ -539,7 +550,7 @@ impl Pipeline {
                 let version = same_bytes(record.version.as_ref(), head)?;
                 let plan = self.plan_for(record, &version.sha256, targets, options);
                 plan.is_empty()
-                    .then(|| Ok(Outcome::Unchanged(summary(record, Vec::new(), 0))))
+                    .then(|| Ok(Outcome::Unchanged(unchanged(record))))
             }
             RecordStatus::Failed => {
                 let failure = record.failure.as_ref()?;
@@ -592,7 +603,12 @@ pub(crate) fn document_span(source: &Source, options: &Options) -> tracing::Span
     )
 }
 
-fn summary(record: &Record, ran: Vec<Stage>, llm_calls: u32) -> Processed {
+/// What is in place where nothing ran.
+fn unchanged(record: &Record) -> Processed {
+    summary(record, Vec::new(), 0, Charged::default())
+}
+
+fn summary(record: &Record, ran: Vec<Stage>, llm_calls: u32, charged: Charged) -> Processed {
     let fact = |stage, name: &str| {
         let value = record
             .stages
@@ -609,9 +625,7 @@ fn summary(record: &Record, ran: Vec<Stage>, llm_calls: u32) -> Processed {
     let spent = Spent {
         source_bytes: version.map_or(0, |version| version.bytes),
         image_bytes: of_run(Stage::Pages, "bytes"),
-        input_tokens: of_run(Stage::Metadata, "input_tokens"),
-        output_tokens: of_run(Stage::Metadata, "output_tokens"),
-        cost_micro_usd: of_run(Stage::Metadata, "cost_micro_usd"),
+        charged,
     };
     Processed {
         counts: Counts {

@@ -14,7 +14,8 @@ use tracing::Instrument;
 
 impl Pipeline {
     /// Removes what was made from a source: points, images, files. The record stays as a tombstone, so that an older
-    /// event that arrives late is recognised as such.
+    /// event that arrives late is recognised as such. The charges of its paid calls stay too, and their sum in the record:
+    /// they hold nothing of the document, and what was spent is not given back.
     ///
     /// An event that is older than the record's newest is [`Outcome::Superseded`]: the source was uploaded again.
     ///
@@ -59,6 +60,9 @@ impl Pipeline {
             loaded,
         );
         self.step_aside(&run.record, options)?;
+        if run.resumes {
+            self.recount(&mut run).await?;
+        }
         run.enter(Stage::Commit);
         // The tombstone comes first: from here on, a run that is under way for this source can't commit any more, and
         // ends at its next write of the record. Its marker keeps the run of a newer upload away until all is deleted;

@@ -4,6 +4,7 @@
     reason = "the one place that writes; it asks the lease before each write"
 )]
 
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,17 +13,19 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use pagemill_index::IndexError;
 use pagemill_storage::{
-    Condition, Deaths, ETag, Failure, Fault, FileBody, Fingerprint, InProgress, ObjectStore,
-    PutOptions, Record, RecordStatus, RecordStore, Sequencer, SourceKey, SourceVersion, Stage,
-    StageEntry, StorageError,
+    Charged, Condition, Deaths, ETag, Failure, Fault, FileBody, Fingerprint, InProgress, KeyLayout,
+    ObjectStore, PutOptions, Record, RecordStatus, RecordStore, Sequencer, SourceKey,
+    SourceVersion, Stage, StageEntry, StorageError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::{SpooledData, SpooledTempFile};
 
+use crate::charges::{Spending, Till};
 use crate::graph;
 use crate::outcome::PipelineError;
 use crate::permit::{LeaseLost, Permit, Progress};
+use crate::prices::Prices;
 use crate::process::Options;
 use crate::stages::no_scratch;
 
@@ -60,6 +63,10 @@ pub(crate) struct Run<'a> {
     saved_at: Instant,
     /// Whether an earlier run of this document ended before its commit: what it wrote last may not be in the record.
     pub(crate) resumes: bool,
+    spending: Arc<Spending>,
+    /// What was paid before this run: all of it, and by the last run of each stage where that was looked up.
+    spent_before: Charged,
+    last_spent: BTreeMap<Stage, Charged>,
     /// The version that the record's stages were made from, before this run.
     built: Option<SourceVersion>,
     stage: Stage,
@@ -88,6 +95,9 @@ impl<'a> Run<'a> {
             asked_prompt: None,
             options,
             resumes: record.status == RecordStatus::Processing && tag.is_some(),
+            spending: Arc::default(),
+            spent_before: record.spent,
+            last_spent: BTreeMap::new(),
             built: record.version.clone(),
             ownership: Arc::new(Ownership::new(tag.clone())),
             record,
@@ -191,6 +201,10 @@ impl<'a> Run<'a> {
                 millis: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
                 etags: entry.etags,
                 facts: entry.facts,
+                spent: match entry.found {
+                    true => self.last_spent.get(&stage).copied().unwrap_or_default(),
+                    false => self.spending.of(stage),
+                },
             },
         );
     }
@@ -199,6 +213,8 @@ impl<'a> Run<'a> {
     pub(crate) async fn save(&mut self) -> Result<(), PipelineError> {
         self.permit.check()?;
         self.record.updated_at = Timestamp::now();
+        self.record.spent = self.spent_before;
+        self.record.spent.add(&self.spending.total());
         // Until the answer is there, nobody knows whether the write took place; this future may also be dropped.
         self.writes = Writes::UnderWay;
         let tag = self
@@ -321,6 +337,31 @@ impl<'a> Run<'a> {
         // A write that did not take place and may still arrive is kept out by the end that is written in its place.
         self.tag = tag;
         Ok(Found::Ours)
+    }
+
+    /// What was paid before this run, looked up anew.
+    pub(crate) fn recounted(&mut self, total: Charged, last_runs: BTreeMap<Stage, Charged>) {
+        self.spent_before = total;
+        self.last_spent = last_runs;
+    }
+
+    /// What this run has paid so far.
+    pub(crate) fn spending(&self) -> &Spending {
+        &self.spending
+    }
+
+    /// Where the stage at work has its paid calls written down.
+    pub(crate) fn till(&self, prices: &'a Prices) -> Till<'a> {
+        Till {
+            outputs: self.outputs(),
+            spending: Arc::clone(&self.spending),
+            prices,
+            source: self.record.source.clone(),
+            stage: self.stage,
+            run: self.id.clone(),
+            trace_id: self.options.trace_id.clone(),
+            failed: Mutex::default(),
+        }
     }
 
     /// The way to write objects while the record is written too.
@@ -522,7 +563,30 @@ pub(crate) struct Outputs<'a> {
     stage: Stage,
 }
 
-impl Outputs<'_> {
+impl<'a> Outputs<'a> {
+    pub(crate) fn layout(&self) -> &'a KeyLayout {
+        self.records.layout()
+    }
+
+    pub(crate) fn permit(&self) -> &'a dyn Permit {
+        self.permit
+    }
+
+    /// Writes an object that is true whatever becomes of the run, under a key that no other run has.
+    ///
+    /// So the record is not asked, and an object that is there is the one of an earlier try whose answer was lost.
+    pub(crate) async fn append(&self, key: &str, body: Bytes) -> Result<(), PipelineError> {
+        self.permit.check()?;
+        let options = PutOptions {
+            content_type: Some("application/json"),
+            condition: Condition::IfAbsent,
+        };
+        match self.store.put(key, body, options).await {
+            Ok(_) | Err(StorageError::Precondition { .. }) => Ok(()),
+            Err(error) => Err(PipelineError::from_storage(self.stage, error)),
+        }
+    }
+
     /// Writes an object that never changes under its key.
     ///
     /// No tag fences such a write, so a run that another one overtook would leave an object that the other's commit, being
@@ -581,6 +645,8 @@ pub(crate) struct Finished {
     pub(crate) outputs: Vec<String>,
     pub(crate) etags: std::collections::BTreeMap<String, String>,
     pub(crate) facts: std::collections::BTreeMap<String, serde_json::Value>,
+    /// Whether a run before made it, and this one found it.
+    pub(crate) found: bool,
 }
 
 impl Finished {
@@ -590,6 +656,7 @@ impl Finished {
             outputs: Vec::new(),
             etags: Default::default(),
             facts: Default::default(),
+            found: false,
         }
     }
 
@@ -599,6 +666,11 @@ impl Finished {
             self.etags.insert(key.clone(), tag.0);
         }
         self.outputs.push(key);
+        self
+    }
+
+    pub(crate) fn found(mut self, found: bool) -> Self {
+        self.found = found;
         self
     }
 

@@ -12,6 +12,8 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::prices::Prices;
+
 /// The tunables. Unknown fields are refused; every field may be left out.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -34,6 +36,10 @@ pub struct Settings {
     pub target_stores: Vec<String>,
     /// What a document may cost at most.
     pub limits: Limits,
+    /// What models cost, by the name that `metadata.model` or `index.embedder` has for them, such as
+    /// `{"gpt-4o-mini": {"input": 150000, "cached_input": 75000, "output": 600000}}`: millionths of a US dollar for a million
+    /// tokens. What a model without a price costs is recorded as unknown, and never as nothing.
+    pub prices: Prices,
     /// When to give a document up.
     pub attempts: AttemptSettings,
     /// User passwords of encrypted PDFs. Shown masked.
@@ -191,6 +197,7 @@ impl Settings {
                 "attempts.max_deaths is 0, so no document could be started: give at least 1".into(),
             );
         }
+        self.prices.validate()?;
         self.layout.validate().map_err(SettingsError)?;
         self.targets(None)?;
         Ok(())

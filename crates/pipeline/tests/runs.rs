@@ -5,6 +5,8 @@
 
 #[path = "runs/attempts.rs"]
 mod attempts;
+#[path = "runs/charges.rs"]
+mod charges;
 #[path = "runs/doubles.rs"]
 mod doubles;
 #[path = "runs/order.rs"]

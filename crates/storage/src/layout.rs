@@ -7,7 +7,7 @@
 
 mod escape;
 
-use crate::record::Generation;
+use crate::record::{Generation, Stage};
 
 /// The key of a source PDF in its bucket or folder, decoded (no form or percent encoding), such as
 /// `source-pdfs/reports/2024 Q3.pdf`.
@@ -57,7 +57,7 @@ pub struct KeyLayout {
     pub structure: String,
     /// Document metadata.
     pub metadata: String,
-    /// Records and the history view.
+    /// Records, charges and the history view.
     pub processing: String,
 }
 
@@ -170,6 +170,27 @@ impl KeyLayout {
     /// Where all records are: a prefix that ends in `/`.
     pub fn records(&self) -> String {
         format!("{}records/", self.processing)
+    }
+
+    /// Where the charges of a source are: a prefix that ends in `/`. Those of a source below it, as `a.pdf/b.pdf` is below
+    /// `a.pdf`, begin with it too: ask [`KeyLayout::is_charge_of`].
+    pub fn charges(&self, source: &SourceKey) -> String {
+        format!("{}charges/{}/", self.processing, self.escaped_path(source))
+    }
+
+    /// The charge of a run's paid call, numbered from 1 in each stage: `…/0123456789abcdef-metadata-00001.json`.
+    pub fn charge(&self, source: &SourceKey, run: &str, stage: Stage, number: u32) -> String {
+        format!(
+            "{}{run}-{}-{number:05}.json",
+            self.charges(source),
+            stage.name()
+        )
+    }
+
+    /// Whether a key is one of a charge of this source, and not of one below it.
+    pub fn is_charge_of(&self, source: &SourceKey, key: &str) -> bool {
+        let name = key.strip_prefix(&self.charges(source));
+        name.is_some_and(|name| !name.contains('/') && name.ends_with(".json"))
     }
 
     /// The history view.
@@ -310,6 +331,10 @@ mod tests {
         assert_eq!(
             layout.record(&source),
             "processing/records/reports/2024 Q3+é.pdf.json"
+        );
+        assert_eq!(
+            layout.charge(&source, "0123456789abcdef", Stage::Metadata, 7),
+            "processing/charges/reports/2024 Q3+é.pdf/0123456789abcdef-metadata-00007.json"
         );
         assert_eq!(layout.history(), "processing/pdf_process_history.json");
         assert_eq!(layout.relative(&source), "reports/2024 Q3+é.pdf");

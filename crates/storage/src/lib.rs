@@ -6,11 +6,13 @@
 //!
 //! - [`layout`]: the key of every object, from the key of its source;
 //! - [`record`]: the record of one source, which is the truth about it, written by compare-and-swap;
+//! - [`charge`]: what each paid call of a document used and cost;
 //! - [`history`]: the roll-up of all records for people and older readers. A view, never the truth.
 //!
 //! AWS types stay inside [`s3`].
 
 mod body;
+pub mod charge;
 pub mod folder;
 pub mod history;
 pub mod json;
@@ -23,6 +25,7 @@ pub mod s3;
 pub mod shown;
 
 pub use body::FileBody;
+pub use charge::{Charge, ChargeError, Charged, charges_of};
 pub use folder::FolderStore;
 pub use history::{
     HistoryEntry, HistoryError, HistoryFailure, HistoryView, HistoryWriter, Rebuilt,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::sequencer::Sequencer;
 pub use self::store::{RecordError, RecordStore, RecordStream};
+use crate::charge::Charged;
 use crate::layout::SourceKey;
 
 /// SHA-256 (hex, 64 digits) over everything a stage's outputs depend on: content hash, upstream fingerprints,
@@ -102,9 +103,12 @@ pub struct StageEntry {
     /// The store's tags of `outputs`, where the outputs are replaced in place: the next write is conditional on them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub etags: BTreeMap<String, String>,
-    /// Small facts about the result, by documented name: counts, tokens, cost in micro-dollars.
+    /// Small facts about the result, by documented name: counts and sizes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, serde_json::Value>,
+    /// What the paid calls of the run that made it sum up to; absent where there were none.
+    #[serde(default, skip_serializing_if = "Charged::is_nothing")]
+    pub spent: Charged,
 }
 
 /// Where a document stands.
@@ -263,6 +267,10 @@ pub struct Record {
     /// How every page ended.
     #[serde(default)]
     pub ledger: PageLedger,
+    /// What all paid calls for this source sum up to, of every run and version, also of those that came to nothing. The
+    /// [charges](crate::charge) themselves stay when the source is removed.
+    #[serde(default, skip_serializing_if = "Charged::is_nothing")]
+    pub spent: Charged,
     /// Runs in a row that failed: deaths, failures that may pass, and a failure for good. Releases on shutdown and
     /// runs that another worker overtook do not count; a commit begins anew at 0.
     #[serde(default)]
@@ -332,6 +340,7 @@ impl Record {
             custom_prompt: None,
             stages: BTreeMap::new(),
             ledger: PageLedger::default(),
+            spent: Charged::default(),
             attempts: 0,
             in_progress: None,
             deaths: None,

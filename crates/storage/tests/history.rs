@@ -27,6 +27,7 @@ fn done(name: &str, second: i64) -> Record {
         millis: 1,
         etags: BTreeMap::new(),
         facts: BTreeMap::new(),
+        spent: Default::default(),
     };
     let mut record = Record::new(SourceKey(format!("source-pdfs/{name}.pdf")), at(0));
     record.status = RecordStatus::Done;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pagemill_pipeline::{Outcome as DocumentOutcome, PipelineError};
 use pagemill_queue::{Message, Outcome, QueueError, Settled};
+use pagemill_storage::Charge;
 
 use crate::metrics::{Metric, Metrics};
 
@@ -48,6 +49,24 @@ pub(super) fn settled(
     }
 }
 
+/// A paid call was answered.
+pub(super) fn charged(metrics: &Metrics, charge: &Charge) {
+    let stage = charge.stage.name();
+    metrics.count(Metric::PaidCalls, stage);
+    for (metric, amount) in [
+        (Metric::PaidInputTokens, charge.units.input_tokens),
+        (Metric::PaidOutputTokens, charge.units.output_tokens),
+        (Metric::PaidMicroUsd, charge.micro_usd),
+    ] {
+        if let Some(amount) = amount {
+            metrics.add(metric, stage, amount as f64);
+        }
+    }
+    if charge.micro_usd.is_none() {
+        metrics.count(Metric::PaidCallsUnpriced, stage);
+    }
+}
+
 /// A document's run came to an end.
 pub(super) fn concluded(
     metrics: &Metrics,
@@ -63,10 +82,6 @@ pub(super) fn concluded(
                 (Metric::ChunksIndexed, done.counts.chunks.into()),
                 (Metric::SourceBytes, done.spent.source_bytes),
                 (Metric::ImageBytes, done.spent.image_bytes),
-                (Metric::LlmCalls, done.llm_calls.into()),
-                (Metric::LlmInputTokens, done.spent.input_tokens),
-                (Metric::LlmOutputTokens, done.spent.output_tokens),
-                (Metric::LlmCostMicroUsd, done.spent.cost_micro_usd),
             ];
             for (metric, amount) in sums {
                 metrics.add(metric, "", amount as f64);

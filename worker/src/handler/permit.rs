@@ -9,6 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use pagemill_pipeline::{Dependency, LeaseLost, Permit, Progress};
 use pagemill_queue::LeaseWatch;
+use pagemill_storage::Charge;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -130,6 +131,10 @@ impl Permit for LeasePermit<'_> {
 
     fn used(&self, dependency: Dependency) {
         self.locked_used().insert(dependency);
+    }
+
+    fn charged(&self, charge: &Charge) {
+        super::count::charged(self.job.metrics(), charge);
     }
 
     fn failed(&self, attempts: u32) {

@@ -93,8 +93,9 @@ metrics! {
     HeartbeatLate: values Milliseconds, "How late the heartbeat thread is: about a second when all is well.";
     SlotsBusy: values Count, "Messages at work in a worker.";
     SlotsFree: values Count, "Messages that a worker could take besides. With a queue that grows and no free slots, more workers help.";
-    LlmCalls: sum Count, "Answered calls of the LLM.";
-    LlmInputTokens: sum Count, "Prompt tokens, as the LLM's server counts them.";
-    LlmOutputTokens: sum Count, "Completion tokens, as the LLM's server counts them.";
-    LlmCostMicroUsd: sum None, "Cost of the LLM in millionths of a US dollar, where prices are configured.";
+    PaidCalls: sum Count by Stage, "Answered calls of an LLM (`metadata`) or an embeddings endpoint (`index`), counted when the answer comes: also where it is of no use, or its document fails.";
+    PaidInputTokens: sum Count by Stage, "Tokens that models read, as their server counts them.";
+    PaidOutputTokens: sum Count by Stage, "Tokens that models wrote, as their server counts them.";
+    PaidMicroUsd: sum None by Stage, "Cost of these calls in millionths of a US dollar, of those whose price is known.";
+    PaidCallsUnpriced: sum Count by Stage, "Of these calls, those whose price is not known: `prices` of the tunables lacks the model, or the server did not say what was used.";
 }

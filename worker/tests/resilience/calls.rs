@@ -77,6 +77,7 @@ fn s3(parts: &Parts, body: &Bytes) -> String {
         "pdf-metadata" => "metadata",
         "config" => "tunables",
         _ if key.starts_with("processing/records/") => "record",
+        _ if key.starts_with("processing/charges/") => "charge",
         _ if key.starts_with("processing/pdf_process_history") => "history",
         other => other,
     };

@@ -64,12 +64,12 @@ async fn a_document_costs_the_calls_that_are_known_and_no_more() {
     cloud.configure(&settings()).await;
     cloud.send_events_of_sources_only().await;
     cloud.put(SOURCE, hostile::many_pages(3)).await;
-    run(&cloud, "three pages, new", 18).await;
+    run(&cloud, "three pages, new", 19).await;
     cloud.put(SOURCE, hostile::many_pages(3)).await;
     // One write: the record must know of the newer event, or an older one that comes late would win.
     run(&cloud, "the same again", 5).await;
     cloud.put(SOURCE, hostile::many_pages(2)).await;
-    run(&cloud, "two pages in its place", 18).await;
+    run(&cloud, "two pages in its place", 19).await;
     cloud.delete(SOURCE).await;
     run(&cloud, "removed", 11).await;
 }

@@ -50,7 +50,8 @@ impl Snapshot {
         let record_key = layout.record(&source);
         let mut objects = BTreeMap::new();
         for object in world.store.keys() {
-            if object != record_key && world.owner_of(&object) == Some(key) {
+            let is_charge = layout.is_charge_of(&source, &object);
+            if object != record_key && !is_charge && world.owner_of(&object) == Some(key) {
                 let body = read(&world.store, &object).unwrap_or_default();
                 objects.insert(object, body);
             }
@@ -89,7 +90,7 @@ impl Snapshot {
 
 /// Takes out of a record what depends on when and by which event it was made.
 fn strip(value: &mut Value) {
-    const OF_THE_MOMENT: [&str; 10] = [
+    const OF_THE_MOMENT: [&str; 11] = [
         "cautious",
         // The commit may be made durable by the end that a run writes when the answer to its last write was lost.
         "attempts",
@@ -101,6 +102,8 @@ fn strip(value: &mut Value) {
         "sequencer",
         "at",
         "since",
+        // A run that died may have paid too.
+        "spent",
     ];
     match value {
         Value::Object(fields) => {

@@ -188,6 +188,7 @@ impl World {
         let layout = self.layout();
         self.sources.iter().position(|source| {
             layout.generation_of_image(source, key).is_some()
+                || layout.is_charge_of(source, key)
                 || [
                     layout.text(source),
                     layout.links(source),

@@ -307,6 +307,7 @@ pub(crate) fn without_places_and_times(record: &[u8]) -> Value {
                     "updated_at",
                     "processed_at",
                     "at",
+                    "spent",
                 ] {
                     fields.remove(name);
                 }

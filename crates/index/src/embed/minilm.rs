@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use pagemill_document::ChargeSink;
 use rten::{Model, NodeId, ValueOrView};
 use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
@@ -204,7 +205,12 @@ impl Embedder for MiniLm {
         DIMENSIONS
     }
 
-    async fn embed(&self, texts: &[String], _purpose: Purpose) -> Result<Embedding, IndexError> {
+    async fn embed(
+        &self,
+        texts: &[String],
+        _purpose: Purpose,
+        _: &dyn ChargeSink,
+    ) -> Result<Embedding, IndexError> {
         let turn = Arc::clone(&self.turn)
             .acquire_owned()
             .await

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pagemill_document::{ChargeSink, PaidCall, Units};
 use reqwest::{Client, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,8 @@ const MESSAGE_CHARS: usize = 300;
 pub(crate) struct OpenAi {
     client: Client,
     url: String,
+    /// The host, as charges name it.
+    provider: String,
     api_key: Option<SecretString>,
     model: String,
     dimensions: usize,
@@ -65,10 +68,16 @@ struct EmbeddingRow {
     embedding: Vec<f32>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Debug, Clone, Copy, Deserialize, Default)]
 struct Usage {
     #[serde(default)]
-    prompt_tokens: u64,
+    prompt_tokens: Option<u64>,
+}
+
+/// What is left of an answer without vectors that can be read.
+#[derive(Deserialize)]
+struct OnlyUsage {
+    usage: Usage,
 }
 
 /// A part of a text that fits the model's window.
@@ -107,6 +116,7 @@ impl OpenAi {
             })?;
         Ok(Self {
             client,
+            provider: host_of(base_url).to_owned(),
             url: format!("{base_url}/embeddings"),
             api_key: endpoint.api_key.clone(),
             model: model.to_owned(),
@@ -120,11 +130,12 @@ impl OpenAi {
         &self,
         input: &[&str],
         calls: &mut u64,
+        charges: &dyn ChargeSink,
     ) -> Result<EmbeddingResponse, IndexError> {
         let mut wait = FIRST_WAIT;
         for attempt in 1.. {
             *calls += 1;
-            let error = match self.call(input).await {
+            let error = match self.call(input, charges).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -143,7 +154,11 @@ impl OpenAi {
         unreachable!("the loop ends at the last attempt")
     }
 
-    async fn call(&self, input: &[&str]) -> Result<EmbeddingResponse, IndexError> {
+    async fn call(
+        &self,
+        input: &[&str],
+        charges: &dyn ChargeSink,
+    ) -> Result<EmbeddingResponse, IndexError> {
         let dimensions = self
             .model
             .contains("text-embedding-3")
@@ -174,10 +189,40 @@ impl OpenAi {
             .bytes()
             .await
             .map_err(|error| self.unavailable(&error))?;
-        serde_json::from_slice(&answer).map_err(|error| IndexError::Unavailable {
+        let parsed = serde_json::from_slice::<EmbeddingResponse>(&answer);
+        let used = match &parsed {
+            Ok(answer) => Some(answer.usage),
+            // Vectors of another form cost what good ones cost.
+            Err(_) => serde_json::from_slice::<OnlyUsage>(&answer)
+                .ok()
+                .map(|answer| answer.usage),
+        };
+        if let Some(used) = used {
+            self.charge(used, input.len(), charges).await?;
+        }
+        parsed.map_err(|error| IndexError::Unavailable {
             dependency: Dependency::Embedder,
             reason: format!("{} gave an answer that is no embedding: {error}", self.url),
         })
+    }
+
+    async fn charge(
+        &self,
+        used: Usage,
+        texts: usize,
+        charges: &dyn ChargeSink,
+    ) -> Result<(), IndexError> {
+        let call = PaidCall {
+            provider: self.provider.clone(),
+            model: self.model.clone(),
+            units: Units {
+                input_tokens: used.prompt_tokens,
+                texts: Some(texts as u64),
+                ..Units::default()
+            },
+        };
+        let charged = charges.charge(call).await;
+        charged.map_err(|error| IndexError::NotPermitted(Box::new(error)))
     }
 
     async fn failure(&self, response: Response) -> IndexError {
@@ -265,6 +310,18 @@ impl OpenAi {
     }
 }
 
+/// The host of an address, without scheme, port and path.
+fn host_of(base_url: &str) -> &str {
+    let after = base_url
+        .split_once("://")
+        .map_or(base_url, |(_, rest)| rest);
+    let authority = after.split('/').next().unwrap_or(after);
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
 /// Halves a text at white space until each part fits the window.
 fn push_windows<'a>(text: usize, content: &'a str, windows: &mut Vec<Window<'a>>) {
     let tokens = Tokenizer::Cl100kBase.count(content);
@@ -305,7 +362,12 @@ impl Embedder for OpenAi {
         self.dimensions
     }
 
-    async fn embed(&self, texts: &[String], _purpose: Purpose) -> Result<Embedding, IndexError> {
+    async fn embed(
+        &self,
+        texts: &[String],
+        _: Purpose,
+        charges: &dyn ChargeSink,
+    ) -> Result<Embedding, IndexError> {
         let mut windows = Vec::new();
         for (text, content) in texts.iter().enumerate() {
             // An empty input is an error of the API.
@@ -319,8 +381,8 @@ impl Embedder for OpenAi {
         while !rest.is_empty() {
             let (batch, after) = rest.split_at(request_len(rest, self.batch));
             let input: Vec<&str> = batch.iter().map(|window| window.content).collect();
-            let answer = self.request(&input, &mut embedding.calls).await?;
-            embedding.tokens += answer.usage.prompt_tokens;
+            let answer = self.request(&input, &mut embedding.calls, charges).await?;
+            embedding.tokens += answer.usage.prompt_tokens.unwrap_or(0);
             for (window, vector) in batch.iter().zip(self.ordered(answer, batch.len())?) {
                 parts[window.text].push((vector, window.tokens as f32));
             }
@@ -347,6 +409,14 @@ mod tests {
         assert!(windows.iter().all(|window| window.tokens <= WINDOW_TOKENS));
         let joined: String = windows.iter().map(|window| window.content).collect();
         assert_eq!(joined, text);
+    }
+
+    #[test]
+    fn a_charge_names_the_host_and_nothing_else_of_the_address() {
+        assert_eq!(host_of("https://api.example.com/v1"), "api.example.com");
+        assert_eq!(host_of("http://127.0.0.1:8080/v1"), "127.0.0.1");
+        assert_eq!(host_of("http://[::1]:8080"), "[::1]");
+        assert_eq!(host_of("http://[::1]/v1"), "[::1]");
     }
 
     #[test]

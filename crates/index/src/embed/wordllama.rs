@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use half::f16;
+use pagemill_document::ChargeSink;
 use safetensors::{Dtype, SafeTensors};
 use tokenizers::Tokenizer;
 
@@ -146,7 +147,12 @@ impl Embedder for WordLlama {
         self.model.dimensions
     }
 
-    async fn embed(&self, texts: &[String], _purpose: Purpose) -> Result<Embedding, IndexError> {
+    async fn embed(
+        &self,
+        texts: &[String],
+        _purpose: Purpose,
+        _: &dyn ChargeSink,
+    ) -> Result<Embedding, IndexError> {
         let model = Arc::clone(&self.model);
         let owned = texts.to_vec();
         on_blocking_thread(move || {

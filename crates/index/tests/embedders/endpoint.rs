@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use pagemill_document::Uncharged;
 use pagemill_index::{
     EmbedEndpoint, Embedder, EmbedderKind, IndexSettings, ModelFiles, Purpose, embedder,
 };
@@ -117,7 +118,7 @@ async fn texts_go_in_batches_and_come_back_in_order_with_length_one() {
     let mut inputs = texts(5);
     inputs.push("  ".to_owned());
     let embedding = connect(&url, 4, 2)
-        .embed(&inputs, Purpose::Document)
+        .embed(&inputs, Purpose::Document, &Uncharged)
         .await
         .unwrap();
     assert_eq!(stub.sizes(), [2, 2, 1]);
@@ -142,7 +143,10 @@ async fn throttling_waits_as_asked_and_goes_on() {
     stub.fail(StatusCode::TOO_MANY_REQUESTS, Some("1"), "slow down");
     let model = connect(&url, 4, 8);
     let begin = std::time::Instant::now();
-    let embedding = model.embed(&texts(1), Purpose::Query).await.unwrap();
+    let embedding = model
+        .embed(&texts(1), Purpose::Query, &Uncharged)
+        .await
+        .unwrap();
     assert!(begin.elapsed() >= Duration::from_secs(1));
     assert_eq!(embedding.calls, 2);
 }
@@ -152,7 +156,7 @@ async fn a_long_wait_is_given_to_the_caller() {
     let (stub, url) = serve().await;
     stub.fail(StatusCode::TOO_MANY_REQUESTS, Some("600"), "slow down");
     let error = connect(&url, 4, 8)
-        .embed(&texts(1), Purpose::Query)
+        .embed(&texts(1), Purpose::Query, &Uncharged)
         .await
         .unwrap_err();
     assert_eq!(error.code(), "throttled");
@@ -176,7 +180,7 @@ async fn what_no_waiting_helps_is_not_tried_again() {
         let (stub, url) = serve().await;
         stub.fail(status, None, body);
         let error = connect(&url, 4, 8)
-            .embed(&texts(1), Purpose::Query)
+            .embed(&texts(1), Purpose::Query, &Uncharged)
             .await
             .unwrap_err();
         assert_eq!(
@@ -193,7 +197,7 @@ async fn what_no_waiting_helps_is_not_tried_again() {
 async fn vectors_of_another_size_are_an_error_that_names_the_setting() {
     let (_stub, url) = serve().await;
     let error = connect(&url, 1_536, 8)
-        .embed(&texts(1), Purpose::Document)
+        .embed(&texts(1), Purpose::Document, &Uncharged)
         .await
         .unwrap_err();
     assert_eq!(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pagemill_document::Uncharged;
 use pagemill_index::{Embedder, EmbedderKind, IndexSettings, ModelFiles, Purpose, embedder};
 
 fn models() -> Option<ModelFiles> {
@@ -46,7 +47,10 @@ async fn check(kind: EmbedderKind, dimensions: usize) {
     ]
     .map(str::to_owned)
     .to_vec();
-    let embedding = model.embed(&texts, Purpose::Document).await.unwrap();
+    let embedding = model
+        .embed(&texts, Purpose::Document, &Uncharged)
+        .await
+        .unwrap();
     let vectors = &embedding.vectors;
     assert_eq!(vectors.len(), texts.len());
     assert!(embedding.tokens > 100);
@@ -66,7 +70,10 @@ async fn check(kind: EmbedderKind, dimensions: usize) {
         with_end > without,
         "the end of a long text counts: {with_end} against {without}"
     );
-    let again = model.embed(&texts, Purpose::Document).await.unwrap();
+    let again = model
+        .embed(&texts, Purpose::Document, &Uncharged)
+        .await
+        .unwrap();
     assert_eq!(again, embedding, "the same texts give the same vectors");
 }
 

@@ -3,12 +3,12 @@
 //! The requests are async-openai's types; the sending is ours, because its client hides the `Retry-After` header and
 //! writes response bodies, which hold document text, to the log.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_openai::types::chat::CreateChatCompletionRequest;
 use backon::{BackoffBuilder, ExponentialBuilder};
+use pagemill_document::{ChargeSink, NotCharged, PaidCall, Units};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -56,6 +56,9 @@ pub(crate) struct Transport {
     client: reqwest::Client,
     url: reqwest::Url,
     key: Option<SecretString>,
+    /// Host and model, as charges name them.
+    provider: String,
+    model: String,
     timeout: Duration,
     retries: RetryLimits,
     permits: Semaphore,
@@ -98,6 +101,8 @@ impl Transport {
             })?;
         Ok(Self {
             client,
+            provider: url.host_str().unwrap_or_default().to_owned(),
+            model: settings.model.clone(),
             url,
             key: endpoint.api_key.clone(),
             timeout: endpoint.timeout,
@@ -107,12 +112,12 @@ impl Transport {
         })
     }
 
-    /// Sends a request, and again after a 429, a 5xx, a time-out or a lost connection. What it used is added to
-    /// `usage`.
+    /// Sends a request, and again after a 429, a 5xx, a time-out or a lost connection. What each answer used is told to
+    /// `meter`, whether or not it is of any use. A call whose answer never came may have been paid for too; nobody can say.
     pub(crate) async fn complete(
         &self,
         request: &CreateChatCompletionRequest,
-        usage: &Mutex<Usage>,
+        meter: &Meter<'_>,
     ) -> Result<Completion, Failure> {
         let mut body = serde_json::to_value(request).map_err(|error| {
             Failure::Final(MetadataError::Configuration(format!(
@@ -132,7 +137,7 @@ impl Transport {
             .with_max_times(self.retries.max_retries as usize)
             .build();
         loop {
-            let (reason, asked) = match self.attempt(&body, deadline, usage).await {
+            let (reason, asked) = match self.attempt(&body, deadline, meter).await {
                 Ok(completion) => return Ok(completion),
                 Err(Attempt::Stop(failure)) => return Err(failure),
                 Err(Attempt::Again { reason, wait }) => (reason, wait),
@@ -156,7 +161,7 @@ impl Transport {
                 wait_millis = wait.as_millis() as u64,
                 "llm request is tried again"
             );
-            locked(usage).retries += 1;
+            meter.retried();
             tokio::time::sleep(wait).await;
         }
     }
@@ -165,7 +170,7 @@ impl Transport {
         &self,
         body: &Value,
         deadline: Instant,
-        usage: &Mutex<Usage>,
+        meter: &Meter<'_>,
     ) -> Result<Completion, Attempt> {
         let again = |reason: &str| Attempt::Again {
             reason: reason.to_owned(),
@@ -205,8 +210,13 @@ impl Transport {
         drop(permit);
         let parsed: Option<Value> = serde_json::from_slice(&bytes).ok();
         if status.is_success() {
-            let completion = parsed.as_ref().and_then(|body| completion(body, usage));
-            return completion.ok_or_else(|| again("the answer is no chat completion"));
+            let no_completion = || again("the answer is no chat completion");
+            let body = parsed.ok_or_else(no_completion)?;
+            let charged = meter.charge(&self.provider, &self.model, &body).await;
+            charged.map_err(|error| {
+                Attempt::Stop(Failure::Final(MetadataError::NotPermitted(error)))
+            })?;
+            return completion(&body).ok_or_else(no_completion);
         }
         let error = parsed.as_ref().map_or(&Value::Null, |body| &body["error"]);
         let code = error["code"]
@@ -254,8 +264,60 @@ impl Transport {
     }
 }
 
-pub(crate) fn locked(usage: &Mutex<Usage>) -> std::sync::MutexGuard<'_, Usage> {
-    usage.lock().unwrap_or_else(PoisonError::into_inner)
+/// Counts what the calls for one document use, and tells whom it concerns.
+pub(crate) struct Meter<'a> {
+    usage: Mutex<Usage>,
+    charges: &'a dyn ChargeSink,
+}
+
+impl<'a> Meter<'a> {
+    pub(crate) fn new(charges: &'a dyn ChargeSink) -> Self {
+        Self {
+            usage: Mutex::default(),
+            charges,
+        }
+    }
+
+    /// What was used so far.
+    pub(crate) fn usage(&self) -> Usage {
+        *self.locked()
+    }
+
+    fn retried(&self) {
+        self.locked().retries += 1;
+    }
+
+    /// Charges for an answer of the model. What is neither a completion nor says what it used is of something that stands
+    /// before the model, and costs nothing.
+    async fn charge(&self, provider: &str, model: &str, body: &Value) -> Result<(), NotCharged> {
+        let (used, is_completion) = (&body["usage"], body["choices"].is_array());
+        if !used.is_object() && !is_completion {
+            return Ok(());
+        }
+        let units = Units {
+            input_tokens: used["prompt_tokens"].as_u64(),
+            cached_tokens: used["prompt_tokens_details"]["cached_tokens"].as_u64(),
+            output_tokens: used["completion_tokens"].as_u64(),
+            ..Units::default()
+        };
+        {
+            let mut usage = self.locked();
+            usage.calls += 1;
+            usage.input_tokens += units.input_tokens.unwrap_or_default();
+            usage.output_tokens += units.output_tokens.unwrap_or_default();
+        }
+        let call = PaidCall {
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            units,
+        };
+        self.charges.charge(call).await
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Usage> {
+        // Plain numbers: a panic elsewhere can't leave them half written.
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The kind of a client error, without the address.
@@ -270,16 +332,11 @@ fn what_happened(error: &reqwest::Error) -> &'static str {
 }
 
 /// Reads what is needed of a completion; lenient, since compatible servers leave fields out.
-fn completion(body: &Value, usage: &Mutex<Usage>) -> Option<Completion> {
+fn completion(body: &Value) -> Option<Completion> {
     let choice = body["choices"].get(0)?;
     let message = choice.get("message")?;
     let content = message["content"].as_str().unwrap_or_default().to_owned();
     let finish = choice["finish_reason"].as_str().unwrap_or_default();
-    let counted = |name: &str| body["usage"][name].as_u64();
-    let mut usage = locked(usage);
-    usage.calls += 1;
-    usage.input_tokens += counted("prompt_tokens").unwrap_or_default();
-    usage.output_tokens += counted("completion_tokens").unwrap_or_default();
     Some(Completion {
         was_cut: finish == "length",
         was_refused: finish == "content_filter"

@@ -31,6 +31,7 @@ impl Pipeline {
         };
         let left =
             left.filter(|(file, _)| file.header.fingerprint == *plan.fingerprint(Stage::Metadata));
+        let is_found = left.is_some();
         let (file, tag, usage) = match left {
             // The run before this one died between the write of the answer and that of the record.
             Some((file, tag)) => (file, tag, Usage::default()),
@@ -42,17 +43,8 @@ impl Pipeline {
                 (file, tag, usage)
             }
         };
-        let mut entry = Finished::new(plan.fingerprint(Stage::Metadata)).output(key, Some(tag));
-        if let Some(usage) = &file.usage {
-            entry = entry
-                .fact("llm_calls", usage.calls)
-                .fact("input_tokens", usage.input_tokens)
-                .fact("output_tokens", usage.output_tokens);
-            if let Some(cost) = usage.cost_micro_usd {
-                entry = entry.fact("cost_micro_usd", cost);
-            }
-        }
-        run.finish(Stage::Metadata, entry);
+        let entry = Finished::new(plan.fingerprint(Stage::Metadata)).output(key, Some(tag));
+        run.finish(Stage::Metadata, entry.found(is_found));
         run.enter(Stage::Index);
         run.mark_in_progress();
         run.save().await?;
@@ -80,7 +72,8 @@ impl Pipeline {
             custom_prompt: options.custom_prompt.as_deref(),
         };
         run.permit.check()?;
-        let made = self.parts().generator.generate(input).await;
+        let till = run.till(&self.parts().settings.prices);
+        let made = self.parts().generator.generate(input, &till).await;
         // An answer that is of no use is an answer: the LLM is there.
         let has_answered = match &made {
             Ok((_, usage)) => usage.calls > 0,
@@ -89,6 +82,7 @@ impl Pipeline {
         if has_answered {
             run.permit.used(Dependency::Llm);
         }
+        till.close()?;
         let (metadata, usage) = made.map_err(PipelineError::from_metadata)?;
         run.permit.progress(Progress::Step);
         let header = Header {
@@ -97,12 +91,7 @@ impl Pipeline {
             sha256: version.sha256.clone(),
             fingerprint: plan.fingerprint(Stage::Metadata).clone(),
         };
-        let file = MetadataFile {
-            header,
-            metadata,
-            usage: (usage.calls > 0).then_some(usage),
-        };
-        Ok((file, usage))
+        Ok((MetadataFile { header, metadata }, usage))
     }
 
     /// Fills the vector stores with points of a new generation. The old one stays until the commit.
@@ -158,11 +147,16 @@ impl Pipeline {
             page_images: &page_images,
         };
         let permit = run.index_permit();
+        let till = run.till(&self.parts().settings.prices);
         let report = self
             .parts()
             .indexer
-            .index(&document, &plan.targets, &permit)
+            .index(&document, &plan.targets, &permit, &till)
             .await;
+        till.close()?;
+        if !run.spending().of(Stage::Index).is_nothing() {
+            run.permit.used(Dependency::Embedder);
+        }
         let report = report.map_err(|error| run.index_error(error))?;
         if report.embedded > 0 {
             run.permit.used(Dependency::Embedder);

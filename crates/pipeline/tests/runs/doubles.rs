@@ -11,12 +11,15 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
-use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber, PageState, PageText};
+use pagemill_document::{
+    ChargeSink, Inspection, OutlineItem, PageLabel, PageNumber, PageState, PageText, PaidCall,
+    Units,
+};
 use pagemill_index::error::Dependency;
 use pagemill_index::testing::HashEmbedder;
 use pagemill_index::{
-    Collection, CollectionNames, CollectionSpec, Hit, IndexError, Indexer, Inventory, Point,
-    QueryVector, SearchFilter, TargetStore, VectorStore,
+    Collection, CollectionNames, CollectionSpec, Embedder, Embedding, Hit, IndexError, Indexer,
+    Inventory, Point, Purpose, QueryVector, SearchFilter, TargetStore, VectorStore,
 };
 use pagemill_metadata::extractive::ExtractiveGenerator;
 use pagemill_metadata::{
@@ -32,8 +35,8 @@ use pagemill_pipeline::{
 };
 use pagemill_storage::object::{ByteStream, Listing};
 use pagemill_storage::{
-    ETag, MemoryStore, ObjectMeta, ObjectStore, PutOptions, Record, Sequencer, SourceKey,
-    StorageError,
+    Charge, Charged, ETag, MemoryStore, ObjectMeta, ObjectStore, PutOptions, Record, Sequencer,
+    SourceKey, StorageError,
 };
 
 pub(crate) const SOURCE: &str = "source-pdfs/report.pdf";
@@ -166,7 +169,63 @@ pub(crate) struct Generator {
     longest_prompt: Mutex<Option<usize>>,
     /// The prompts that it was given.
     prompts: Mutex<Vec<Option<String>>>,
+    /// Whether it makes a paid call, and what comes of it.
+    paid: Mutex<Option<PaidAnswer>>,
 }
+
+/// What comes of a paid call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PaidAnswer {
+    Good,
+    Bad,
+    /// The worker dies when it has the answer.
+    Deadly,
+}
+
+/// What each paid call of the double uses.
+pub(crate) fn paid_call(model: &str) -> PaidCall {
+    PaidCall {
+        provider: "api.example.com".to_owned(),
+        model: model.to_owned(),
+        units: Units {
+            input_tokens: Some(1_000),
+            output_tokens: Some(10),
+            ..Units::default()
+        },
+    }
+}
+
+/// An embedder that is paid for when it is told so.
+#[derive(Debug, Default)]
+pub(crate) struct PaidEmbedder {
+    pub(crate) is_paid: AtomicBool,
+}
+
+#[async_trait]
+impl Embedder for PaidEmbedder {
+    fn name(&self) -> String {
+        HASHES.name()
+    }
+
+    fn dimensions(&self) -> usize {
+        HASHES.dimensions()
+    }
+
+    async fn embed(
+        &self,
+        texts: &[String],
+        purpose: Purpose,
+        charges: &dyn ChargeSink,
+    ) -> Result<Embedding, IndexError> {
+        if self.is_paid.load(Ordering::Relaxed) {
+            let charged = charges.charge(paid_call("embedder")).await;
+            charged.map_err(|error| IndexError::NotPermitted(Box::new(error)))?;
+        }
+        HASHES.embed(texts, purpose, charges).await
+    }
+}
+
+const HASHES: HashEmbedder = HashEmbedder { dimensions: 4 };
 
 impl Generator {
     pub(crate) fn take_prompts(&self) -> Vec<Option<String>> {
@@ -178,6 +237,10 @@ impl Generator {
             .longest_prompt
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = bytes;
+    }
+
+    pub(crate) fn is_paid(&self, answer: Option<PaidAnswer>) {
+        *self.paid.lock().unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
     pub(crate) fn fail_at(&self, name: Option<&'static str>) {
@@ -198,6 +261,7 @@ impl MetadataGenerator for Generator {
     async fn generate(
         &self,
         input: DocumentInput<'_>,
+        charges: &dyn ChargeSink,
     ) -> Result<(DocumentMetadata, Usage), MetadataError> {
         let fails_at = *self.fails_at.lock().unwrap_or_else(PoisonError::into_inner);
         assert_ne!(fails_at, Some(input.source_name), "{}", input.pages[0].text);
@@ -215,7 +279,18 @@ impl MetadataGenerator for Generator {
             let reason = format!("it has {bytes} bytes");
             return Err(MetadataError::CustomPrompt { reason });
         }
-        self.inner.generate(input).await
+        let paid = *self.paid.lock().unwrap_or_else(PoisonError::into_inner);
+        if paid.is_some() {
+            charges.charge(paid_call("llm")).await?;
+        }
+        match paid {
+            Some(PaidAnswer::Deadly) => std::future::pending().await,
+            Some(PaidAnswer::Bad) => Err(MetadataError::BadAnswer {
+                reason: "it is of no use".to_owned(),
+                usage: Usage::default(),
+            }),
+            Some(PaidAnswer::Good) | None => self.inner.generate(input, charges).await,
+        }
     }
 }
 
@@ -373,10 +448,16 @@ impl ObjectStore for Store {
 pub(crate) struct TestPermit {
     pub(crate) stops: bool,
     pub(crate) attempts: AtomicU32,
+    charged: Mutex<Charged>,
     used: Mutex<BTreeSet<pagemill_pipeline::Dependency>>,
 }
 
 impl TestPermit {
+    /// What all runs paid.
+    pub(crate) fn charged(&self) -> Charged {
+        *self.charged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What runs made use of since the last look.
     pub(crate) fn take_used(&self) -> BTreeSet<pagemill_pipeline::Dependency> {
         std::mem::take(&mut self.used.lock().unwrap_or_else(PoisonError::into_inner))
@@ -402,6 +483,11 @@ impl Permit for TestPermit {
         used.insert(dependency);
     }
 
+    fn charged(&self, charge: &Charge) {
+        let mut charged = self.charged.lock().unwrap_or_else(PoisonError::into_inner);
+        charged.add(&Charged::from(charge));
+    }
+
     fn failed(&self, attempts: u32) {
         self.attempts.store(attempts, Ordering::Relaxed);
     }
@@ -411,6 +497,7 @@ impl Permit for TestPermit {
 pub(crate) struct World {
     pub(crate) store: Arc<Store>,
     pub(crate) vectors: Arc<Vectors>,
+    pub(crate) embedder: Arc<PaidEmbedder>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) generator: Arc<Generator>,
     pub(crate) permit: TestPermit,
@@ -437,11 +524,21 @@ impl World {
             fails_at: Mutex::default(),
             longest_prompt: Mutex::default(),
             prompts: Mutex::default(),
+            paid: Mutex::default(),
         });
-        let pipeline = pipeline(&store, &vectors, &engine, &generator, Settings::default());
+        let embedder = Arc::new(PaidEmbedder::default());
+        let pipeline = pipeline(
+            &store,
+            &vectors,
+            &embedder,
+            &engine,
+            &generator,
+            Settings::default(),
+        );
         let world = Self {
             store,
             vectors,
+            embedder,
             engine,
             generator,
             permit: TestPermit::default(),
@@ -461,11 +558,12 @@ impl World {
         let Self {
             store,
             vectors,
+            embedder,
             engine,
             generator,
             ..
         } = self;
-        self.pipeline = pipeline(store, vectors, engine, generator, settings);
+        self.pipeline = pipeline(store, vectors, embedder, engine, generator, settings);
     }
 
     /// Puts a version of the source.
@@ -581,13 +679,14 @@ impl World {
 fn pipeline(
     store: &Arc<Store>,
     vectors: &Arc<Vectors>,
+    embedder: &Arc<PaidEmbedder>,
     engine: &Arc<Engine>,
     generator: &Arc<Generator>,
     settings: Settings,
 ) -> Pipeline {
     let indexer = Indexer::new(
         settings.index.clone(),
-        Arc::new(HashEmbedder { dimensions: 4 }),
+        Arc::clone(embedder) as Arc<dyn Embedder>,
         Arc::clone(vectors) as Arc<dyn VectorStore>,
         CollectionNames::default(),
     );

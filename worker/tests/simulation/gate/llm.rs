@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use pagemill_document::{ChargeSink, PaidCall, Units};
 use pagemill_metadata::document::Dates;
 use pagemill_metadata::{
     DocumentMetadata, GeneratorKind, MetadataError, MetadataGenerator, Sourced, Usage, ValueSource,
@@ -83,6 +84,7 @@ impl MetadataGenerator for GatedLlm {
     async fn generate(
         &self,
         input: DocumentInput<'_>,
+        charges: &dyn ChargeSink,
     ) -> Result<(DocumentMetadata, Usage), MetadataError> {
         let source = self.gate.world.number_of_relative(input.source_name);
         let call = Call {
@@ -97,12 +99,24 @@ impl MetadataGenerator for GatedLlm {
             .asks_llm(&self.gate, source, input.sha256);
         let answered = answer(&input);
         let gate = Arc::clone(&self.gate);
-        self.gate
+        let answered = self
+            .gate
             .call(call, fails, move || {
                 gate.world.oracle().paid();
                 let answered = answered.clone();
                 async move { Ok(answered) }
             })
-            .await
+            .await?;
+        let call = PaidCall {
+            provider: "simulated".to_owned(),
+            model: "simulated".to_owned(),
+            units: Units {
+                input_tokens: Some(answered.1.input_tokens),
+                output_tokens: Some(answered.1.output_tokens),
+                ..Units::default()
+            },
+        };
+        charges.charge(call).await?;
+        Ok(answered)
     }
 }

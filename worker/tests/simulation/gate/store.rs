@@ -31,11 +31,22 @@ impl GatedStore {
     }
 }
 
+/// A key as the trace shows it: the same in each run of a seed, which the names of runs are not.
+fn traced(key: &str) -> String {
+    match key.rsplit_once('/') {
+        Some((folder, name)) if key.starts_with("processing/charges/") => {
+            let call = name.split_once('-').map_or(name, |(_, call)| call);
+            format!("{folder}/RUN-{call}")
+        }
+        _ => key.to_owned(),
+    }
+}
+
 fn fails(
     action: &'static str,
     key: &str,
 ) -> impl Fn(Trouble) -> StorageError + Send + Sync + 'static {
-    let key = key.to_owned();
+    let key = traced(key);
     move |trouble| StorageError::Unavailable {
         action,
         key: key.clone(),
@@ -86,7 +97,7 @@ impl ObjectStore for GatedStore {
 
     async fn get_bytes(&self, key: &str) -> Result<(ObjectMeta, Bytes), StorageError> {
         let (store, key_) = (Arc::clone(&self.store), key.to_owned());
-        let call = self.call(format!("get {key}"), None);
+        let call = self.call(format!("get {}", traced(key)), None);
         self.gate
             .call(call, fails("read", key), move || {
                 let (store, key) = (Arc::clone(&store), key_.clone());
@@ -111,7 +122,8 @@ impl ObjectStore for GatedStore {
         };
         let call = self.call(
             format!(
-                "put {key} {condition}{}",
+                "put {} {condition}{}",
+                traced(key),
                 self.gate.world.oracle().gist(key, &body)
             ),
             Some(key),

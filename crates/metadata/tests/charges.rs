@@ -1,0 +1,134 @@
+//! Paid calls of the LLM are told before their answers are judged.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pagemill_document::{
+    ChargeSink, Inspection, NotCharged, PageNumber, PageState, PageText, PaidCall, Structure,
+};
+use pagemill_metadata::settings::RetryLimits;
+use pagemill_metadata::stub::{Reply, StubServer};
+use pagemill_metadata::{
+    DocumentInput, GeneratorKind, LlmEndpoint, MetadataError, MetadataGenerator, MetadataSettings,
+    generator,
+};
+
+/// Keeps what it is told, and takes so many calls.
+#[derive(Debug)]
+struct Till {
+    calls: Mutex<Vec<PaidCall>>,
+    most: usize,
+}
+
+#[async_trait]
+impl ChargeSink for Till {
+    async fn charge(&self, call: PaidCall) -> Result<(), NotCharged> {
+        let mut calls = self.calls.lock().unwrap();
+        calls.push(call);
+        match calls.len() > self.most {
+            true => Err(NotCharged {
+                reason: "the till is full".to_owned(),
+            }),
+            false => Ok(()),
+        }
+    }
+}
+
+async fn run(stub: &StubServer, most: usize) -> (Result<(), MetadataError>, Vec<PaidCall>) {
+    let settings = MetadataSettings {
+        generator: GeneratorKind::Llm,
+        model: "stub-model".to_owned(),
+        retries: RetryLimits {
+            first_wait_millis: 1,
+            ..RetryLimits::default()
+        },
+        ..MetadataSettings::default()
+    };
+    let endpoint = LlmEndpoint {
+        base_url: stub.base_url().to_owned(),
+        api_key: None,
+        timeout: Duration::from_secs(30),
+    };
+    let llm: Arc<dyn MetadataGenerator> = generator(&settings, Some(&endpoint)).unwrap();
+    let page = PageText {
+        page: PageNumber(1),
+        width: 595.0,
+        height: 842.0,
+        rotation: 0,
+        state: PageState::Text,
+        text: "The wheel turns.".to_owned(),
+        blocks: Vec::new(),
+        annotations: Vec::new(),
+        characters: Default::default(),
+        truncated: false,
+    };
+    let (inspection, structure) = (Inspection::default(), Structure::default());
+    let input = DocumentInput {
+        source_name: "a.pdf",
+        sha256: &"a".repeat(64),
+        inspection: &inspection,
+        structure: &structure,
+        pages: &[page],
+        links: &[],
+        custom_prompt: None,
+    };
+    let till = Till {
+        calls: Mutex::default(),
+        most,
+    };
+    let made = llm.generate(input, &till).await.map(|_| ());
+    (made, till.calls.into_inner().unwrap())
+}
+
+#[tokio::test]
+async fn out_5_bad_and_cut_answers_are_charged_and_refusals_of_the_server_are_not() {
+    let stub = StubServer::start().await.unwrap();
+    stub.push_reply(Reply::Error {
+        status: 500,
+        code: "server_error",
+        retry_after: None,
+    });
+    stub.push_reply(Reply::Raw("<html>a proxy</html>".to_owned()));
+    stub.push_reply(Reply::Content("I would rather not".to_owned()));
+    stub.push_reply(Reply::CutOff("{\"title\": ".to_owned()));
+    let (made, calls) = run(&stub, 9).await;
+    assert_eq!(made.unwrap_err().code(), "llm_bad_answer");
+    assert_eq!((stub.chat_calls(), calls.len()), (4, 2));
+    let first = &calls[0];
+    assert_eq!(
+        (first.provider.as_str(), first.model.as_str()),
+        ("127.0.0.1", "stub-model")
+    );
+    assert!(first.units.input_tokens.unwrap() > 100, "{first:?}");
+    assert_eq!(first.units.output_tokens, Some(4));
+    assert_eq!(first.units.texts, None);
+}
+
+#[tokio::test]
+async fn out_5_a_retried_call_that_was_paid_is_charged_and_what_is_not_said_is_not_known() {
+    let stub = StubServer::start().await.unwrap();
+    let strange = r#"{"choices": [], "usage": {"prompt_tokens": 70}}"#;
+    stub.push_reply(Reply::Raw(strange.to_owned()));
+    stub.push_reply(Reply::Raw(r#"{"choices": []}"#.to_owned()));
+    let (made, calls) = run(&stub, 9).await;
+    made.unwrap();
+    let units: Vec<_> = calls
+        .iter()
+        .map(|call| (call.units.input_tokens, call.units.output_tokens))
+        .collect();
+    assert_eq!(units[..2], [(Some(70), None), (None, None)]);
+    assert_eq!(units.len(), 3);
+}
+
+#[tokio::test]
+async fn a_call_that_can_not_be_written_down_is_the_last_one() {
+    let stub = StubServer::start().await.unwrap();
+    stub.push_reply(Reply::Content("I would rather not".to_owned()));
+    let (made, calls) = run(&stub, 0).await;
+    let error = made.unwrap_err();
+    assert_eq!(error.code(), "not_permitted");
+    assert!(!error.is_permanent() && !error.is_configuration());
+    assert!(error.to_string().contains("the till is full"), "{error}");
+    assert_eq!((calls.len(), stub.chat_calls()), (1, 1));
+}

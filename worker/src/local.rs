@@ -8,13 +8,13 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use futures::StreamExt;
 use pagemill_index::TargetStore;
-use pagemill_pipeline::{Options, Pipeline, Plan, Source};
+use pagemill_pipeline::{Estimate, Options, Pipeline, Plan, Source, Usd};
 use pagemill_storage::{Charged, FolderStore, ObjectStore, Overlay, is_pdf_name, shown};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, LocalArguments};
 use crate::progress::{Display, LocalPermit};
-use crate::summary::Summary;
+use crate::summary::{Summary, counted};
 use crate::watch;
 use pagemill_app::adapters::{self, VECTORS, Vectors};
 use pagemill_app::environment::Environment;
@@ -271,33 +271,86 @@ async fn dry_run(job: &Job, input: &Input) -> anyhow::Result<ExitCode> {
     for (name, message) in unusable {
         println!("{}", shown(&format!("{name}: {message}")));
     }
-    let mut would_run = 0;
+    let (mut would_run, mut cost) = (0, Cost::default());
     for document in &found {
         let key = format!("{}{}", job.pipeline.layout().source, document.name);
         let plan = job
             .pipeline
             .plan(&Source::newest(key), &job.targets, &job.options)
             .await?;
-        would_run += u32::from(plan.as_ref().is_none_or(|plan| !plan.is_empty()));
-        println!("{}: {}", shown(&document.name), describe(plan.as_ref()));
+        would_run += u32::from(!plan.is_empty());
+        cost.add(&plan);
+        println!("{}: {}", shown(&document.name), describe(&plan));
+        for planned in &plan.stages {
+            if planned.estimate != Estimate::Free {
+                println!("  {}: {}", planned.stage, planned.estimate);
+            }
+        }
     }
-    println!("\n{would_run} of {} documents would run", found.len());
+    println!(
+        "\n{would_run} of {} documents would run{}",
+        found.len(),
+        cost.describe()
+    );
     Ok(ExitCode::from(cli::EXIT_OK))
 }
 
-fn describe(plan: Option<&Plan>) -> String {
-    match plan {
-        None => "all stages, because it is new or has changed".into(),
-        Some(plan) if plan.is_empty() => "up to date".into(),
-        Some(plan) => {
-            let stages: Vec<_> = plan
-                .stages
-                .iter()
-                .map(|planned| format!("{} ({})", planned.stage.name(), planned.reason))
-                .collect();
-            stages.join(", ")
+/// What the plans of many documents may cost.
+#[derive(Debug, Default)]
+struct Cost {
+    micro_usd: Option<u64>,
+    has_limits: bool,
+    unknown: u64,
+}
+
+impl Cost {
+    fn add(&mut self, plan: &Plan) {
+        for planned in &plan.stages {
+            let known = match &planned.estimate {
+                Estimate::Free => continue,
+                Estimate::AsBefore(spent) => spent.micro_usd.filter(|_| spent.unpriced_calls == 0),
+                Estimate::AtMost { micro_usd, .. } => {
+                    self.has_limits |= micro_usd.is_some();
+                    *micro_usd
+                }
+                Estimate::Unknown { .. } => None,
+            };
+            match known {
+                Some(cost) => {
+                    self.micro_usd = Some(self.micro_usd.unwrap_or(0).saturating_add(cost));
+                }
+                None => self.unknown += 1,
+            }
         }
     }
+
+    /// The end of the last line.
+    fn describe(&self) -> String {
+        let sum = self.micro_usd.map(|cost| {
+            let about = if self.has_limits { "at most" } else { "about" };
+            format!(", for {about} {}", Usd(cost))
+        });
+        let unknown = match self.unknown {
+            0 => String::new(),
+            count => format!(", and at a cost not known for {}", counted(count, "stage")),
+        };
+        format!("{}{unknown}", sum.unwrap_or_default())
+    }
+}
+
+/// The stages of a plan in order, those of one reason together.
+fn describe(plan: &Plan) -> String {
+    if plan.is_empty() {
+        return "up to date".into();
+    }
+    let runs = plan.stages.chunk_by(|one, next| one.reason == next.reason);
+    let runs: Vec<String> = runs
+        .map(|stages| {
+            let names: Vec<&str> = stages.iter().map(|planned| planned.stage.name()).collect();
+            format!("{} ({})", names.join(", "), stages[0].reason)
+        })
+        .collect();
+    runs.join(", ")
 }
 
 /// Ctrl-C ends the run at the next boundary; a second one at once, with the end of each run recorded; a third one

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use pagemill_pipeline::{Outcome, PipelineError};
+use pagemill_pipeline::{Outcome, PipelineError, Usd};
 use pagemill_storage::{Charged, shown};
 
 /// How one document ended, for the table.
@@ -193,7 +193,7 @@ pub(crate) fn paid(spent: &Charged) -> String {
     ] {
         used.extend(count.map(|count| format!("{count} {what}")));
     }
-    used.extend(spent.micro_usd.map(usd));
+    used.extend(spent.micro_usd.map(|cost| Usd(cost).to_string()));
     if spent.unpriced_calls > 0 {
         used.push(match spent.unpriced_calls == spent.calls {
             true => "price not known".to_owned(),
@@ -201,11 +201,6 @@ pub(crate) fn paid(spent: &Charged) -> String {
         });
     }
     format!("{} ({})", spent.calls, used.join(", "))
-}
-
-/// Millionths of a US dollar as dollars.
-pub(crate) fn usd(micro_usd: u64) -> String {
-    format!("{}.{:06} USD", micro_usd / 1_000_000, micro_usd % 1_000_000)
 }
 
 /// A number with its noun: `1 page`, `2 pages`.

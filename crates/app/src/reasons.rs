@@ -147,6 +147,12 @@ pub const REASONS: &[Reason] = &[
     ),
     reason(
         Kind::Failed,
+        "stage_fault",
+        "an added stage does what its row in the graph does not say",
+        "Mend the stage's row or its code, raise its `code_version`, then redrive",
+    ),
+    reason(
+        Kind::Failed,
         "rejected",
         "the vector store or the embedder says that the request is wrong",
         "Read the message; it is a fault of Pagemill or of the service's version",

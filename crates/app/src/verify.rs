@@ -66,6 +66,9 @@ impl Audit {
             layout: settings.layout.clone(),
             vectors,
             collections: environment.collections.clone(),
+            graph: pipeline
+                .as_ref()
+                .map_or_else(Arc::default, |pipeline| Arc::clone(pipeline.graph())),
             pipeline,
             letters: options.letters,
             grace,

@@ -45,6 +45,11 @@ pub trait Embedder: Send + Sync + std::fmt::Debug {
     /// How many dimensions its vectors have.
     fn dimensions(&self) -> usize;
 
+    /// The model that is paid for by the tokens that it reads; `None` for a local one, which is free.
+    fn paid_model(&self) -> Option<String> {
+        None
+    }
+
     /// Embeds texts. Nothing is cut off: a text longer than the model's window is read window by window, and its
     /// vector is the mean of theirs. A text in which the model knows nothing gets a vector of zeros, which must not
     /// be stored. Each paid call is told to `charges` before its answer is looked at; a local model makes none.

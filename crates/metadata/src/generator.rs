@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pagemill_document::{ChargeSink, Inspection, Link, PageText, Structure};
+use pagemill_document::{ChargeSink, Inspection, Link, PageText, Structure, Units};
 
 use crate::document::DocumentMetadata;
 use crate::error::MetadataError;
@@ -42,6 +42,12 @@ pub trait MetadataGenerator: Send + Sync + Debug {
     /// Everything the output depends on besides the document: schema and generator version, model, prompts,
     /// temperature and so on. No secrets, no addresses.
     fn fingerprint_parts(&self) -> Vec<String>;
+
+    /// The model that it pays for and the most that it uses of it for one document, by its own count of tokens, repair rounds
+    /// included; `None` when it is free.
+    fn most(&self) -> Option<(String, Units)> {
+        None
+    }
 
     /// Makes the metadata of one document and says what it used. Each paid call is told to `charges` before its answer is
     /// looked at.

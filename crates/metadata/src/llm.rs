@@ -28,7 +28,7 @@ use async_openai::types::chat::{
 };
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
-use pagemill_document::{ChargeSink, PageNumber};
+use pagemill_document::{ChargeSink, PageNumber, Units};
 use serde_json::Value;
 
 use crate::document::DocumentMetadata;
@@ -51,6 +51,11 @@ const LLM_VERSION: u32 = 1;
 const LEAST_ROOM: usize = 500;
 /// Tokens kept free for message framing, the fence and the schema in the prompt.
 const MARGIN_TOKENS: usize = 300;
+
+/// Characters of a bad answer that are sent back with what is wrong with it.
+const REPEATED_CHARS: usize = 4_000;
+/// Tokens that a repair round adds to a prompt at most: the answer, hardly ever more tokens than characters, and what is wrong.
+const REPAIR_TOKENS: u64 = REPEATED_CHARS as u64 + 300;
 
 /// How answers are asked for, in the order of trial.
 const JSON_SCHEMA: u8 = 0;
@@ -233,7 +238,7 @@ impl LlmGenerator {
             Ok(value) => return Ok(value),
             Err(problem) => problem,
         };
-        let repeated: String = first.content.chars().take(4_000).collect();
+        let repeated: String = first.content.chars().take(REPEATED_CHARS).collect();
         let words = format!(
             "That answer is not usable: {problem}. Answer again with the corrected JSON object only."
         );
@@ -437,6 +442,21 @@ impl MetadataGenerator for LlmGenerator {
             format!("extra_body={}", Value::Object(settings.extra_body.clone())),
         ]);
         parts
+    }
+
+    fn most(&self) -> Option<(String, Units)> {
+        let settings = &self.settings;
+        let calls = match settings.long_documents {
+            LongDocuments::Beginning => 1,
+            LongDocuments::MapReduce => u64::from(settings.max_calls),
+        };
+        let repair = u64::from(settings.max_input_tokens) + REPAIR_TOKENS;
+        let units = Units {
+            input_tokens: Some(calls * (u64::from(settings.max_input_tokens) + repair)),
+            output_tokens: Some(calls * 2 * u64::from(settings.max_output_tokens)),
+            ..Units::default()
+        };
+        Some((settings.model.clone(), units))
     }
 
     async fn generate(

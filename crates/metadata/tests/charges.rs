@@ -61,6 +61,7 @@ async fn run(stub: &StubServer, most: usize) -> (Result<(), MetadataError>, Vec<
         blocks: Vec::new(),
         annotations: Vec::new(),
         characters: Default::default(),
+        ocr: None,
         truncated: false,
     };
     let (inspection, structure) = (Inspection::default(), Structure::default());

@@ -49,7 +49,7 @@ use pagemill_storage::{
 };
 
 use crate::fingerprint::Fingerprinter;
-use crate::graph;
+use crate::graph::Graph;
 use crate::outcome::PipelineError;
 use crate::process::{Options, Pipeline, Source};
 use crate::run::{FailedStage, Run};
@@ -143,14 +143,14 @@ fn previous(
 
 /// The deaths after one more, of the same inputs: in this stage, at this page of a cautious run.
 fn one_more(
+    graph: &Graph,
     before: Option<Deaths>,
     stage: Stage,
     page: Option<u32>,
     fingerprint: Fingerprint,
 ) -> Deaths {
     let is_same_work = |deaths: &Deaths| {
-        deaths.stage == stage
-            || (graph::stage(deaths.stage).reads_source && graph::stage(stage).reads_source)
+        deaths.stage == stage || (graph.reads_source(deaths.stage) && graph.reads_source(stage))
     };
     let (count, mut pages) = match before {
         Some(deaths) if is_same_work(&deaths) => (deaths.count, deaths.pages),
@@ -205,7 +205,7 @@ impl Pipeline {
                 return Ok(());
             }
         };
-        let deaths = one_more(deaths, marker.stage, marker.page, fingerprint);
+        let deaths = one_more(self.graph(), deaths, marker.stage, marker.page, fingerprint);
         run.record.attempts = run.record.attempts.saturating_add(1);
         run.permit.progress(crate::permit::Progress::Death);
         tracing::warn!(
@@ -252,7 +252,7 @@ impl Pipeline {
         let fingerprint = self.death_fingerprint(&source.key, head, targets, options);
         let before = run.record.deaths.take();
         let before = before.filter(|deaths| deaths.fingerprint == fingerprint);
-        let deaths = one_more(before, stage, page, fingerprint.clone());
+        let deaths = one_more(self.graph(), before, stage, page, fingerprint.clone());
         tracing::error!(
             source = %source.key,
             stage = stage.name(),
@@ -363,7 +363,7 @@ impl Pipeline {
     ) -> Fingerprint {
         let content = format!("{} {}", head.etag.0, head.bytes);
         let settings = &self.parts().settings;
-        let print = Fingerprinter::new(pagemill_storage::Stage::Inspect)
+        let print = Fingerprinter::new(Stage::Inspect, self.graph().code_version(Stage::Inspect))
             .part("death")
             .part(BUILD)
             .settings(&settings.limits)
@@ -441,6 +441,10 @@ mod tests {
 
     #[test]
     fn se_4_deaths_add_up_in_a_stage_and_begin_anew_in_another() {
+        let graph = Graph::default();
+        let one_more = |before, stage, page, fingerprint| {
+            super::one_more(&graph, before, stage, page, fingerprint)
+        };
         let first = one_more(None, Stage::Inspect, None, fingerprint("a"));
         assert_eq!((first.stage, first.count), (Stage::Inspect, 1));
         let second = one_more(Some(first.clone()), Stage::Pages, Some(7), fingerprint("a"));

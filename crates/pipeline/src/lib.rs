@@ -25,10 +25,11 @@
 //!
 //! # Reading order
 //!
-//! [`settings`] (what can be tuned) -> [`graph`] (the stages, as a table) -> [`fingerprint`] -> [`prompt`] -> `wanted`
+//! [`settings`] (what can be tuned) -> [`graph`] (the stages, as a table; [`added`] for those of others) -> [`fingerprint`] -> [`prompt`] -> `wanted`
 //! (what every stage should be) -> [`plan`] -> [`process`] (the run) -> `stages` (what each stage makes) -> [`outcome`]
 //! -> [`attempts`] (what a run that ended early leaves to the next) -> `charges` (what it pays, by the settings' [`prices`]).
 
+pub mod added;
 pub mod attempts;
 pub mod dependency;
 pub mod fingerprint;
@@ -44,16 +45,19 @@ pub mod settings;
 
 mod artifacts;
 mod charges;
+mod estimate;
 mod run;
 mod stages;
 mod wanted;
 
+pub use added::{AddedStage, Made, StageWork};
 pub use artifacts::{LinksFile, MetadataFile, OutlineLink, StructureFile, TextFile};
 pub use attempts::Delivery;
 pub use dependency::Dependency;
+pub use graph::{Graph, GraphError, StageFile, StageSpec};
 pub use outcome::{Counts, Outcome, PipelineError, Processed, Spent};
 pub use permit::{LeaseLost, Permit, Progress, Unlimited};
-pub use plan::{Plan, PlannedStage, Reason};
-pub use prices::{Price, Prices};
+pub use plan::{Estimate, Plan, PlannedStage, Reason, Size};
+pub use prices::{Price, Prices, Usd};
 pub use process::{Options, Parts, Pipeline, Source};
 pub use settings::{Goal, Passwords, Settings, SettingsError};

@@ -1,6 +1,7 @@
 //! What models cost, as the settings say.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use pagemill_document::Units;
 use schemars::JsonSchema;
@@ -62,6 +63,16 @@ impl Prices {
             )),
             None => Ok(()),
         }
+    }
+}
+
+/// Millionths of a US dollar, shown as dollars.
+#[derive(Debug, Clone, Copy)]
+pub struct Usd(pub u64);
+
+impl fmt::Display for Usd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06} USD", self.0 / 1_000_000, self.0 % 1_000_000)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::future::{self, Either};
+use jiff::Timestamp;
 use pagemill_index::{Indexer, TargetStore};
 use pagemill_metadata::MetadataGenerator;
 use pagemill_pdf::PdfEngine;
@@ -18,9 +19,10 @@ use tracing::Instrument;
 
 use crate::attempts::{Delivery, INTERNAL_ERROR, UnrecordedEnds, WORKER_DIED};
 use crate::dependency::Dependency;
+use crate::graph::{Graph, GraphError, StageSpec};
 use crate::outcome::{Counts, Outcome, PipelineError, Processed, Spent};
 use crate::permit::{Permit, Progress};
-use crate::plan::Plan;
+use crate::plan::{Plan, Reason};
 use crate::prompt;
 use crate::run::{FailedStage, Run};
 use crate::settings::Settings;
@@ -87,16 +89,31 @@ pub struct Options {
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     parts: Arc<Parts>,
+    graph: Arc<Graph>,
     records: Arc<RecordStore>,
     pub(crate) unrecorded_ends: Arc<UnrecordedEnds>,
 }
 
 impl Pipeline {
-    /// Puts the parts together.
+    /// Puts the parts together, with the stages of every pipeline.
     pub fn new(parts: Parts) -> Self {
+        Self::build_with(parts, Graph::default())
+    }
+
+    /// The same with stages of the caller's own.
+    ///
+    /// # Errors
+    /// When one of them writes where something else stands.
+    pub fn with_graph(parts: Parts, graph: Graph) -> Result<Self, GraphError> {
+        graph.check_places(&parts.settings.layout)?;
+        Ok(Self::build_with(parts, graph))
+    }
+
+    fn build_with(parts: Parts, graph: Graph) -> Self {
         let records = RecordStore::new(Arc::clone(&parts.store), parts.settings.layout.clone());
         Self {
             parts: Arc::new(parts),
+            graph: Arc::new(graph),
             records: Arc::new(records),
             unrecorded_ends: Arc::default(),
         }
@@ -110,6 +127,11 @@ impl Pipeline {
     /// The parts.
     pub fn parts(&self) -> &Parts {
         &self.parts
+    }
+
+    /// The stages.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
     }
 
     /// The key layout.
@@ -165,6 +187,7 @@ impl Pipeline {
             &self.records,
             permit,
             options,
+            self.graph(),
             &source.key,
             loaded,
         );
@@ -392,8 +415,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// What a run would do, and why, without doing it. `None` when the source has never been fetched in its present
-    /// version: then every stage would run.
+    /// What a run would do, why, and what it may cost, without doing it. Where nobody has read the source in its present
+    /// version, that is every stage up to the goal.
     ///
     /// # Errors
     /// When the record or the source can't be read.
@@ -402,7 +425,7 @@ impl Pipeline {
         source: &Source,
         targets: &[TargetStore],
         options: &Options,
-    ) -> Result<Option<Plan>, PipelineError> {
+    ) -> Result<Plan, PipelineError> {
         let loaded = self.records.load(&source.key).await;
         let loaded = loaded.map_err(|error| PipelineError::from_record(Stage::Inspect, error))?;
         let head = self
@@ -411,14 +434,27 @@ impl Pipeline {
             .head(source.key.as_str(), source.version_id.as_deref())
             .await;
         let head = head.map_err(missing_source)?;
-        let Some((record, _)) = loaded else {
-            return Ok(None);
-        };
-        let targets = self.all_targets(&record, targets);
-        let asked = prompt::asked(&record, &head, options);
+        let record = loaded.as_ref().map(|(record, _)| record);
+        let never_seen = Record::new(source.key.clone(), Timestamp::now());
+        let known = record.unwrap_or(&never_seen);
+        let targets = self.all_targets(known, targets);
+        let asked = prompt::asked(known, &head, options);
         let resolved = self.with_prompt_in_force(asked.as_deref(), &head, options);
-        Ok(same_bytes(record.version.as_ref(), &head)
-            .map(|version| self.plan_for(&record, &version.sha256, &targets, &resolved)))
+        let mut plan = match same_bytes(known.version.as_ref(), &head) {
+            Some(version) => self.plan_for(known, &version.sha256, &targets, &resolved),
+            None => {
+                let goal = self.parts.settings.goal;
+                let rows = self.graph.rows().iter();
+                let stages = rows.filter(|row| row.goal <= goal).map(|row| row.stage);
+                let reason = match record.filter(|record| record.version.is_some()) {
+                    Some(record) if record.status != RecordStatus::Removed => Reason::Uploaded,
+                    _ => Reason::New,
+                };
+                Plan::unread(&self.graph, stages, targets, reason)
+            }
+        };
+        self.estimate(&mut plan, record, &head);
+        Ok(plan)
     }
 
     /// Runs the stages of a plan and commits.
@@ -450,6 +486,9 @@ impl Pipeline {
             run.begin(first).await?;
         }
 
+        let reads_later = |spec: &StageSpec| spec.reads_source && plan.runs(spec.stage);
+        let is_read_later = self.graph().added().any(|(_, spec)| reads_later(spec));
+        let pdf = file.clone().filter(|_| is_read_later);
         let extracted = match (file, stored) {
             (Some(file), _) => self.extract(run, file, version, plan).await?,
             (None, Some(stored)) => stored,
@@ -469,6 +508,13 @@ impl Pipeline {
         run.boundary()?;
         if plan.runs(Stage::Index) {
             self.index(run, &extracted, metadata, version, plan).await?;
+        }
+        for (added, spec) in self.graph().added() {
+            if plan.runs(spec.stage) {
+                run.boundary()?;
+                self.make_added(run, &**added, spec, plan, pdf.as_ref(), options.force)
+                    .await?;
+            }
         }
         self.commit(run, plan).await?;
         let ran = plan.stages.iter().map(|planned| planned.stage).collect();

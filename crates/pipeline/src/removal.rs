@@ -3,7 +3,6 @@
 use pagemill_storage::{PageLedger, RecordStatus, SourceVersion, Stage, StorageError};
 
 use crate::dependency::Dependency;
-use crate::graph;
 use crate::outcome::{Outcome, PipelineError};
 use crate::permit::Permit;
 use crate::process::{
@@ -56,6 +55,7 @@ impl Pipeline {
             self.records(),
             permit,
             options,
+            self.graph(),
             &source.key,
             loaded,
         );
@@ -68,6 +68,7 @@ impl Pipeline {
         // ends at its next write of the record. Its marker keeps the run of a newer upload away until all is deleted;
         // a crash after it leaves the rest to the message, which comes back.
         run.record.status = RecordStatus::Removed;
+        let of_unknown_stages = self.outputs_of_unknown_stages(&run);
         run.record.stages.clear();
         run.record.target_stores.clear();
         run.record.custom_prompt = None;
@@ -93,7 +94,8 @@ impl Pipeline {
         // its run would have written the record before its first output.
         let layout = self.layout();
         let mut keys = self.page_image_keys(&run, &source.key, None).await?;
-        keys.extend(graph::files(layout, &source.key).map(|(_, key)| key));
+        keys.extend(self.graph().files(layout, &source.key).map(|(_, key)| key));
+        keys.extend(of_unknown_stages);
         run.confirm_record().await?;
         let index_permit = run.index_permit();
         let removed = parts

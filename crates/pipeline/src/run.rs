@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use tempfile::{SpooledData, SpooledTempFile};
 
 use crate::charges::{Spending, Till};
-use crate::graph;
+use crate::graph::Graph;
 use crate::outcome::PipelineError;
 use crate::permit::{LeaseLost, Permit, Progress};
 use crate::prices::Prices;
@@ -57,6 +57,7 @@ pub(crate) struct Run<'a> {
     /// The custom prompt that a message or a command gave, for the record to keep.
     pub(crate) asked_prompt: Option<String>,
     options: &'a Options,
+    graph: &'a Graph,
     tag: Option<ETag>,
     ownership: Arc<Ownership>,
     writes: Writes,
@@ -79,6 +80,7 @@ impl<'a> Run<'a> {
         records: &'a RecordStore,
         permit: &'a dyn Permit,
         options: &'a Options,
+        graph: &'a Graph,
         source: &SourceKey,
         loaded: Option<(Record, ETag)>,
     ) -> Self {
@@ -94,6 +96,7 @@ impl<'a> Run<'a> {
             current: None,
             asked_prompt: None,
             options,
+            graph,
             resumes: record.status == RecordStatus::Processing && tag.is_some(),
             spending: Arc::default(),
             spent_before: record.spent,
@@ -147,10 +150,11 @@ impl<'a> Run<'a> {
     /// Puts the start marker of the stage entered into the record, to be saved with it. Deaths in an earlier stage
     /// are behind the document now.
     pub(crate) fn mark_in_progress(&mut self) {
+        let graph = self.graph;
+        // One in a stage that this graph has not is past too.
         let is_past = |deaths: &Deaths| {
-            self.stage > deaths.stage
-                && !(graph::stage(self.stage).reads_source
-                    && graph::stage(deaths.stage).reads_source)
+            graph.position(self.stage) > graph.position(deaths.stage)
+                && !(graph.reads_source(self.stage) && graph.reads_source(deaths.stage))
         };
         if self.record.deaths.as_ref().is_some_and(is_past) {
             self.record.deaths = None;
@@ -169,7 +173,7 @@ impl<'a> Run<'a> {
     /// Whether a worker died while it read this PDF: then one page is at work at a time, and the record says which.
     pub(crate) fn is_cautious(&self) -> bool {
         let deaths = self.record.deaths.as_ref();
-        deaths.is_some_and(|deaths| graph::stage(deaths.stage).reads_source)
+        deaths.is_some_and(|deaths| self.graph.reads_source(deaths.stage))
     }
 
     /// Says in the start marker which page is at work, if any. A write a page: only a cautious run does it.

@@ -6,7 +6,6 @@ use pagemill_index::TargetStore;
 use pagemill_storage::{Fingerprint, Record, SourceKey, Stage};
 
 use crate::fingerprint::Fingerprinter;
-use crate::graph::GRAPH;
 use crate::plan::Plan;
 use crate::process::{Options, Parts, Pipeline};
 use crate::settings::Goal;
@@ -38,7 +37,13 @@ impl Pipeline {
     ) -> Plan {
         let mut wanted = self.wanted(&record.source, sha256, targets, options);
         keep_what_goes_further(&mut wanted, record);
-        Plan::new(wanted, targets.to_vec(), Some(record), options.force)
+        Plan::new(
+            self.graph(),
+            wanted,
+            targets.to_vec(),
+            Some(record),
+            options.force,
+        )
     }
 
     /// What the fingerprint of every stage up to the goal must be, for this content and these settings.
@@ -51,8 +56,8 @@ impl Pipeline {
     ) -> BTreeMap<Stage, Fingerprint> {
         let goal = self.parts().settings.goal;
         let mut wanted = BTreeMap::new();
-        for spec in GRAPH.iter().filter(|spec| spec.goal <= goal) {
-            let print = Fingerprinter::new(spec.stage);
+        for spec in self.graph().rows().iter().filter(|spec| spec.goal <= goal) {
+            let print = Fingerprinter::new(spec.stage, spec.code_version);
             let print = self.own_parts(spec.stage, print, source, sha256, targets, options);
             let upstream = spec.upstream.iter().filter_map(|stage| wanted.get(stage));
             let print = upstream.fold(print, Fingerprinter::upstream);
@@ -108,6 +113,11 @@ impl Pipeline {
                 let targets = targets.iter();
                 targets.fold(print, |print, target| print.part(target.name()))
             }
+            Stage::Named(_) => {
+                let added = self.graph().added().find(|(_, row)| row.stage == stage);
+                let parts = added.map(|(added, _)| added.fingerprint_parts());
+                with_all(print, &parts.unwrap_or_default())
+            }
             Stage::Structure | Stage::Commit => print,
         }
     }
@@ -125,7 +135,7 @@ impl Pipeline {
             generator,
             ..
         } = self.parts();
-        let print = Fingerprinter::new(Stage::Inspect)
+        let print = Fingerprinter::new(Stage::Inspect, self.graph().code_version(Stage::Inspect))
             .part("failure")
             .part(sha256)
             .part(engine_version);
@@ -136,6 +146,12 @@ impl Pipeline {
             .fingerprint_parts()
             .iter()
             .fold(print, |print, part| print.part(part));
+        let print = self.graph().added().fold(print, |print, (added, row)| {
+            let print = print.part(row.stage.name());
+            let print = print.part(&row.code_version.to_string());
+            let parts = added.fingerprint_parts();
+            parts.iter().fold(print, |print, part| print.part(part))
+        });
         print
             .part(options.custom_prompt.as_deref().unwrap_or_default())
             .finish()

@@ -3,6 +3,8 @@
 // The tests are another worker, and the user who uploads: no lease is asked.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "runs/added.rs"]
+mod added;
 #[path = "runs/attempts.rs"]
 mod attempts;
 #[path = "runs/charges.rs"]

@@ -144,27 +144,27 @@ impl KeyLayout {
 
     /// The extracted text.
     pub fn text(&self, source: &SourceKey) -> String {
-        self.json_under(&self.text, source)
+        self.file_below(&self.text, source)
     }
 
     /// The extracted links.
     pub fn links(&self, source: &SourceKey) -> String {
-        self.json_under(&self.links, source)
+        self.file_below(&self.links, source)
     }
 
     /// The document structure.
     pub fn structure(&self, source: &SourceKey) -> String {
-        self.json_under(&self.structure, source)
+        self.file_below(&self.structure, source)
     }
 
     /// The document metadata.
     pub fn metadata(&self, source: &SourceKey) -> String {
-        self.json_under(&self.metadata, source)
+        self.file_below(&self.metadata, source)
     }
 
     /// The record.
     pub fn record(&self, source: &SourceKey) -> String {
-        self.json_under(&self.records(), source)
+        self.file_below(&self.records(), source)
     }
 
     /// Where all records are: a prefix that ends in `/`.
@@ -221,12 +221,9 @@ impl KeyLayout {
         source.0.strip_prefix(&self.source).unwrap_or(&source.0)
     }
 
-    /// Checks that the prefixes can be used together.
-    ///
-    /// # Errors
-    /// A message that names the prefix, what is wrong with it and the remedy.
-    pub fn validate(&self) -> Result<(), String> {
-        let prefixes = [
+    /// Every prefix with the name of its setting.
+    pub fn prefixes(&self) -> [(&'static str, &str); 7] {
+        [
             ("source", &self.source),
             ("page_images", &self.page_images),
             ("text", &self.text),
@@ -234,13 +231,29 @@ impl KeyLayout {
             ("structure", &self.structure),
             ("metadata", &self.metadata),
             ("processing", &self.processing),
-        ];
+        ]
+    }
+
+    /// Checks that a prefix can be used at all.
+    ///
+    /// # Errors
+    /// A message that names the prefix, what is wrong with it and the remedy.
+    pub fn check_prefix(name: &str, prefix: &str) -> Result<(), String> {
+        validate_prefix(name, prefix)
+    }
+
+    /// Checks that the prefixes can be used together.
+    ///
+    /// # Errors
+    /// A message that names the prefix, what is wrong with it and the remedy.
+    pub fn validate(&self) -> Result<(), String> {
+        let prefixes = self.prefixes();
         for (name, prefix) in prefixes {
-            validate_prefix(name, prefix)?;
+            Self::check_prefix(name, prefix)?;
         }
         for (at, (name, prefix)) in prefixes.iter().enumerate() {
             for (other_name, other) in &prefixes[at + 1..] {
-                if prefix.starts_with(other.as_str()) || other.starts_with(prefix.as_str()) {
+                if prefix.starts_with(*other) || other.starts_with(prefix) {
                     return Err(format!(
                         "the prefixes {name} ({prefix:?}) and {other_name} ({other:?}) overlap, so that one would \
                          list and delete the other's objects: choose prefixes none of which starts with another"
@@ -251,7 +264,8 @@ impl KeyLayout {
         Ok(())
     }
 
-    fn json_under(&self, prefix: &str, source: &SourceKey) -> String {
+    /// The file of a source below a prefix that ends in `/`: its path and `.json`.
+    pub fn file_below(&self, prefix: &str, source: &SourceKey) -> String {
         format!("{prefix}{}.json", self.escaped_path(source))
     }
 

@@ -41,7 +41,7 @@ pub use overlay::Overlay;
 pub use record::{
     Deaths, Failure, Fault, Fingerprint, Generation, InProgress, Missing, PageLedger, Record,
     RecordError, RecordStatus, RecordStore, RecordStream, Sequencer, SourceVersion, Stage,
-    StageEntry, Unaccounted,
+    StageEntry, StageName, StageNameError, Unaccounted,
 };
 pub use s3::{S3Options, S3Store};
 pub use shown::shown;

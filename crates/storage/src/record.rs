@@ -1,6 +1,7 @@
 //! The record: the build log of one source, and the truth about it.
 
 mod sequencer;
+mod stage;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::sequencer::Sequencer;
+pub use self::stage::{Stage, StageName, StageNameError};
 pub use self::store::{RecordError, RecordStore, RecordStream};
 use crate::charge::Charged;
 use crate::layout::SourceKey;
@@ -46,46 +48,6 @@ impl From<&Fingerprint> for Generation {
 impl std::fmt::Display for Generation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// The stages of the build graph, in the order they are committed.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Hash, header, encryption, page count, info.
-    Inspect,
-    /// Page images.
-    Pages,
-    /// Text with layout.
-    Text,
-    /// Links from annotations.
-    Links,
-    /// Outline, headings, page labels.
-    Structure,
-    /// Document metadata.
-    Metadata,
-    /// Chunks, embeddings, points.
-    Index,
-    /// Everything above is in place; older generations are gone.
-    Commit,
-}
-
-impl Stage {
-    /// Its name, as in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Inspect => "inspect",
-            Self::Pages => "pages",
-            Self::Text => "text",
-            Self::Links => "links",
-            Self::Structure => "structure",
-            Self::Metadata => "metadata",
-            Self::Index => "index",
-            Self::Commit => "commit",
-        }
     }
 }
 

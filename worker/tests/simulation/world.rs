@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pagemill_events::JobRequest;
-use pagemill_pipeline::Settings;
+use pagemill_pipeline::{Graph, Settings};
 use pagemill_queue::{Clock, MemoryQueue, TokioClock};
 use pagemill_storage::{KeyLayout, MemoryStore, ObjectStore, PutOptions, SourceKey};
 use serde_json::{Value, json};
@@ -185,19 +185,12 @@ impl World {
 
     /// Which source an object was made from.
     pub(crate) fn owner_of(&self, key: &str) -> Option<usize> {
-        let layout = self.layout();
+        let (layout, graph) = (self.layout(), Graph::default());
         self.sources.iter().position(|source| {
             layout.generation_of_image(source, key).is_some()
                 || layout.is_charge_of(source, key)
-                || [
-                    layout.text(source),
-                    layout.links(source),
-                    layout.structure(source),
-                    layout.metadata(source),
-                    layout.record(source),
-                ]
-                .iter()
-                .any(|owned| owned == key)
+                || layout.record(source) == key
+                || graph.files(layout, source).any(|(_, owned)| owned == key)
         })
     }
 

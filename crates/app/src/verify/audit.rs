@@ -9,7 +9,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use pagemill_document::Letters;
 use pagemill_index::{CollectionNames, TargetStore, VectorStore};
-use pagemill_pipeline::{Options, Pipeline, Source, TextFile, graph};
+use pagemill_pipeline::{Graph, Options, Pipeline, Source, TextFile};
 use pagemill_storage::{
     Generation, KeyLayout, ObjectStore, Record, RecordError, RecordStatus, RecordStore, SourceKey,
     SourceVersion, Stage, StageEntry, StorageError,
@@ -40,6 +40,8 @@ pub struct Audit {
     pub(super) layout: KeyLayout,
     pub(super) vectors: Option<Arc<dyn VectorStore>>,
     pub(super) collections: CollectionNames,
+    /// Which stages write what.
+    pub(super) graph: Arc<Graph>,
     /// Plans, to compare the settings in force; none: they are not compared.
     pub(super) pipeline: Option<Pipeline>,
     /// Whether the letters of every text are compared with what was read.
@@ -85,8 +87,14 @@ impl Audit {
             .vectors
             .as_deref()
             .map(|store| (store, &self.collections));
-        let inventory =
-            Inventory::of(&*self.store, &self.layout, vectors, self.place.has_sources).await;
+        let inventory = Inventory::of(
+            &*self.store,
+            &self.layout,
+            &self.graph,
+            vectors,
+            self.place.has_sources,
+        )
+        .await;
         let mut inventory = inventory.context("what is there can't be listed")?;
         let mut checked = Checked {
             sources: inventory.sources.len() as u64,
@@ -242,7 +250,8 @@ impl Audit {
         findings: &mut Findings<'_>,
     ) -> anyhow::Result<()> {
         for (stage, entry) in &record.stages {
-            if graph::stage(*stage).file.is_none() {
+            // Page images are counted, below.
+            if *stage == Stage::Pages {
                 continue;
             }
             for key in &entry.outputs {
@@ -423,9 +432,10 @@ impl Audit {
         let plan = pipeline
             .plan(&source, &targets, &Options::default())
             .await?;
-        let Some(plan) = plan.filter(|plan| !plan.is_empty()) else {
+        // That the source was uploaded again is told already.
+        if plan.is_empty() || plan.is_unread() {
             return Ok(());
-        };
+        }
         let stages: Vec<&str> = plan
             .stages
             .iter()
@@ -447,7 +457,7 @@ impl Audit {
 
     /// Takes out of the inventory whatever belongs to a source.
     fn take_all(&self, inventory: &mut Inventory, source: &SourceKey) {
-        for (_, key) in graph::files(&self.layout, source) {
+        for (_, key) in self.graph.files(&self.layout, source) {
             inventory.files.remove(&key);
         }
         let prefix = self.layout.page_images_of_all_generations(source);

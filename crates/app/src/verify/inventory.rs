@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use pagemill_index::{Collection, CollectionNames, TargetStore, VectorStore};
-use pagemill_pipeline::graph;
+use pagemill_pipeline::Graph;
 use pagemill_storage::{ETag, KeyLayout, ObjectStore};
 
 /// What is known of one object.
@@ -46,6 +46,7 @@ impl Inventory {
     pub(super) async fn of(
         store: &dyn ObjectStore,
         layout: &KeyLayout,
+        graph: &Graph,
         vectors: Option<(&dyn VectorStore, &CollectionNames)>,
         with_sources: bool,
     ) -> anyhow::Result<Self> {
@@ -63,7 +64,7 @@ impl Inventory {
                 }
             }
         }
-        for prefix in graph::prefixes(layout) {
+        for prefix in graph.prefixes(layout) {
             let mut listing = store.list(prefix);
             while let Some(object) = listing.try_next().await? {
                 inventory.objects += 1;

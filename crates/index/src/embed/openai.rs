@@ -362,6 +362,10 @@ impl Embedder for OpenAi {
         self.dimensions
     }
 
+    fn paid_model(&self) -> Option<String> {
+        Some(self.model.clone())
+    }
+
     async fn embed(
         &self,
         texts: &[String],

@@ -181,7 +181,7 @@ impl Pipeline {
         };
         run.mark_in_progress();
         // What goes beyond the goal is out of the record before it is deleted: a run after a crash must not rely on it.
-        let had_metadata = run.record.stages.contains_key(&Stage::Metadata);
+        let not_wanted = self.files_not_wanted(run, plan);
         run.record.stages.retain(|stage, _| plan.wants(*stage));
         run.save().await?;
 
@@ -208,9 +208,7 @@ impl Pipeline {
         if !plan.wants(Stage::Index) {
             run.record.target_stores.clear();
         }
-        if !plan.wants(Stage::Metadata) && (had_metadata || run.resumes) {
-            run.delete(vec![self.layout().metadata(&source)]).await?;
-        }
+        run.delete(not_wanted).await?;
         let images = Generation::from(plan.fingerprint(Stage::Pages));
         let old = self.page_image_keys(run, &source, Some(&images)).await?;
         run.delete(old).await?;
@@ -225,6 +223,28 @@ impl Pipeline {
         run.save().await?;
         self.note_history(&run.record);
         Ok(())
+    }
+
+    /// The files of stages that the goal leaves out, and of those that this graph has not: they would speak of what is gone.
+    fn files_not_wanted(&self, run: &Run<'_>, plan: &Plan) -> Vec<String> {
+        let source = &run.record.source;
+        let files = self.graph().files(self.layout(), source);
+        let of_the_graph = files.filter(|(stage, _)| {
+            let may_be_there = run.record.stages.contains_key(stage) || run.resumes;
+            !plan.wants(*stage) && may_be_there
+        });
+        let mut keys: Vec<String> = of_the_graph.map(|(_, key)| key).collect();
+        keys.extend(self.outputs_of_unknown_stages(run));
+        keys
+    }
+
+    /// The files that the record names of stages that this graph has not.
+    pub(crate) fn outputs_of_unknown_stages(&self, run: &Run<'_>) -> Vec<String> {
+        let stages = run.record.stages.iter();
+        let unknown = stages.filter(|(stage, _)| self.graph().row(**stage).is_none());
+        unknown
+            .flat_map(|(_, entry)| entry.outputs.iter().cloned())
+            .collect()
     }
 
     /// Keys of a source's page images, but for those of one generation.

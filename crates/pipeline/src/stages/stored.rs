@@ -5,7 +5,6 @@ use pagemill_storage::{Stage, StorageError};
 use super::pages::{Links, Pages};
 use super::{Extracted, no_scratch};
 use crate::artifacts::{Header, LinksFile, MetadataFile, StructureFile, TextFile};
-use crate::graph;
 use crate::outcome::PipelineError;
 use crate::plan::Plan;
 use crate::process::Pipeline;
@@ -21,18 +20,37 @@ impl Pipeline {
     ) -> Result<(), PipelineError> {
         let (layout, source) = (self.layout(), &run.record.source);
         let mut lost = Vec::new();
-        for (stage, key) in graph::files(layout, source) {
-            let entry = run.record.stages.get(&stage);
-            let Some(entry) = entry.filter(|_| !plan.runs(stage)) else {
-                continue;
-            };
-            let is_there = match run.store.head(&key, None).await {
-                Ok(meta) => entry.etags.get(&key) == Some(&meta.etag.0),
-                Err(StorageError::NotFound { .. }) => false,
-                Err(error) => return Err(run.storage(error)),
-            };
-            if !is_there {
+        for (stage, key) in self.graph().files(layout, source) {
+            let is_done = run.record.stages.contains_key(&stage);
+            if is_done && !plan.runs(stage) && !is_as_recorded(run, stage, &key).await? {
                 lost.push(stage);
+            }
+        }
+        plan.redo(&lost);
+        Ok(())
+    }
+
+    /// Adds to the plan what added stages are made from and what is gone.
+    async fn redo_lost_upstream(
+        &self,
+        run: &Run<'_>,
+        plan: &mut Plan,
+    ) -> Result<(), PipelineError> {
+        let mut lost = Vec::new();
+        for (_, spec) in self
+            .graph()
+            .added()
+            .filter(|(_, spec)| plan.runs(spec.stage))
+        {
+            for stage in spec.upstream.iter().filter(|stage| !plan.runs(**stage)) {
+                let row = self.graph().row(*stage);
+                let Some(file) = row.and_then(|row| row.file.as_ref()) else {
+                    continue;
+                };
+                let key = file.key(self.layout(), &run.record.source);
+                if !is_as_recorded(run, *stage, &key).await? {
+                    lost.push(*stage);
+                }
             }
         }
         plan.redo(&lost);
@@ -45,6 +63,7 @@ impl Pipeline {
         run: &Run<'_>,
         plan: &mut Plan,
     ) -> Result<Option<Extracted>, PipelineError> {
+        self.redo_lost_upstream(run, plan).await?;
         if !plan.runs(Stage::Metadata) && !plan.runs(Stage::Index) {
             return Ok(None);
         }
@@ -89,5 +108,16 @@ impl Pipeline {
             }
             _ => Ok(None),
         }
+    }
+}
+
+/// Whether a stage's file is the one that the record speaks of.
+async fn is_as_recorded(run: &Run<'_>, stage: Stage, key: &str) -> Result<bool, PipelineError> {
+    let entry = run.record.stages.get(&stage);
+    let known = entry.and_then(|entry| entry.etags.get(key));
+    match run.store.head(key, None).await {
+        Ok(meta) => Ok(known == Some(&meta.etag.0)),
+        Err(StorageError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(run.storage(error)),
     }
 }

@@ -30,7 +30,7 @@ use pagemill_pdf::{
     PdfError, SealedFile,
 };
 use pagemill_pipeline::{
-    Delivery, LeaseLost, Options, Outcome, Parts, Permit, Pipeline, PipelineError, Progress,
+    Delivery, Graph, LeaseLost, Options, Outcome, Parts, Permit, Pipeline, PipelineError, Progress,
     Settings, Source,
 };
 use pagemill_storage::object::{ByteStream, Listing};
@@ -566,6 +566,20 @@ impl World {
         self.pipeline = pipeline(store, vectors, embedder, engine, generator, settings);
     }
 
+    /// Another worker process, with other settings and stages.
+    pub(crate) fn restart_with_graph(&mut self, settings: Settings, graph: Graph) {
+        let Self {
+            store,
+            vectors,
+            embedder,
+            engine,
+            generator,
+            ..
+        } = self;
+        let parts = parts(store, vectors, embedder, engine, generator, settings);
+        self.pipeline = Pipeline::with_graph(parts, graph).expect("places of their own");
+    }
+
     /// Puts a version of the source.
     pub(crate) async fn upload(&self, content: &str) {
         self.upload_as(SOURCE, content).await;
@@ -684,13 +698,24 @@ fn pipeline(
     generator: &Arc<Generator>,
     settings: Settings,
 ) -> Pipeline {
+    Pipeline::new(parts(store, vectors, embedder, engine, generator, settings))
+}
+
+fn parts(
+    store: &Arc<Store>,
+    vectors: &Arc<Vectors>,
+    embedder: &Arc<PaidEmbedder>,
+    engine: &Arc<Engine>,
+    generator: &Arc<Generator>,
+    settings: Settings,
+) -> Parts {
     let indexer = Indexer::new(
         settings.index.clone(),
         Arc::clone(embedder) as Arc<dyn Embedder>,
         Arc::clone(vectors) as Arc<dyn VectorStore>,
         CollectionNames::default(),
     );
-    Pipeline::new(Parts {
+    Parts {
         store: Arc::clone(store) as Arc<dyn ObjectStore>,
         engine: Arc::clone(engine) as Arc<dyn PdfEngine>,
         engine_version: "double".to_owned(),
@@ -699,7 +724,7 @@ fn pipeline(
         indexer: Arc::new(indexer.expect("the default settings are in order")),
         history: None,
         settings: Arc::new(settings),
-    })
+    }
 }
 
 /// An engine whose documents have so many pages, and which hangs nowhere.

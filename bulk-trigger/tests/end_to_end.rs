@@ -21,6 +21,7 @@ impl World {
     async fn start(test: &str) -> Option<Self> {
         let emulator = Emulator::start(test).await?;
         let shared: SdkConfig = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(pagemill_http::for_aws())
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .region(Region::new("us-east-1"))
             .endpoint_url(emulator.endpoint())

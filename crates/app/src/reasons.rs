@@ -345,6 +345,12 @@ pub const REASONS: &[Reason] = &[
     ),
     reason(
         Kind::PutOff,
+        "not_built",
+        "the settings ask for a part that this program was built without",
+        "Build the program with the feature that the message names, or with the default features; or change the setting",
+    ),
+    reason(
+        Kind::PutOff,
         "store_locked",
         "another process has the embedded vector store open",
         "Run one worker for each embedded store, or use a Qdrant server",

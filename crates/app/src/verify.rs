@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use pagemill_index::{EdgeStore, QdrantServer, VectorStore};
+use pagemill_index::{VectorStore, embedded_store, qdrant_store};
 use pagemill_pipeline::{Pipeline, Settings};
 use pagemill_storage::{FolderStore, ObjectStore, Overlay};
 
@@ -145,11 +145,10 @@ fn vectors(
         None => environment.vector_dir.clone(),
     };
     if let Some(qdrant) = &environment.qdrant {
-        let server = QdrantServer::connect(&qdrant.url, qdrant.api_key.as_ref())?;
-        return Ok(Some(Arc::new(server)));
+        return Ok(Some(qdrant_store(&qdrant.url, qdrant.api_key.as_ref())?));
     }
     match embedded.filter(|folder| folder.is_dir()) {
-        Some(folder) => Ok(Some(Arc::new(EdgeStore::open(&folder)?))),
+        Some(folder) => Ok(Some(embedded_store(&folder)?)),
         None => Ok(None),
     }
 }

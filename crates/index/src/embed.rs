@@ -1,6 +1,8 @@
 //! Embedders: texts to dense vectors.
 
+#[cfg(feature = "minilm")]
 mod minilm;
+#[cfg(feature = "openai")]
 mod openai;
 mod wordllama;
 
@@ -81,15 +83,26 @@ pub struct ModelFiles {
 }
 
 /// Makes the embedder of the settings. Loads the model's files: call it once, at start.
+///
+/// # Errors
+/// [`IndexError::NotBuilt`] for an embedder whose feature is missing; [`IndexError::ModelMissing`] and
+/// [`IndexError::ModelInvalid`] for its files; [`IndexError::Settings`].
 pub fn embedder(
     settings: &IndexSettings,
     models: &ModelFiles,
-    endpoint: Option<&EmbedEndpoint>,
+    #[cfg_attr(not(feature = "openai"), expect(unused_variables))] endpoint: Option<&EmbedEndpoint>,
 ) -> Result<Arc<dyn Embedder>, IndexError> {
     settings.check()?;
     match &settings.embedder {
         EmbedderKind::Static => Ok(Arc::new(wordllama::WordLlama::load(&models.dir)?)),
+        #[cfg(feature = "minilm")]
         EmbedderKind::MiniLm => Ok(Arc::new(minilm::MiniLm::load(&models.dir)?)),
+        #[cfg(not(feature = "minilm"))]
+        EmbedderKind::MiniLm => Err(IndexError::NotBuilt {
+            what: "the embedder mini_lm".to_owned(),
+            feature: "minilm",
+        }),
+        #[cfg(feature = "openai")]
         EmbedderKind::OpenAi { model, dimensions } => {
             let place = endpoint.ok_or_else(|| IndexError::Settings {
                 setting: "embedder".to_owned(),
@@ -105,6 +118,11 @@ pub fn embedder(
                 settings.embed_batch,
             )?))
         }
+        #[cfg(not(feature = "openai"))]
+        EmbedderKind::OpenAi { .. } => Err(IndexError::NotBuilt {
+            what: "the embedder open_ai".to_owned(),
+            feature: "openai",
+        }),
     }
 }
 
@@ -182,6 +200,7 @@ pub(crate) fn normalise(vector: &mut [f32]) {
 }
 
 /// The mean of vectors weighted by how much text each stands for, of length 1.
+#[cfg(feature = "minilm")]
 fn weighted_mean(parts: &[(Vec<f32>, f32)], dimensions: usize) -> Vec<f32> {
     let mut mean = vec![0.0; dimensions];
     for (vector, weight) in parts {

@@ -126,6 +126,16 @@ pub enum IndexError {
         /// What was tried and what happened.
         reason: String,
     },
+    /// The settings ask for what this program was built without.
+    #[error(
+        "{what} is not in this program: build it with `--features {feature}`, which is one of the default features"
+    )]
+    NotBuilt {
+        /// What was asked for.
+        what: String,
+        /// The cargo feature that has it; of this crate and of the programs alike.
+        feature: &'static str,
+    },
     /// A setting makes no sense.
     #[error("{setting} can't be {value}: {remedy}")]
     Settings {
@@ -156,6 +166,7 @@ impl IndexError {
             Self::ModelInvalid { .. } => "model_invalid",
             Self::Locked { .. } => "store_locked",
             Self::Engine { .. } => "store_engine",
+            Self::NotBuilt { .. } => "not_built",
             Self::Settings { .. } => "settings",
             Self::NotPermitted(_) => "not_permitted",
         }
@@ -177,6 +188,7 @@ impl IndexError {
                 | Self::WrongEmbedding { .. }
                 | Self::ModelMissing { .. }
                 | Self::ModelInvalid { .. }
+                | Self::NotBuilt { .. }
                 | Self::Settings { .. }
         )
     }
@@ -194,7 +206,10 @@ impl IndexError {
             Self::WrongEmbedding { .. } | Self::ModelMissing { .. } | Self::ModelInvalid { .. } => {
                 Some(Dependency::Embedder)
             }
-            Self::Rejected { .. } | Self::Settings { .. } | Self::NotPermitted(_) => None,
+            Self::Rejected { .. }
+            | Self::NotBuilt { .. }
+            | Self::Settings { .. }
+            | Self::NotPermitted(_) => None,
         }
     }
 

@@ -7,6 +7,10 @@
 //!
 //! Every point says which source and which generation of it made it, so that the points of an older generation can be
 //! deleted after a commit and a document that shrank leaves no orphans.
+//!
+//! What is large is a feature, on by default: `embedded` ([`EdgeStore`]), `qdrant` ([`QdrantServer`]), `minilm` and
+//! `openai` (embedders). [`embedded_store`], [`qdrant_store`] and [`embedder`] are always there; what is not in the
+//! build is [`IndexError::NotBuilt`].
 
 pub mod chunk;
 pub mod embed;
@@ -28,8 +32,11 @@ pub use indexer::{DocumentInput, IndexReport, Indexer, Permit};
 pub use points::Point;
 pub use settings::{CollectionNames, EmbedderKind, Fusion, IndexSettings, TargetStore, Tokenizer};
 pub use sparse::SparseVector;
+#[cfg(feature = "embedded")]
 pub use store::edge::EdgeStore;
+#[cfg(feature = "qdrant")]
 pub use store::qdrant::QdrantServer;
 pub use store::{
     Collection, CollectionSpec, Hit, Inventory, QueryVector, SearchFilter, VectorStore,
+    embedded_store, qdrant_store,
 };

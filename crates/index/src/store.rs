@@ -1,11 +1,16 @@
 //! Vector stores: one trait, a Qdrant server and the same engine in this process.
 
+#[cfg(feature = "embedded")]
 pub mod edge;
+#[cfg(feature = "qdrant")]
 pub mod qdrant;
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -14,6 +19,40 @@ use crate::fusion;
 use crate::points::Point;
 use crate::settings::{CollectionNames, Fusion, TargetStore};
 use crate::sparse::SparseVector;
+
+/// Opens (or makes) the embedded store in a directory, and holds its lock until it is dropped.
+///
+/// # Errors
+/// [`IndexError::NotBuilt`] without the feature `embedded`; [`IndexError::Locked`] and [`IndexError::Engine`].
+pub fn embedded_store(dir: &Path) -> Result<Arc<dyn VectorStore>, IndexError> {
+    #[cfg(feature = "embedded")]
+    return Ok(Arc::new(edge::EdgeStore::open(dir)?));
+    #[cfg(not(feature = "embedded"))]
+    Err(IndexError::NotBuilt {
+        what: format!("the embedded vector store, which {} is for,", dir.display()),
+        feature: "embedded",
+    })
+}
+
+/// A Qdrant server by its gRPC address. Makes no call.
+///
+/// # Errors
+/// [`IndexError::NotBuilt`] without the feature `qdrant`; [`IndexError::Settings`] for what is no address.
+pub fn qdrant_store(
+    url: &str,
+    api_key: Option<&SecretString>,
+) -> Result<Arc<dyn VectorStore>, IndexError> {
+    #[cfg(feature = "qdrant")]
+    return Ok(Arc::new(qdrant::QdrantServer::connect(url, api_key)?));
+    #[cfg(not(feature = "qdrant"))]
+    {
+        let _ = (url, api_key);
+        Err(IndexError::NotBuilt {
+            what: "the client of a Qdrant server".to_owned(),
+            feature: "qdrant",
+        })
+    }
+}
 
 /// The name of the dense vector of every point. It is Haystack's (`converters.py`, `DENSE_VECTORS_NAME`), and used
 /// for all stores alike.

@@ -52,6 +52,16 @@ pub enum MetadataError {
     /// A call was paid for and can't be recorded, or nothing more may be spent: the work was given up.
     #[error("{0}")]
     NotPermitted(#[from] NotCharged),
+    /// The settings ask for what this program was built without.
+    #[error(
+        "{what} is not in this program: build it with `--features {feature}`, which is one of the default features"
+    )]
+    NotBuilt {
+        /// What was asked for.
+        what: &'static str,
+        /// The cargo feature that has it; of this crate and of the programs alike.
+        feature: &'static str,
+    },
     /// The settings contradict each other or lack something.
     #[error("metadata settings can't be used: {0}")]
     Configuration(String),
@@ -64,6 +74,7 @@ impl MetadataError {
             Self::Unavailable { .. }
             | Self::Refused { .. }
             | Self::NotPermitted(_)
+            | Self::NotBuilt { .. }
             | Self::Configuration(_) => false,
             Self::BadAnswer { .. } | Self::CustomPrompt { .. } => true,
         }
@@ -71,7 +82,10 @@ impl MetadataError {
 
     /// Whether no document can pass until a person changes the configuration.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::Configuration(_))
+        matches!(
+            self,
+            Self::Refused { .. } | Self::NotBuilt { .. } | Self::Configuration(_)
+        )
     }
 
     /// The wait that the dependency asked for, if it did.
@@ -90,6 +104,7 @@ impl MetadataError {
             Self::BadAnswer { .. } => "llm_bad_answer",
             Self::CustomPrompt { .. } => "custom_prompt_too_long",
             Self::NotPermitted(_) => "not_permitted",
+            Self::NotBuilt { .. } => "not_built",
             Self::Configuration(_) => "metadata_configuration",
         }
     }

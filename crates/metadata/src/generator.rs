@@ -9,6 +9,7 @@ use pagemill_document::{ChargeSink, Inspection, Link, PageText, Structure, Units
 use crate::document::DocumentMetadata;
 use crate::error::MetadataError;
 use crate::extractive::ExtractiveGenerator;
+#[cfg(feature = "llm")]
 use crate::llm::LlmGenerator;
 use crate::settings::{GeneratorKind, LlmEndpoint, MetadataSettings};
 use crate::usage::Usage;
@@ -65,7 +66,8 @@ pub trait MetadataGenerator: Send + Sync + Debug {
 ///
 /// # Errors
 /// [`MetadataError::Configuration`] when settings are out of range or contradict each other, or when the LLM is
-/// chosen and `endpoint` is missing or no HTTP address.
+/// chosen and `endpoint` is missing or no HTTP address; [`MetadataError::NotBuilt`] when it is chosen and the feature `llm`
+/// is missing.
 pub fn generator(
     settings: &MetadataSettings,
     endpoint: Option<&LlmEndpoint>,
@@ -81,7 +83,16 @@ pub fn generator(
                         .to_owned(),
                 )
             })?;
-            Ok(Arc::new(LlmGenerator::new(settings, endpoint)?))
+            #[cfg(feature = "llm")]
+            return Ok(Arc::new(LlmGenerator::new(settings, endpoint)?));
+            #[cfg(not(feature = "llm"))]
+            {
+                let _ = endpoint;
+                Err(MetadataError::NotBuilt {
+                    what: "the generator llm",
+                    feature: "llm",
+                })
+            }
         }
     }
 }

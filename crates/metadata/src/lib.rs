@@ -9,14 +9,16 @@
 //! Every value says where it comes from ([`ValueSource`]). The result holds no time stamps and no usage, so equal
 //! input and settings give equal bytes; each paid call is told to a [`ChargeSink`](pagemill_document::ChargeSink).
 //!
-//! Start with [`generator()`], which chooses by [`MetadataSettings`].
+//! Start with [`generator()`], which chooses by [`MetadataSettings`]. The second generator, with its HTTP client, is the
+//! feature `llm`, on by default; without it, asking for it is [`MetadataError::NotBuilt`].
 
 pub mod document;
 pub mod error;
 pub mod extractive;
-#[cfg(test)]
+#[cfg(all(test, feature = "llm"))]
 mod fuzz;
 pub mod generator;
+#[cfg(feature = "llm")]
 pub mod llm;
 pub mod settings;
 #[cfg(feature = "stub")]

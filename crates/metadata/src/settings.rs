@@ -281,6 +281,7 @@ impl MetadataSettings {
                 )));
             }
         }
+        #[cfg(feature = "llm")]
         for (field, template, known) in [
             ("system_prompt", &self.system_prompt, &["custom_prompt"][..]),
             (

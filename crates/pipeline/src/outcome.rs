@@ -184,7 +184,9 @@ impl PipelineError {
                 stage,
                 message,
             },
-            StorageError::NoStore { .. } | StorageError::Denied { .. } => Self::Configuration {
+            StorageError::NoStore { .. }
+            | StorageError::Denied { .. }
+            | StorageError::NotBuilt { .. } => Self::Configuration {
                 dependency: Dependency::Store,
                 stage,
                 message,

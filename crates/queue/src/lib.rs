@@ -57,6 +57,10 @@ pub mod lease;
 pub mod memory;
 pub mod protection;
 pub mod settle;
+#[cfg(feature = "sqs")]
+pub mod sqs;
+#[cfg(not(feature = "sqs"))]
+#[path = "sqs_not_built.rs"]
 pub mod sqs;
 pub mod transport;
 

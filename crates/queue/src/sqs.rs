@@ -57,7 +57,10 @@ impl SqsQueue {
     /// `AWS_ENDPOINT_URL`). A region that is set nowhere is taken from the URL. Makes no call.
     pub async fn connect(url: impl Into<String>) -> Self {
         let url: String = url.into();
-        let loaded = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let loaded = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(pagemill_http::for_aws())
+            .load()
+            .await;
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(CALL_TIMEOUT)

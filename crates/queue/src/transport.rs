@@ -186,6 +186,17 @@ pub enum QueueError {
         /// What to do.
         remedy: String,
     },
+    /// The queue is of a kind that this program was built without.
+    #[error(
+        "queue {queue} can't be reached, its client is not in this program: build it with `--features {feature}`, which is \
+         one of the default features"
+    )]
+    NotBuilt {
+        /// Which queue.
+        queue: String,
+        /// The cargo feature that has it; of this crate and of the programs alike.
+        feature: &'static str,
+    },
     /// The message is no longer ours: it became visible again, or someone else has it, or it is gone.
     #[error("the receipt is no longer valid on queue {queue}: {reason}")]
     StaleReceipt {
@@ -217,6 +228,7 @@ impl QueueError {
             Self::Throttled { .. } => "throttled",
             Self::NoQueue { .. } => "no_queue",
             Self::Denied { .. } => "denied",
+            Self::NotBuilt { .. } => "not_built",
             Self::StaleReceipt { .. } => "stale_receipt",
             Self::Invalid { .. } => "invalid",
         }

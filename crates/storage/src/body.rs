@@ -56,6 +56,7 @@ pub(crate) enum Body {
 
 impl Body {
     /// Their number.
+    #[cfg(feature = "s3")]
     pub(crate) fn bytes(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
@@ -64,6 +65,7 @@ impl Body {
     }
 
     /// A part of them, which must lie within.
+    #[cfg(feature = "s3")]
     pub(crate) fn part(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         match self {
             Self::Memory(bytes) => {

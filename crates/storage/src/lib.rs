@@ -21,6 +21,10 @@ pub mod memory;
 pub mod object;
 pub mod overlay;
 pub mod record;
+#[cfg(feature = "s3")]
+pub mod s3;
+#[cfg(not(feature = "s3"))]
+#[path = "s3_not_built.rs"]
 pub mod s3;
 pub mod shown;
 

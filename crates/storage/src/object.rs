@@ -105,6 +105,17 @@ pub enum StorageError {
         /// Why not.
         reason: String,
     },
+    /// The store is of a kind that this program was built without.
+    #[error(
+        "{store} can't be reached, its client is not in this program: build it with `--features {feature}`, which is one of \
+         the default features"
+    )]
+    NotBuilt {
+        /// Bucket.
+        store: String,
+        /// The cargo feature that has it; of this crate and of the programs alike.
+        feature: &'static str,
+    },
     /// Throttling, 5xx, time-out, lost connection, disk full: the same call may go through later.
     #[error("{action} {key} in {store} failed for now: {reason}")]
     Unavailable {

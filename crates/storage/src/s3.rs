@@ -55,7 +55,8 @@ impl S3Store {
 
     /// Loads the SDK's configuration and takes a bucket. Nothing is sent to the bucket yet.
     pub async fn connect(bucket: impl Into<String>, options: S3Options) -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::latest()).http_client(pagemill_http::for_aws());
         if let Some(region) = options.region {
             loader = loader.region(Region::new(region));
         }
@@ -66,7 +67,8 @@ impl S3Store {
     }
 
     /// A bucket through a client made from the SDK's shared configuration, with its standard retries (four
-    /// attempts), bounded time-outs, and what a custom endpoint needs (see [`S3Options::endpoint`]).
+    /// attempts), bounded time-outs, and what a custom endpoint needs (see [`S3Options::endpoint`]). `shared` must have an
+    /// HTTP client, such as [`pagemill_http::for_aws`] makes.
     pub fn from_sdk_config(shared: &aws_config::SdkConfig, bucket: impl Into<String>) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))

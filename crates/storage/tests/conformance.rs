@@ -51,6 +51,7 @@ async fn s3_conforms() {
         return;
     };
     let shared = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(pagemill_http::for_aws())
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .region(Region::new("eu-central-1"))
         .endpoint_url(emulator.endpoint())

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 
 async fn sdk_config(endpoint: String) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
+        .http_client(pagemill_http::for_aws())
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .region(Region::new("us-east-1"))
         .endpoint_url(endpoint)

@@ -32,7 +32,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="pagemill-bench-", dir=folder) as scratch:
         place = Place(
             worker=ours.Worker(program / "worker", runtime),
-            raw_limit=program / "examples" / "raw_limit",
+            raw_limit=program / "raw-limit",
             make_samples=program / "make-samples",
             emulator=emulated.Emulator(pathlib.Path(ministack), pathlib.Path(__file__).parent.parent)
             if ministack

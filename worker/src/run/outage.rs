@@ -35,7 +35,7 @@ pub(super) fn spawn_probes(
     shutdown: CancellationToken,
 ) -> Result<Vec<JoinHandle<()>>, reqwest::Error> {
     // A redirect would carry the key elsewhere.
-    let client = reqwest::Client::builder()
+    let client = pagemill_http::client()
         .redirect(reqwest::redirect::Policy::none())
         .build()?;
     let mut probes = Vec::new();

@@ -67,7 +67,7 @@ impl EcsAgent {
     /// # Errors
     /// [`ProtectionError::Unavailable`] when no HTTP client can be made.
     pub(crate) fn new(agent_uri: &str) -> Result<Self, ProtectionError> {
-        let client = reqwest::Client::builder()
+        let client = pagemill_http::client()
             .timeout(CALL_TIMEOUT)
             // A link-local address: never by way of a proxy.
             .no_proxy()

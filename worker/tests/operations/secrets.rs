@@ -16,6 +16,7 @@ async fn secret(cloud: &Cloud, name: &str, value: &str) -> String {
     let endpoint = cloud.emulator.endpoint();
     let config = aws_sdk_secretsmanager::Config::builder()
         .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::latest())
+        .http_client(pagemill_http::for_aws())
         .region(aws_sdk_secretsmanager::config::Region::new("us-east-1"))
         .endpoint_url(endpoint)
         .credentials_provider(aws_sdk_secretsmanager::config::Credentials::new(

@@ -59,6 +59,7 @@ impl Cloud {
         let s3 = aws_sdk_s3::Client::from_conf(
             aws_sdk_s3::config::Builder::new()
                 .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+                .http_client(pagemill_http::for_aws())
                 .region(aws_sdk_s3::config::Region::new("us-east-1"))
                 .endpoint_url(&endpoint)
                 .force_path_style(true)
@@ -68,6 +69,7 @@ impl Cloud {
         let sqs = aws_sdk_sqs::Client::from_conf(
             aws_sdk_sqs::config::Builder::new()
                 .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+                .http_client(pagemill_http::for_aws())
                 .region(aws_sdk_sqs::config::Region::new("us-east-1"))
                 .endpoint_url(&endpoint)
                 .credentials_provider(credentials)

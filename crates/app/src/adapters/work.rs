@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use pagemill_index::{
-    EdgeStore, EmbedEndpoint, Indexer, ModelFiles, NoEmbedder, QdrantServer, VectorStore,
+    EmbedEndpoint, Indexer, ModelFiles, NoEmbedder, VectorStore, embedded_store, qdrant_store,
 };
 use pagemill_metadata::{GeneratorKind, LlmEndpoint};
 use pagemill_pdf::{Engine, EngineReport, EngineSettings, LayerName, OcrReport, OcrSettings};
@@ -147,11 +147,11 @@ pub fn indexer(
     let store: Arc<dyn VectorStore> = match (vectors, &environment.qdrant, &environment.vector_dir)
     {
         (Vectors::Open(store), _, _) => store,
-        (Vectors::Embedded(folder), _, _) => Arc::new(EdgeStore::open(&folder)?),
+        (Vectors::Embedded(folder), _, _) => embedded_store(&folder)?,
         (Vectors::Environment, Some(qdrant), _) => {
-            Arc::new(QdrantServer::connect(&qdrant.url, qdrant.api_key.as_ref())?)
+            qdrant_store(&qdrant.url, qdrant.api_key.as_ref())?
         }
-        (Vectors::Environment, None, Some(folder)) => Arc::new(EdgeStore::open(folder)?),
+        (Vectors::Environment, None, Some(folder)) => embedded_store(folder)?,
         (Vectors::Environment, None, None) => {
             bail!(
                 "no vector store: set QDRANT_URL to a Qdrant server, or PAGEMILL_VECTOR_DIR to a folder for the embedded one"

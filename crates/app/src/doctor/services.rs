@@ -1,11 +1,9 @@
 //! The vector store, the embedder, the LLM.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use pagemill_index::{
-    Collection, EdgeStore, EmbedEndpoint, EmbedderKind, ModelFiles, QdrantServer, TargetStore,
-    VectorStore,
+    Collection, EmbedEndpoint, EmbedderKind, ModelFiles, TargetStore, embedded_store, qdrant_store,
 };
 use pagemill_metadata::GeneratorKind;
 use pagemill_pipeline::Settings;
@@ -73,12 +71,8 @@ async fn vectors(
     dimensions: Option<usize>,
     report: &mut Report<'_>,
 ) {
-    let opened: Result<Arc<dyn VectorStore>, _> = match (
-        &environment.qdrant,
-        &environment.vector_dir,
-    ) {
-        (Some(qdrant), _) => QdrantServer::connect(&qdrant.url, qdrant.api_key.as_ref())
-            .map(|server| Arc::new(server) as Arc<dyn VectorStore>),
+    let opened = match (&environment.qdrant, &environment.vector_dir) {
+        (Some(qdrant), _) => qdrant_store(&qdrant.url, qdrant.api_key.as_ref()),
         // Opening makes a folder, and a probe leaves nothing behind.
         (None, Some(folder)) if !folder.is_dir() => {
             report.ok(
@@ -87,9 +81,7 @@ async fn vectors(
             );
             return;
         }
-        (None, Some(folder)) => {
-            EdgeStore::open(folder).map(|store| Arc::new(store) as Arc<dyn VectorStore>)
-        }
+        (None, Some(folder)) => embedded_store(folder),
         (None, None) => {
             report.skip("vectors", "neither QDRANT_URL nor PAGEMILL_VECTOR_DIR is set: `worker run` needs one, `worker local` does not");
             return;
@@ -182,7 +174,7 @@ enum Trouble {
 
 async fn list_models(api: &Api) -> Result<Vec<String>, Trouble> {
     let silent = |error: reqwest::Error| Trouble::Silent(error.without_url().to_string());
-    let client = reqwest::Client::builder()
+    let client = pagemill_http::client()
         .timeout(TIMEOUT)
         .build()
         .map_err(silent)?;

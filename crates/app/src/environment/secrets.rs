@@ -1,13 +1,19 @@
 //! Secrets that the environment names instead of holding them.
 
-use std::collections::BTreeMap;
-
 use anyhow::bail;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 /// Reads one secret. A JSON secret with a single field gives that field's value.
+#[cfg(feature = "secrets-manager")]
 pub(super) async fn value(variable: &str, arn: &str) -> anyhow::Result<SecretString> {
-    let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    use std::collections::BTreeMap;
+
+    use secrecy::ExposeSecret;
+
+    let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .http_client(pagemill_http::for_aws())
+        .load()
+        .await;
     let client = aws_sdk_secretsmanager::Client::new(&config);
     let answer = client.get_secret_value().secret_id(arn).send().await;
     let answer = answer.map_err(|error| {
@@ -32,4 +38,12 @@ pub(super) async fn value(variable: &str, arn: &str) -> anyhow::Result<SecretStr
         bail!("the secret named by {variable} is empty: store the key in it");
     }
     Ok(secret)
+}
+
+/// Refuses to read secrets.
+#[cfg(not(feature = "secrets-manager"))]
+pub(super) async fn value(variable: &str, _arn: &str) -> anyhow::Result<SecretString> {
+    bail!(
+        "{variable} names a secret, and the client of Secrets Manager is not in this program: build it with `--features secrets-manager`, which is one of the default features"
+    )
 }

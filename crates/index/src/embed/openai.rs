@@ -106,7 +106,7 @@ impl OpenAi {
                     .to_owned(),
             });
         }
-        let client = Client::builder()
+        let client = pagemill_http::client()
             .timeout(endpoint.timeout)
             .build()
             .map_err(|error| IndexError::Settings {

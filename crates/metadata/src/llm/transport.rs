@@ -91,7 +91,7 @@ impl Transport {
                     "the LLM's base URL is no http or https address; set it to one such as https://host/v1".to_owned(),
                 )
             })?;
-        let client = reqwest::Client::builder()
+        let client = pagemill_http::client()
             // A redirect would carry the document and the key elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(endpoint.timeout.min(Duration::from_secs(15)))

@@ -99,6 +99,7 @@ pub(crate) fn client_for(endpoint: &str) -> Client {
     let credentials = Credentials::new("test", "test", None, None, "test");
     let config = Builder::new()
         .behavior_version(BehaviorVersion::latest())
+        .http_client(pagemill_http::for_aws())
         .region(Region::new("us-east-1"))
         .endpoint_url(endpoint)
         .credentials_provider(credentials)

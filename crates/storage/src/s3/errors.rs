@@ -160,6 +160,7 @@ mod tests {
             StorageError::NoStore { .. } => "no store",
             StorageError::Denied { .. } => "denied",
             StorageError::BadKey { .. } => "bad key",
+            StorageError::NotBuilt { .. } => "not built",
             StorageError::Unavailable { .. } => "unavailable",
         };
         for (code, status, expected) in [

@@ -5,7 +5,7 @@
 //! JPEG without a copy or a colour conversion of our own, its text and its links are asked for, and all of it is thrown
 //! away. No sandbox, no protocol, no layout of the text, no output.
 //!
-//! `PAGEMILL_RUNTIME=FOLDER cargo run --release -p pagemill-pdf --example raw_limit -- --help` tells the options.
+//! `PAGEMILL_RUNTIME=FOLDER cargo run --release -p pagemill-raw-limit -- --help` tells the options.
 //!
 //! `libpdfium.so` comes from `PAGEMILL_RUNTIME`, `libturbojpeg.so.0` from there or from the system. The last line of
 //! standard output is JSON: pages, pages that failed, bytes of the JPEGs, and for each file its pages and its CPU time

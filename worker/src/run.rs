@@ -46,12 +46,11 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     )?;
     let clock = BootClock::shared();
     let queue = adapters::queue(&queue_url).await;
-    queue
+    let description = queue
         .describe()
         .await
         .with_context(|| format!("SQS_QUEUE_URL ({queue_url}) can't be used"))?;
     let dead_letters = adapters::dead_letters(&queue, environment.dlq_url.as_deref()).await?;
-    let dead_letters = dead_letters.map(|queue| Arc::new(queue) as Arc<dyn Queue>);
     if dead_letters.is_none() {
         tracing::warn!(
             "no dead-letter queue: documents that can't be processed come back until their messages expire"
@@ -62,13 +61,19 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
         Ok(Arc::new(adapters::queue(&heartbeat_url).await) as Arc<dyn Queue>)
     })
     .await?;
-    let queue: Arc<dyn Queue> = Arc::new(queue);
+    let queue = queue
+        .described_by(&description)
+        .with_dead_letters(dead_letters);
+    let queue = heartbeat
+        .client_for_work(|| async { Ok(Arc::new(queue) as Arc<dyn Queue>) })
+        .await?;
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
     let breakers = outage::breakers(&clock);
     let probes = outage::spawn_probes(&breakers, &environment, &parts, shutdown.clone())?;
-    let lease = LeaseSettings::renewed_to(environment.lease);
-    lease.validate().map_err(anyhow::Error::msg)?;
+    let lease = LeaseSettings::renewed_to(environment.lease)
+        .fit(queue.capabilities())
+        .map_err(anyhow::Error::msg)?;
     let polls = PollHealth::new(clock.clone());
     let telemetry = Arc::new(Telemetry::default());
     let vitals = Vitals {
@@ -81,7 +86,7 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
         slots: environment.documents,
         stall: lease.stall_timeout,
     };
-    let under_lease = IntakeSettings::under(&lease, environment.documents);
+    let under_lease = IntakeSettings::under(&lease, queue.capabilities(), environment.documents);
     let intake = Intake::new(
         Arc::clone(&queue),
         match arguments.until_empty {
@@ -106,7 +111,7 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     let handler = Arc::new(Handler {
         pipeline: Pipeline::new(parts),
         bucket: bucket.clone(),
-        settler: Settler::new(Arc::clone(&queue), dead_letters, env!("CARGO_PKG_VERSION")),
+        settler: Settler::new(Arc::clone(&queue), env!("CARGO_PKG_VERSION")),
         heartbeat,
         lease,
         breakers,
@@ -262,8 +267,8 @@ fn stop_when_empty(queue: Arc<dyn Queue>, shutdown: CancellationToken) {
         let mut looks = 0;
         while looks < 2 {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            looks = match queue.counts().await {
-                Ok(counts) if counts.visible + counts.in_flight + counts.delayed == 0 => looks + 1,
+            looks = match queue.depth().await {
+                Ok(depth) if depth.total() == 0 => looks + 1,
                 _ => 0,
             };
         }

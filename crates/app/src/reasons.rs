@@ -429,6 +429,12 @@ pub const REASONS: &[Reason] = &[
     ),
     reason(
         Kind::Queue,
+        "letter_sent",
+        "the dead letter is sent, and the message could not be deleted",
+        "Nothing; the worker tries again, and the letter may come twice",
+    ),
+    reason(
+        Kind::Queue,
         "invalid",
         "the call itself is wrong",
         "Keep the log for a bug report",
@@ -544,7 +550,7 @@ mod tests {
         let mut given = BTreeSet::new();
         for (path, text) in sources() {
             // The queue in memory scripts failures; none of them leaves a test.
-            if !path.ends_with("memory.rs") {
+            if !path.ends_with("memory/calls.rs") {
                 given.extend(codes_in(&text));
             }
         }

@@ -8,13 +8,12 @@ use std::time::Duration;
 use futures::StreamExt;
 use pagemill_events::{Event, JobRequest, parse};
 use pagemill_queue::settle::attribute;
-use pagemill_queue::transport::{SEND_BATCH_MAX, send_all};
-use pagemill_queue::{Message, OutMessage, Queue, Receipt};
+use pagemill_queue::{Ask, End, Message, OutMessage, Queue, Receipt, send_all};
 
 use crate::error::Error;
 
 /// How long a message that was looked at stays hidden, at most.
-const VISIBILITY: Duration = Duration::from_secs(15 * 60);
+const HOLD: Duration = Duration::from_secs(15 * 60);
 /// A poll this long asks every server of the queue, so that two empty ones mean an empty queue.
 const WAIT: Duration = Duration::from_secs(2);
 const EMPTY_POLLS: u32 = 2;
@@ -101,12 +100,16 @@ async fn walk(
     let mut empty_polls = 0;
     while empty_polls < EMPTY_POLLS && options.max.is_none_or(|max| done.chosen < max) {
         let messages = dead_letters
-            .receive(SEND_BATCH_MAX as u8, options.wait, VISIBILITY)
+            .receive(Ask {
+                most: dead_letters.capabilities().limits.receive,
+                wait: options.wait,
+                hold: HOLD,
+            })
             .await?;
         let mut chosen = Vec::new();
         let mut is_news = false;
         for message in messages {
-            // One that comes again had its visibility run out: the whole queue was seen.
+            // One that comes again had its hold run out: the whole queue was seen.
             let is_first_time = known.insert(message.id.clone());
             is_news |= is_first_time;
             let has_room = options.max.is_none_or(|max| done.chosen < max);
@@ -159,7 +162,7 @@ async fn move_batch(
             continue;
         }
         done.moved += 1;
-        if let Err(error) = dead_letters.delete(&message.receipt).await {
+        if let Err(error) = dead_letters.settle(&message.receipt, &End::Done).await {
             tracing::warn!(message = message.id, %error, "returned, but not deleted");
             done.undeleted += 1;
         }
@@ -214,8 +217,8 @@ fn forced_requests(body: &str) -> Option<Vec<JobRequest>> {
 async fn release(dead_letters: &dyn Queue, receipts: Vec<Receipt>) {
     futures::stream::iter(receipts)
         .for_each_concurrent(RELEASE_CONCURRENCY, |receipt| async move {
-            if let Err(error) = dead_letters.extend(&receipt, Duration::ZERO).await {
-                tracing::debug!(%error, "a message that was left stays hidden until its visibility ends");
+            if let Err(error) = dead_letters.settle(&receipt, &End::Release).await {
+                tracing::debug!(%error, "a message that was left stays hidden until its hold ends");
             }
         })
         .await;

@@ -7,8 +7,7 @@ use globset::Glob;
 use jiff::Timestamp;
 use pagemill_events::JobRequest;
 use pagemill_index::TargetStore;
-use pagemill_queue::transport::{SEND_BATCH_MAX, send_all};
-use pagemill_queue::{OutMessage, Queue, SendFailure};
+use pagemill_queue::{OutMessage, Queue, SendFailure, send_all};
 use pagemill_storage::{ObjectStore, RecordStore, SourceKey};
 
 pub use self::select::Tally;
@@ -95,6 +94,7 @@ pub async fn send(
     options: &Options,
     tell: &mut (dyn FnMut(&Sent) + Send),
 ) -> Sent {
+    let most = queue.capabilities().limits.send;
     let mut done = Sent::default();
     let filter = match Filter::new(options) {
         Ok(filter) => filter,
@@ -107,8 +107,8 @@ pub async fn send(
     let mut under_way = futures::stream::FuturesUnordered::new();
     let mut listing_ended = false;
     while !listing_ended {
-        let mut batch = Vec::with_capacity(SEND_BATCH_MAX);
-        while batch.len() < SEND_BATCH_MAX {
+        let mut batch = Vec::with_capacity(most);
+        while batch.len() < most {
             let is_enough = options
                 .limit
                 .is_some_and(|limit| done.tally.wanted >= limit);

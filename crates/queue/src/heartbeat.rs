@@ -11,8 +11,10 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::capabilities::Receipts;
 use crate::clock::{Clock, Moment};
-use crate::transport::{Queue, QueueError};
+use crate::error::QueueError;
+use crate::transport::Queue;
 
 /// How often the thread shows that it runs.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
@@ -155,6 +157,22 @@ impl Heartbeat {
             pulse,
             stop,
             thread: None,
+        }
+    }
+
+    /// The client to receive and settle with. It is one of the worker's own, which is built now, so that a renewal never
+    /// queues behind a long poll; but the heartbeat's, where a receipt counts only on the connection that received it.
+    pub async fn client_for_work<Build, Building>(
+        &self,
+        build: Build,
+    ) -> Result<Arc<dyn Queue>, QueueError>
+    where
+        Build: FnOnce() -> Building,
+        Building: Future<Output = Result<Arc<dyn Queue>, QueueError>>,
+    {
+        match self.queue.capabilities().receipts {
+            Receipts::Anywhere => build().await,
+            Receipts::Connection => Ok(Arc::clone(&self.queue)),
         }
     }
 

@@ -11,14 +11,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::breaker::{Admission, Breakers};
+use crate::capabilities::Capabilities;
 use crate::clock::{Clock, Moment};
+use crate::error::QueueError;
 use crate::health::PollHealth;
-use crate::lease::{LeaseSettings, SettlePermit};
+use crate::lease::{LeaseSettings, POLL_MAX, SettlePermit};
+use crate::message::Message;
 use crate::protection::{Busy, Protection, Refused};
-use crate::transport::{Message, Queue, QueueError, WAIT_MAX};
+use crate::transport::{Ask, End, Hold, Queue};
 
-/// The most that one receive takes, as SQS has it.
-const RECEIVE_MAX: usize = 10;
 /// After a failed poll the next comes after 1 s × 2ⁿ, at most this.
 const POLL_PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -27,30 +28,30 @@ const POLL_PAUSE_MAX: Duration = Duration::from_secs(30);
 pub struct IntakeSettings {
     /// How many messages are worked on at once.
     pub slots: usize,
-    /// How long a poll waits for a message: 20 s, the longest that SQS has. It must fit the time that a shutdown has,
-    /// and the first visibility: [`crate::LeaseSettings::poll_wait`].
+    /// How long a poll waits for a message: 20 s. It must fit the time that a shutdown has, the queue's limit
+    /// ([`crate::capabilities::Limits::wait`]) and the first hold ([`crate::LeaseSettings::poll_wait`]).
     pub wait: Duration,
-    /// The visibility of what a poll brings: [`crate::LeaseSettings::first_visibility`].
-    pub first_visibility: Duration,
+    /// The hold of what a poll brings: [`crate::LeaseSettings::first_hold`].
+    pub hold: Duration,
 }
 
 impl Default for IntakeSettings {
     fn default() -> Self {
         Self {
             slots: 1,
-            wait: WAIT_MAX,
-            first_visibility: Duration::from_secs(60),
+            wait: POLL_MAX,
+            hold: Duration::from_secs(60),
         }
     }
 }
 
 impl IntakeSettings {
-    /// For messages that are worked on under such a lease: a poll waits as long as the lease allows.
-    pub fn under(lease: &LeaseSettings, slots: usize) -> Self {
+    /// For messages that are worked on under such a lease: a poll waits as long as lease and queue allow.
+    pub fn under(lease: &LeaseSettings, capabilities: &Capabilities, slots: usize) -> Self {
         Self {
             slots,
-            wait: lease.poll_wait(),
-            first_visibility: lease.first_visibility,
+            wait: lease.poll_wait().min(capabilities.limits.wait),
+            hold: lease.first_hold,
         }
     }
 }
@@ -60,9 +61,9 @@ impl IntakeSettings {
 pub struct Delivery {
     /// The message.
     pub message: Message,
-    /// When the poll that brought it was started: its visibility counts from here or later.
+    /// When the poll that brought it was started: its hold counts from here or later.
     pub taken_at: Moment,
-    first_visibility: Duration,
+    hold: Hold,
     clock: Arc<dyn Clock>,
 }
 
@@ -70,7 +71,7 @@ impl Delivery {
     /// Leave to settle a message that needs no work, and so had no lease: a test event, or one that can't be read.
     /// Use it right away, and never for a message that has a [`crate::Lease`].
     pub fn settle_permit(&self, margin: Duration) -> SettlePermit {
-        let deadline = (self.taken_at + self.first_visibility).minus(margin);
+        let deadline = self.hold.until(self.taken_at).minus(margin);
         SettlePermit::new(self.message.receipt.clone(), self.clock.clone(), deadline)
     }
 }
@@ -154,11 +155,12 @@ impl Intake {
                 report(ended);
             }
             let taken_at = self.clock.now();
-            let most = u8::try_from(free.len()).unwrap_or(u8::MAX);
-            let polled = self
-                .queue
-                .receive(most, self.settings.wait, self.settings.first_visibility)
-                .await;
+            let ask = Ask {
+                most: free.len(),
+                wait: self.settings.wait,
+                hold: self.settings.hold,
+            };
+            let polled = self.queue.receive(ask).await;
             match polled {
                 Ok(messages) => {
                     failures = 0;
@@ -242,7 +244,8 @@ impl Intake {
         };
         let mut free = vec![first];
         if admission == Admission::All {
-            while free.len() < RECEIVE_MAX
+            let most = self.queue.capabilities().limits.receive;
+            while free.len() < most
                 && let Ok(slot) = slots.clone().try_acquire_owned()
             {
                 free.push(slot);
@@ -274,11 +277,11 @@ impl Intake {
                 continue;
             };
             let clock = self.clock.clone();
-            let first_visibility = self.settings.first_visibility;
+            let hold = self.queue.capabilities().hold.granted(self.settings.hold);
             let handling = handle(Delivery {
                 message,
                 taken_at,
-                first_visibility,
+                hold: Hold(hold),
                 clock,
             });
             let busy = self.protection.as_ref().map(|protection| protection.busy());
@@ -291,8 +294,8 @@ impl Intake {
     }
 
     async fn give_back(&self, message: &Message) {
-        if let Err(error) = self.queue.extend(&message.receipt, Duration::ZERO).await {
-            tracing::warn!(%error, message_id = %message.id, "the message was not given back and waits for its visibility");
+        if let Err(error) = self.queue.settle(&message.receipt, &End::Release).await {
+            tracing::warn!(%error, message_id = %message.id, "the message was not given back and comes back when its hold ends");
         }
     }
 }

@@ -14,16 +14,21 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::capabilities::{Capabilities, HoldLength};
 use crate::clock::{Clock, Moment};
 use crate::heartbeat::Heartbeat;
-use crate::transport::{Receipt, VISIBILITY_MAX, WAIT_MAX};
+use crate::message::Receipt;
+use crate::transport::Hold;
+
+/// The longest poll. A longer one saves few calls and makes a shutdown wait for it.
+pub const POLL_MAX: Duration = Duration::from_secs(20);
 
 /// How a lease is kept. The defaults are what the semantics promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseSettings {
-    /// The visibility that the receive asked for: 60 s, so that an orphaned message costs seconds.
-    pub first_visibility: Duration,
-    /// The visibility that each renewal asks for: 120 s.
+    /// The hold that the receive asks for: 60 s, so that an orphaned message costs seconds.
+    pub first_hold: Duration,
+    /// The hold that each renewal asks for: 120 s.
     pub renew_to: Duration,
     /// The time between renewals: 40 s, so that two lost ones are survivable.
     pub renew_every: Duration,
@@ -33,14 +38,14 @@ pub struct LeaseSettings {
     pub call_timeout: Duration,
     /// A job without progress for so long loses its lease: 10 minutes.
     pub stall_timeout: Duration,
-    /// The whole time one receipt may take: 11 h, below SQS's 12 h.
+    /// The whole time one receipt may take: 11 h.
     pub max_total: Duration,
 }
 
 impl Default for LeaseSettings {
     fn default() -> Self {
         Self {
-            first_visibility: Duration::from_secs(60),
+            first_hold: Duration::from_secs(60),
             renew_to: Duration::from_secs(120),
             renew_every: Duration::from_secs(40),
             margin: Duration::from_secs(10),
@@ -52,35 +57,66 @@ impl Default for LeaseSettings {
 }
 
 impl LeaseSettings {
-    /// The default proportions for renewals to this visibility: half of it at first, renewed after a third, with a
-    /// twelfth as margin and as the longest time of a call. The defaults are the ones of 120 s.
-    pub fn renewed_to(visibility: Duration) -> Self {
+    /// The default proportions for renewals to this hold: half of it at first, renewed after a third, with a twelfth
+    /// as margin and as the longest time of a call. The defaults are the ones of 120 s.
+    pub fn renewed_to(hold: Duration) -> Self {
         Self {
-            first_visibility: visibility / 2,
-            renew_to: visibility,
-            renew_every: visibility / 3,
-            margin: visibility / 12,
-            call_timeout: visibility / 12,
+            first_hold: hold / 2,
+            renew_to: hold,
+            renew_every: hold / 3,
+            margin: hold / 12,
+            call_timeout: hold / 12,
             ..Self::default()
         }
     }
 
+    /// These settings as the queue can keep them. A hold that is not the caller's to choose is taken as it is, renewed
+    /// after a third of it at the latest, with at most a twelfth as margin and as the time of a call; and the whole time
+    /// ends one renewal before the queue's.
+    ///
+    /// # Errors
+    /// What is contradictory then, with the remedy.
+    pub fn fit(self, capabilities: &Capabilities) -> Result<Self, String> {
+        let hold = capabilities.hold;
+        let mut fitted = Self {
+            first_hold: hold.granted(self.first_hold),
+            renew_to: hold.granted(self.renew_to),
+            ..self
+        };
+        if !matches!(hold, HoldLength::PerCall { .. }) {
+            let length = fitted.renew_to;
+            fitted.renew_every = fitted.renew_every.min(length / 3);
+            fitted.margin = fitted.margin.min(length / 12);
+            fitted.call_timeout = fitted.call_timeout.min(length / 12);
+        }
+        if let Some(total) = capabilities.hold_total {
+            fitted.max_total = fitted.max_total.min(total.saturating_sub(fitted.renew_to));
+            if fitted.max_total < fitted.renew_to {
+                return Err(format!(
+                    "the queue takes a message back after {} s, which is no time to work: lengthen that time in its \
+                     settings",
+                    total.as_secs()
+                ));
+            }
+        }
+        fitted.validate()?;
+        Ok(fitted)
+    }
+
     /// The longest that a poll may wait for a message that is to be worked on under this lease, in whole seconds.
     ///
-    /// The first visibility counts on this side from the *start* of the poll ([`crate::Delivery::taken_at`]), so a
-    /// poll that waits uses it up. Half of it, less the margin, is left to a message that comes at the very end: its
-    /// first renewal is due at once, and has that time. Never more than the 20 s that SQS has.
+    /// The first hold counts on this side from the *start* of the poll ([`crate::Delivery::taken_at`]), so a poll that
+    /// waits uses it up. Half of it, less the margin, is left to a message that comes at the very end: its first
+    /// renewal is due at once, and has that time. Never more than [`POLL_MAX`].
     pub fn poll_wait(&self) -> Duration {
-        let usable = self.first_visibility.saturating_sub(self.margin);
-        Duration::from_secs((usable / 2).as_secs()).min(WAIT_MAX)
+        let usable = self.first_hold.saturating_sub(self.margin);
+        Duration::from_secs((usable / 2).as_secs()).min(POLL_MAX)
     }
 
     /// Says what is contradictory, with the remedy.
     pub fn validate(&self) -> Result<(), String> {
-        if self.margin >= self.first_visibility || self.margin >= self.renew_to {
-            return Err(
-                "the lease margin must be shorter than the visibility: lower the margin".into(),
-            );
+        if self.margin >= self.first_hold || self.margin >= self.renew_to {
+            return Err("the lease margin must be shorter than the hold: lower the margin".into());
         }
         if self.renew_every.is_zero()
             || self.renew_every + self.call_timeout > self.renew_to - self.margin
@@ -92,18 +128,12 @@ impl LeaseSettings {
         if self.poll_wait().is_zero() {
             return Err(
                 "a message must outlive the poll that brings it, which takes a second at least: lengthen the first \
-                 visibility"
+                 hold"
                     .into(),
             );
         }
         if self.stall_timeout.is_zero() {
             return Err("the stall timeout must not be zero".into());
-        }
-        if self.max_total + self.renew_to > VISIBILITY_MAX {
-            return Err(
-                "the total time of a lease plus one renewal must stay below 12 hours: lower it"
-                    .into(),
-            );
         }
         Ok(())
     }
@@ -188,14 +218,16 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Begins to renew. `taken_at` is when the receive was *started* ([`crate::Delivery::taken_at`]).
+    /// Begins to renew, by settings that fit the queue ([`LeaseSettings::fit`]). `taken_at` is when the receive was *started* ([`crate::Delivery::taken_at`]).
     pub fn start(
         heartbeat: &Heartbeat,
         receipt: Receipt,
         taken_at: Moment,
         settings: LeaseSettings,
     ) -> Self {
-        let deadline = (taken_at + settings.first_visibility).minus(settings.margin);
+        let deadline = Hold(settings.first_hold)
+            .until(taken_at)
+            .minus(settings.margin);
         let state = State {
             deadline,
             last_progress: heartbeat.clock.now(),

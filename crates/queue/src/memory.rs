@@ -1,10 +1,15 @@
-//! A queue in memory that can do to a worker what SQS does: for tests.
+//! A queue in memory that can do to a worker what a real one does: for tests.
 //!
-//! Each receive gives a new receipt; visibility runs out; a stale receipt is refused; a message received too often
-//! goes to the dead-letter queue; nothing stays invisible beyond 12 hours; and faults can be scripted: throttling,
-//! lost answers, hanging calls, partial batches, duplicates. The same conformance suite runs against it and SQS.
+//! It behaves as its [`Capabilities`] say; [`likeness`] has those of well-known buses, and SQS's are the default. Each
+//! receive gives a new receipt; holds run out; a stale receipt is refused, or changes what somebody else holds; a
+//! message received too often goes to the dead-letter queue; a connection that dies gives back what it held. And faults
+//! can be scripted: throttling, lost answers, hanging calls, partial batches, duplicates. The same conformance suite
+//! runs against it and the adapters of real buses.
 
+mod calls;
+mod connection;
 mod fault;
+pub mod likeness;
 mod store;
 
 use std::collections::BTreeMap;
@@ -12,40 +17,41 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::sync::Notify;
 
+use connection::Number;
 use fault::Script;
 pub use fault::{Fault, Operation};
-use store::Store;
+use store::{Caller, Store};
 
+use crate::capabilities::{Capabilities, DeadLettering, HoldLength, Receipts};
 use crate::clock::Clock;
-use crate::transport::{
-    Counts, DeadLetterPolicy, Message, OutMessage, Queue, QueueAttributes, QueueError, Receipt,
-    SEND_BATCH_MAX, SendFailure, VISIBILITY_MAX, WAIT_MAX,
-};
+use crate::error::QueueError;
+use crate::message::{Message, OutMessage, Receipt};
 
-/// The visibility of a queue that sets none, as SQS has it.
-const VISIBILITY_DEFAULT: Duration = Duration::from_secs(30);
-/// The retention of a queue that sets none, as SQS has it. Nothing expires here.
-const RETENTION_DEFAULT: Duration = Duration::from_secs(4 * 24 * 60 * 60);
-/// SQS takes ten attributes a message.
-const ATTRIBUTES_MAX: usize = 10;
-
-/// A queue in memory. Clones are handles of the same queue.
+/// A queue in memory. Clones are handles of the same queue through the same connection.
 #[derive(Clone)]
 pub struct MemoryQueue {
     inner: Arc<Inner>,
+    line: Arc<Mutex<Line>>,
 }
 
 struct Inner {
     name: String,
     clock: Arc<dyn Clock>,
-    dead_letters: Option<(MemoryQueue, u32)>,
+    dead_letters: Option<MemoryQueue>,
     refuses_stale_deletes: bool,
+    capabilities: Capabilities,
     store: Mutex<Store>,
     script: Mutex<Script>,
     changed: Notify,
+}
+
+/// A client's side of its connections, of which it has one at a time.
+#[derive(Debug, Default)]
+struct Line {
+    connection: Option<Number>,
+    is_hung_up: bool,
 }
 
 impl fmt::Debug for MemoryQueue {
@@ -58,35 +64,48 @@ impl fmt::Debug for MemoryQueue {
 }
 
 impl MemoryQueue {
-    /// An empty queue.
+    /// An empty queue, like one of SQS.
     pub fn new(name: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
-        Self::build(name.into(), clock, None, false)
+        Self::build(name.into(), clock, None, likeness::sqs(), false)
     }
 
-    /// An empty queue whose messages go to `dead_letters` instead of being received more than `max_receive_count`
-    /// times.
+    /// An empty queue whose messages go to `dead_letters` instead of being received more than `max_receives` times.
     pub fn with_dead_letters(
         name: impl Into<String>,
         clock: Arc<dyn Clock>,
         dead_letters: MemoryQueue,
-        max_receive_count: u32,
+        max_receives: u32,
     ) -> Self {
+        let capabilities = Capabilities {
+            receive_limit: Some(max_receives),
+            ..likeness::sqs()
+        };
+        Self::build(name.into(), clock, Some(dead_letters), capabilities, false)
+    }
+
+    /// The same queue, empty, that promises this and no more.
+    #[must_use]
+    pub fn like(self, capabilities: Capabilities) -> Self {
+        let inner = &self.inner;
         Self::build(
-            name.into(),
-            clock,
-            Some((dead_letters, max_receive_count)),
-            false,
+            inner.name.clone(),
+            inner.clock.clone(),
+            inner.dead_letters.clone(),
+            capabilities,
+            inner.refuses_stale_deletes,
         )
     }
 
     /// The same queue, empty, that refuses to delete by a stale receipt. A standard SQS queue says yes and keeps
     /// the message; a FIFO queue and some emulators refuse.
+    #[must_use]
     pub fn refusing_stale_deletes(self) -> Self {
         let inner = &self.inner;
         Self::build(
             inner.name.clone(),
             inner.clock.clone(),
             inner.dead_letters.clone(),
+            inner.capabilities.clone(),
             true,
         )
     }
@@ -94,24 +113,81 @@ impl MemoryQueue {
     fn build(
         name: String,
         clock: Arc<dyn Clock>,
-        dead_letters: Option<(MemoryQueue, u32)>,
+        dead_letters: Option<MemoryQueue>,
+        mut capabilities: Capabilities,
         refuses_stale_deletes: bool,
     ) -> Self {
-        let store = Mutex::new(Store::new(clock.now()));
-        let script = Mutex::new(Script::default());
-        let changed = Notify::new();
+        if dead_letters.is_none() {
+            capabilities.dead_letter = DeadLettering::Nowhere;
+        }
+        let store = Store::new(capabilities.clone(), refuses_stale_deletes, clock.now());
         let inner = Inner {
             name,
             clock,
             dead_letters,
             refuses_stale_deletes,
-            store,
-            script,
-            changed,
+            capabilities,
+            store: Mutex::new(store),
+            script: Mutex::new(Script::default()),
+            changed: Notify::new(),
         };
         Self {
             inner: Arc::new(inner),
+            line: Arc::default(),
         }
+    }
+
+    /// The same queue through a connection of its own.
+    #[must_use]
+    pub fn connect(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            line: Arc::default(),
+        }
+    }
+
+    /// Closes the connection for good, as the death of its process does. What it held comes back at once, where
+    /// receipts live with their connection.
+    pub fn hang_up(&self) {
+        let mut line = self.line();
+        line.is_hung_up = true;
+        let now = self.inner.clock.now();
+        if let Some(connection) = line.connection {
+            self.store().connections.close(connection, now);
+        }
+        drop(line);
+        self.inner.changed.notify_waiters();
+    }
+
+    /// Breaks the connection. What it held comes back at once, where receipts live with their connection; the next receive
+    /// opens another.
+    pub fn lose_connection(&self) {
+        let now = self.inner.clock.now();
+        if let Some(connection) = self.line().connection {
+            self.store().connections.close(connection, now);
+        }
+        self.inner.changed.notify_waiters();
+    }
+
+    /// No sign of life comes from this connection any more, as when its process is stopped. The queue closes it after
+    /// a while, where receipts live with their connection.
+    pub fn fall_silent(&self) {
+        if let (Some(connection), Some(patience)) = (self.line().connection, self.patience()) {
+            let now = self.inner.clock.now();
+            let mut store = self.store();
+            store.connections.fall_silent(connection, patience, now);
+        }
+        self.inner.changed.notify_waiters();
+    }
+
+    /// Signs of life come again. A connection that the queue has closed meanwhile stays closed; the next receive opens
+    /// another.
+    pub fn speak_again(&self) {
+        if let Some(connection) = self.line().connection {
+            let now = self.inner.clock.now();
+            self.store().connections.speak_again(connection, now);
+        }
+        self.inner.changed.notify_waiters();
     }
 
     /// Sends one body now.
@@ -130,7 +206,7 @@ impl MemoryQueue {
         self.scripted().add(operation, faults);
     }
 
-    /// The next received message stays visible too, so that it is delivered twice.
+    /// Others can have the next received message too, so that it is delivered twice.
     pub fn duplicate_next_receive(&self) {
         self.store().duplicate_next = true;
     }
@@ -140,9 +216,14 @@ impl MemoryQueue {
         self.scripted().calls(operation)
     }
 
-    /// All messages that are still here, visible or not: body and attributes, in the order sent.
+    /// All messages that are still here, held or not: body and attributes, in the order sent.
     pub fn contents(&self) -> Vec<(String, BTreeMap<String, String>)> {
         self.store().contents()
+    }
+
+    /// Whether a message is in flight under this receipt just now.
+    pub fn holds(&self, receipt: &Receipt) -> bool {
+        self.store().holds(receipt, self.inner.clock.now())
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
@@ -159,195 +240,77 @@ impl MemoryQueue {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Plays the next fault. `Ok(Some)` is one that comes after the call had its effect.
-    async fn misbehave(&self, operation: Operation) -> Result<Option<Fault>, QueueError> {
-        let fault = self.scripted().next(operation);
-        match fault {
-            Some(Fault::Error(error)) => Err(error),
-            Some(Fault::Hang(time)) => {
-                self.inner.clock.sleep(time).await;
-                Ok(None)
-            }
-            other => Ok(other),
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long the queue waits for a sign of life of a connection, where that matters.
+    fn patience(&self) -> Option<Duration> {
+        match (
+            self.inner.capabilities.hold,
+            self.inner.capabilities.receipts,
+        ) {
+            (HoldLength::Connection { grant }, Receipts::Connection) => Some(grant),
+            _ => None,
         }
     }
 
-    fn stale(&self, reason: &str) -> QueueError {
-        QueueError::StaleReceipt {
-            queue: self.inner.name.clone(),
-            reason: reason.to_owned(),
-        }
-    }
-
-    fn invalid(&self, reason: impl Into<String>) -> QueueError {
-        QueueError::Invalid {
-            queue: self.inner.name.clone(),
-            reason: reason.into(),
-        }
-    }
-
-    fn take_visible(&self, max: u8, visibility: Duration) -> Vec<Message> {
+    /// Who calls. Where receipts live with their connection, the call is a sign of life of it.
+    fn caller(&self) -> Caller {
         let now = self.inner.clock.now();
-        let limit = self
-            .inner
-            .dead_letters
-            .as_ref()
-            .map(|(_, max_receive_count)| *max_receive_count);
-        let (taken, dead) = self.store().take(usize::from(max), visibility, limit, now);
-        if let Some((dead_letters, _)) = &self.inner.dead_letters {
+        let connection = self.patience().and_then(|patience| {
+            let connection = self.line().connection?;
+            self.store().connections.hear(connection, patience, now);
+            Some(connection)
+        });
+        Caller { connection, now }
+    }
+
+    /// As [`MemoryQueue::caller`], through a new connection where there is none that is open.
+    fn receiver(&self) -> Result<Caller, QueueError> {
+        let now = self.inner.clock.now();
+        if self.patience().is_some() {
+            let mut line = self.line();
+            if line.is_hung_up {
+                return Err(self.closed());
+            }
+            let mut store = self.store();
+            let is_open = line
+                .connection
+                .is_some_and(|connection| store.connections.is_open(connection, now));
+            if !is_open {
+                line.connection = Some(store.connections.open(now));
+            }
+        }
+        Ok(self.caller())
+    }
+
+    fn closed(&self) -> QueueError {
+        QueueError::Unavailable {
+            queue: self.inner.name.clone(),
+            reason: "the connection is closed".to_owned(),
+        }
+    }
+
+    fn take_free(
+        &self,
+        most: usize,
+        wish: Duration,
+        caller: Caller,
+    ) -> Result<Vec<Message>, QueueError> {
+        let (taken, dead) = {
+            let mut store = self.store();
+            let is_open = |connection| store.connections.is_open(connection, caller.now);
+            if !caller.connection.is_none_or(is_open) {
+                return Err(self.closed());
+            }
+            store.take(most, wish, caller)
+        };
+        if let Some(dead_letters) = &self.inner.dead_letters {
             for message in dead {
                 dead_letters.push_message(message);
             }
         }
-        taken
+        Ok(taken)
     }
-}
-
-fn answer(fault: Option<Fault>) -> Result<(), QueueError> {
-    match fault {
-        Some(Fault::AnswerLost(error)) => Err(error),
-        _ => Ok(()),
-    }
-}
-
-#[async_trait]
-impl Queue for MemoryQueue {
-    fn name(&self) -> &str {
-        &self.inner.name
-    }
-
-    async fn receive(
-        &self,
-        max: u8,
-        wait: Duration,
-        visibility: Duration,
-    ) -> Result<Vec<Message>, QueueError> {
-        let fault = self.misbehave(Operation::Receive).await?;
-        if max == 0 || max > 10 || wait > WAIT_MAX || visibility > VISIBILITY_MAX {
-            return Err(self.invalid(
-                "a receive takes 1 to 10 messages, waits 20 s and hides for 12 h at most",
-            ));
-        }
-        let gives_up_at = self.inner.clock.now() + wait;
-        loop {
-            let changed = self.inner.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            let taken = self.take_visible(max, visibility);
-            let now = self.inner.clock.now();
-            if !taken.is_empty() || now >= gives_up_at {
-                answer(fault)?;
-                return Ok(taken);
-            }
-            let next_visible = self.store().next_visible_at(now);
-            let wakes_at = next_visible.map_or(gives_up_at, |at| at.min(gives_up_at));
-            tokio::select! {
-                biased;
-                () = changed => {}
-                () = self.inner.clock.sleep(wakes_at.since(now)) => {}
-            }
-        }
-    }
-
-    async fn extend(&self, receipt: &Receipt, visibility: Duration) -> Result<(), QueueError> {
-        let fault = self.misbehave(Operation::Extend).await?;
-        let now = self.inner.clock.now();
-        let extended = self.store().extend(receipt, visibility, now);
-        match extended {
-            store::Extended::Yes => {}
-            store::Extended::NotOurs => {
-                return Err(self.stale("the message is not in flight under this receipt"));
-            }
-            store::Extended::BeyondLimit => {
-                return Err(
-                    self.invalid("the total visibility is beyond the limit of 43200 seconds")
-                );
-            }
-        }
-        self.inner.changed.notify_waiters();
-        answer(fault)
-    }
-
-    async fn delete(&self, receipt: &Receipt) -> Result<(), QueueError> {
-        let fault = self.misbehave(Operation::Delete).await?;
-        let deleted = self.store().delete(receipt);
-        if !deleted && self.inner.refuses_stale_deletes {
-            return Err(self.stale("the receipt has expired"));
-        }
-        answer(fault)
-    }
-
-    async fn send_batch(
-        &self,
-        messages: Vec<OutMessage>,
-    ) -> Result<Vec<Result<(), SendFailure>>, QueueError> {
-        let fault = self.misbehave(Operation::Send).await?;
-        if messages.is_empty() || messages.len() > SEND_BATCH_MAX {
-            return Err(self.invalid("a batch has 1 to 10 messages"));
-        }
-        let failing = match &fault {
-            Some(Fault::PartialSend(indexes)) => indexes.clone(),
-            _ => Vec::new(),
-        };
-        let mut results = Vec::with_capacity(messages.len());
-        for (index, message) in messages.into_iter().enumerate() {
-            results.push(match refusal(&message) {
-                Some(reason) => Err(SendFailure {
-                    code: "InvalidParameterValue".into(),
-                    reason,
-                    sender_fault: true,
-                }),
-                None if failing.contains(&index) => Err(SendFailure {
-                    code: "InternalError".into(),
-                    reason: "scripted".into(),
-                    sender_fault: false,
-                }),
-                None => {
-                    self.push_message(message);
-                    Ok(())
-                }
-            });
-        }
-        answer(fault)?;
-        Ok(results)
-    }
-
-    async fn counts(&self) -> Result<Counts, QueueError> {
-        let fault = self.misbehave(Operation::Describe).await?;
-        answer(fault)?;
-        Ok(self.store().counts(self.inner.clock.now()))
-    }
-
-    async fn describe(&self) -> Result<QueueAttributes, QueueError> {
-        let fault = self.misbehave(Operation::Describe).await?;
-        answer(fault)?;
-        let dead_letter = self
-            .inner
-            .dead_letters
-            .as_ref()
-            .map(|(queue, max_receive_count)| DeadLetterPolicy {
-                target_arn: format!("arn:memory:::{}", queue.name()),
-                max_receive_count: *max_receive_count,
-            });
-        Ok(QueueAttributes {
-            arn: format!("arn:memory:::{}", self.inner.name),
-            visibility_timeout: VISIBILITY_DEFAULT,
-            retention: RETENTION_DEFAULT,
-            dead_letter,
-        })
-    }
-}
-
-fn refusal(message: &OutMessage) -> Option<String> {
-    if message.body.is_empty() {
-        return Some("the body is empty".to_owned());
-    }
-    if message.attributes.len() > ATTRIBUTES_MAX {
-        return Some("more than ten attributes".to_owned());
-    }
-    let empty = message
-        .attributes
-        .iter()
-        .find(|(_, value)| value.is_empty());
-    empty.map(|(name, _)| format!("the attribute {name} is empty"))
 }

@@ -1,5 +1,6 @@
 //! Ending a message by the outcome of its records.
 
+mod backoff;
 mod dead_letter;
 mod jitter;
 
@@ -8,20 +9,16 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use rand::Rng;
-
+use crate::capabilities::DeadLettering;
+use crate::error::QueueError;
 use crate::lease::SettlePermit;
-use crate::transport::{Message, Queue, QueueError};
+use crate::message::Message;
+use crate::transport::{End, Queue};
 
+pub use backoff::{BACKOFF_FIRST, BACKOFF_MAX, YIELD_FIRST, backoff, yield_wait};
 pub use dead_letter::attribute;
 pub use jitter::Jitter;
 
-/// The backoff after the first transient failure.
-pub const BACKOFF_FIRST: Duration = Duration::from_secs(30);
-/// The wait after the first time that a message found its document at another message's run.
-pub const YIELD_FIRST: Duration = Duration::from_secs(1);
-/// The longest backoff.
-pub const BACKOFF_MAX: Duration = Duration::from_secs(15 * 60);
 /// How often a settling call is tried, and the pause before the second try; it doubles.
 const TRIES: u32 = 3;
 const TRY_PAUSE: Duration = Duration::from_millis(500);
@@ -111,7 +108,7 @@ pub enum Settled {
     DeadLettered,
     /// It comes back after this time.
     Delayed(Duration),
-    /// Visible again at once.
+    /// Others can have it at once.
     Released,
     /// Not touched: it was no longer ours.
     Left,
@@ -120,7 +117,6 @@ pub enum Settled {
 /// Settles the messages of one queue. Each call is carried out before it returns; nothing is buffered.
 pub struct Settler {
     queue: Arc<dyn Queue>,
-    dead_letters: Option<Arc<dyn Queue>>,
     build: String,
     jitter: Jitter,
 }
@@ -135,16 +131,11 @@ impl fmt::Debug for Settler {
 }
 
 impl Settler {
-    /// `build` names this build in dead letters. Without a dead-letter queue a permanent failure stays on the
-    /// queue with the longest backoff, so that nothing is lost.
-    pub fn new(
-        queue: Arc<dyn Queue>,
-        dead_letters: Option<Arc<dyn Queue>>,
-        build: impl Into<String>,
-    ) -> Self {
+    /// `build` names this build in dead letters. Where the queue has no dead-letter queue, a permanent failure stays
+    /// on it with the longest backoff, so that nothing is lost.
+    pub fn new(queue: Arc<dyn Queue>, build: impl Into<String>) -> Self {
         Self {
             queue,
-            dead_letters,
             build: build.into(),
             jitter: Jitter::default(),
         }
@@ -177,23 +168,27 @@ impl Settler {
         } else {
             context.attempts
         };
+        let delays = &self.queue.capabilities().retry;
         let settled = match outcome {
-            Outcome::Done | Outcome::Superseded => self.delete(&permit).await,
+            Outcome::Done | Outcome::Superseded => self
+                .end(&permit, &End::Done)
+                .await
+                .map(|()| Settled::Deleted),
             Outcome::Released => self
-                .hide(&permit, Duration::ZERO)
+                .end(&permit, &End::Release)
                 .await
                 .map(|()| Settled::Released),
             Outcome::Yielded => {
-                let delay = yield_wait(message.receive_count, &mut *self.jitter.source());
-                self.delay(&permit, delay).await
+                let after = yield_wait(message.receive_count, delays, &mut *self.jitter.source());
+                self.delay(&permit, after).await
             }
             Outcome::Transient { retry_after, .. } => {
                 // A value of its own: the lock on the random source must not live across the call.
-                let delay = backoff(attempts, *retry_after, &mut *self.jitter.source());
-                self.delay(&permit, delay).await
+                let after = backoff(attempts, *retry_after, delays, &mut *self.jitter.source());
+                self.delay(&permit, after).await
             }
             Outcome::Permanent(failure) => {
-                self.bury(&permit, message, failure, attempts, context)
+                self.dead_letter(&permit, message, failure, attempts, context)
                     .await
             }
             Outcome::LeaseLost => Ok(Settled::Left),
@@ -207,7 +202,7 @@ impl Settler {
         }
     }
 
-    async fn bury(
+    async fn dead_letter(
         &self,
         permit: &SettlePermit,
         message: &Message,
@@ -215,94 +210,47 @@ impl Settler {
         attempts: u32,
         context: &SettleContext,
     ) -> Result<Settled, QueueError> {
-        let Some(dead_letters) = &self.dead_letters else {
+        let capabilities = self.queue.capabilities();
+        if capabilities.dead_letter == DeadLettering::Nowhere {
             tracing::warn!(
                 queue = self.queue.name(),
-                "there is no dead-letter queue: give the queue a redrive policy"
+                "there is no dead-letter queue: give the queue one"
             );
             return self.delay(permit, BACKOFF_MAX).await;
-        };
+        }
         let trace_id = context.trace_id.as_deref();
-        let letter = dead_letter::write(message, failure, attempts, &self.build, trace_id);
-        let sent = retried(permit, &self.queue, || async {
-            let mut results = dead_letters.send_batch(vec![letter.clone()]).await?;
-            match results.pop() {
-                Some(Ok(())) => Ok(()),
-                Some(Err(refused)) if refused.sender_fault => Err(QueueError::Invalid {
-                    queue: dead_letters.name().to_owned(),
-                    reason: refused.to_string(),
-                }),
-                Some(Err(refused)) => Err(QueueError::Unavailable {
-                    queue: dead_letters.name().to_owned(),
-                    reason: refused.to_string(),
-                }),
-                None => Err(QueueError::Unavailable {
-                    queue: dead_letters.name().to_owned(),
-                    reason: "the batch had no answer for its message".to_owned(),
-                }),
+        let most = capabilities.limits.attributes;
+        let letter = dead_letter::write(message, failure, attempts, &self.build, trace_id, most);
+        match self.end(permit, &End::DeadLetter(letter)).await {
+            Ok(()) => Ok(Settled::DeadLettered),
+            // Dying here leaves the letter twice at worst, never not at all.
+            Err(QueueError::LetterSent { .. }) => {
+                self.end(permit, &End::Done).await?;
+                Ok(Settled::DeadLettered)
             }
-        })
-        .await;
-        if let Err(error) = sent {
-            live(permit, &self.queue)?;
-            tracing::error!(%error, message_id = %message.id, "the dead letter was not sent, the message comes back");
-            let delay = backoff(attempts, None, &mut *self.jitter.source());
-            return self.delay(permit, delay).await;
-        }
-        // Dying between send and delete leaves the letter twice at worst, never not at all.
-        match self.delete(permit).await? {
-            Settled::Deleted => Ok(Settled::DeadLettered),
-            other => Ok(other),
+            Err(stale @ QueueError::StaleReceipt { .. }) => Err(stale),
+            Err(error) => {
+                live(permit, &self.queue)?;
+                tracing::error!(%error, message_id = %message.id, "the dead letter was not sent, the message comes back");
+                let delays = &capabilities.retry;
+                let after = backoff(attempts, None, delays, &mut *self.jitter.source());
+                self.delay(permit, after).await
+            }
         }
     }
 
-    async fn delete(&self, permit: &SettlePermit) -> Result<Settled, QueueError> {
-        retried(permit, &self.queue, || async {
-            self.queue.delete(permit.receipt()).await
-        })
-        .await?;
-        Ok(Settled::Deleted)
+    async fn delay(&self, permit: &SettlePermit, after: Duration) -> Result<Settled, QueueError> {
+        self.end(permit, &End::Retry { after }).await?;
+        let granted = self.queue.capabilities().retry.granted(after);
+        Ok(Settled::Delayed(granted))
     }
 
-    async fn delay(&self, permit: &SettlePermit, delay: Duration) -> Result<Settled, QueueError> {
-        self.hide(permit, delay).await?;
-        Ok(Settled::Delayed(delay))
-    }
-
-    async fn hide(&self, permit: &SettlePermit, visibility: Duration) -> Result<(), QueueError> {
+    async fn end(&self, permit: &SettlePermit, end: &End) -> Result<(), QueueError> {
         retried(permit, &self.queue, || async {
-            self.queue.extend(permit.receipt(), visibility).await
+            self.queue.settle(permit.receipt(), end).await
         })
         .await
     }
-}
-
-/// How long a message waits after its n-th failed attempt: 30 s × 2ⁿ⁻¹ and at most 15 minutes, of which a random
-/// half is taken off so that failures do not come back in step. `retry_after` is a lower bound.
-pub fn backoff(attempts: u32, retry_after: Option<Duration>, random: &mut impl Rng) -> Duration {
-    let doublings = attempts.saturating_sub(1).min(10);
-    let full = BACKOFF_FIRST
-        .saturating_mul(2_u32.pow(doublings))
-        .min(BACKOFF_MAX);
-    let jittered = full.mul_f64(random.random_range(0.5..=1.0));
-    let whole_seconds = Duration::from_secs(jittered.as_secs());
-    whole_seconds
-        .max(retry_after.unwrap_or_default())
-        .min(BACKOFF_MAX)
-}
-
-/// How long a message waits that was received for the n-th time and found its document at another message's run:
-/// 1 s × 2ⁿ⁻¹ and at most 15 minutes, of which a random half is taken off.
-///
-/// Most documents are done in seconds, and a burst of events of one key ends as soon; for one that takes long, the
-/// waits grow with it, so that looking costs little and a message is not received too often.
-pub fn yield_wait(receives: u32, random: &mut impl Rng) -> Duration {
-    let doublings = receives.saturating_sub(1).min(10);
-    let full = YIELD_FIRST
-        .saturating_mul(2_u32.pow(doublings))
-        .min(BACKOFF_MAX);
-    let jittered = full.mul_f64(random.random_range(0.5..=1.0));
-    Duration::from_secs(jittered.as_secs()).max(YIELD_FIRST)
 }
 
 fn live(permit: &SettlePermit, queue: &Arc<dyn Queue>) -> Result<(), QueueError> {

@@ -1,8 +1,9 @@
 //! Amazon SQS. AWS types stay in here.
 
 mod failure;
+mod wire;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +12,27 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::config::{BehaviorVersion, Builder, Region};
-use aws_sdk_sqs::types::{
-    Message as SqsMessage, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName,
-    SendMessageBatchRequestEntry,
-};
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use wire::{read_message, read_policy, region_of, seconds, write_entry};
 
-use crate::transport::{
-    Counts, DeadLetterPolicy, Message, OutMessage, Queue, QueueAttributes, QueueError, Receipt,
-    SEND_BATCH_MAX, SendFailure, WAIT_MAX,
+use crate::capabilities::{
+    Capabilities, DeadLettering, HoldLength, Limits, Proof, Receipts, Receives, RetryDelays, Stale,
+};
+use crate::description::{Access, Description, Probe};
+use crate::error::{QueueError, SendFailure};
+use crate::message::{Message, OutMessage, Receipt};
+use crate::sending::send_then_delete;
+use crate::transport::{Ask, Depth, End, Hold, Queue};
+
+/// The longest that a message may stay invisible, counted from its receipt (`ChangeMessageVisibility`).
+const VISIBILITY_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+/// What the documentation of `SendMessageBatch`, `ReceiveMessage` and "Message metadata" says.
+const LIMITS: Limits = Limits {
+    receive: 10,
+    send: 10,
+    wait: Duration::from_secs(20),
+    delay: Duration::from_secs(15 * 60),
+    attributes: 10,
 };
 
 /// One try of an ordinary call.
@@ -34,6 +48,8 @@ pub struct SqsQueue {
     client: Client,
     url: String,
     name: String,
+    dead_letters: Option<Box<SqsQueue>>,
+    capabilities: Capabilities,
 }
 
 impl fmt::Debug for SqsQueue {
@@ -50,7 +66,13 @@ impl SqsQueue {
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         let url: String = url.into();
         let name = url.rsplit('/').next().unwrap_or(&url).to_owned();
-        Self { client, url, name }
+        Self {
+            client,
+            url,
+            name,
+            dead_letters: None,
+            capabilities: capabilities(),
+        }
     }
 
     /// A queue by its URL, through a client of its own that is set up from the environment (region, credentials,
@@ -79,6 +101,17 @@ impl SqsQueue {
         Arc::new(Self::connect(url).await)
     }
 
+    /// The same queue, whose dead letters go there.
+    #[must_use]
+    pub fn with_dead_letters(mut self, dead_letters: Option<Self>) -> Self {
+        self.capabilities.dead_letter = match &dead_letters {
+            Some(_) => DeadLettering::SendThenDelete,
+            None => DeadLettering::Nowhere,
+        };
+        self.dead_letters = dead_letters.map(Box::new);
+        self
+    }
+
     /// The queue's URL.
     pub fn url(&self) -> &str {
         &self.url
@@ -86,11 +119,11 @@ impl SqsQueue {
 
     /// The dead-letter queue that this queue's redrive policy names; `None` when it has no policy.
     pub async fn dead_letters(&self) -> Result<Option<Self>, QueueError> {
-        let Some(policy) = self.describe().await?.dead_letter else {
+        let Some(policy) = self.describe().await?.dead_letters else {
             return Ok(None);
         };
         // arn:aws:sqs:region:account:name
-        let mut parts = policy.target_arn.rsplit(':');
+        let mut parts = policy.target.rsplit(':');
         let name = parts.next().unwrap_or_default();
         let account = parts
             .next()
@@ -110,6 +143,14 @@ impl SqsQueue {
         }
     }
 
+    /// The same queue, with what its description says of its limits.
+    #[must_use]
+    pub fn described_by(mut self, description: &Description) -> Self {
+        let policy = description.dead_letters.as_ref();
+        self.capabilities.receive_limit = policy.map(|policy| policy.max_receives);
+        self
+    }
+
     fn unavailable(&self, reason: &str) -> QueueError {
         QueueError::Unavailable {
             queue: self.name.clone(),
@@ -122,6 +163,33 @@ impl SqsQueue {
             queue: self.name.clone(),
             reason: reason.to_owned(),
         }
+    }
+
+    async fn change_visibility(
+        &self,
+        receipt: &Receipt,
+        visibility: Duration,
+    ) -> Result<(), QueueError> {
+        self.client
+            .change_message_visibility()
+            .queue_url(&self.url)
+            .receipt_handle(receipt.as_str())
+            .visibility_timeout(seconds(visibility))
+            .send()
+            .await
+            .map_err(|error| failure::classify(&self.name, "sqs:ChangeMessageVisibility", error))?;
+        Ok(())
+    }
+
+    async fn delete(&self, receipt: &Receipt) -> Result<(), QueueError> {
+        self.client
+            .delete_message()
+            .queue_url(&self.url)
+            .receipt_handle(receipt.as_str())
+            .send()
+            .await
+            .map_err(|error| failure::classify(&self.name, "sqs:DeleteMessage", error))?;
+        Ok(())
     }
 
     async fn attributes(
@@ -146,13 +214,13 @@ impl Queue for SqsQueue {
         &self.name
     }
 
-    async fn receive(
-        &self,
-        max: u8,
-        wait: Duration,
-        visibility: Duration,
-    ) -> Result<Vec<Message>, QueueError> {
-        if wait > WAIT_MAX {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn receive(&self, ask: Ask) -> Result<Vec<Message>, QueueError> {
+        let Ask { most, wait, hold } = ask;
+        if wait > LIMITS.wait {
             return Err(self.invalid("a poll waits 20 s at most"));
         }
         // One try only: a second poll inside one call could take messages that the first has taken already.
@@ -167,9 +235,9 @@ impl Queue for SqsQueue {
             .client
             .receive_message()
             .queue_url(&self.url)
-            .max_number_of_messages(i32::from(max))
+            .max_number_of_messages(i32::try_from(most).unwrap_or(i32::MAX))
             .wait_time_seconds(seconds(wait))
-            .visibility_timeout(seconds(visibility))
+            .visibility_timeout(seconds(hold))
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .message_attribute_names("All")
             .customize()
@@ -185,35 +253,35 @@ impl Queue for SqsQueue {
             .collect())
     }
 
-    async fn extend(&self, receipt: &Receipt, visibility: Duration) -> Result<(), QueueError> {
-        self.client
-            .change_message_visibility()
-            .queue_url(&self.url)
-            .receipt_handle(receipt.as_str())
-            .visibility_timeout(seconds(visibility))
-            .send()
-            .await
-            .map_err(|error| failure::classify(&self.name, "sqs:ChangeMessageVisibility", error))?;
-        Ok(())
+    async fn renew(&self, receipt: &Receipt, wish: Duration) -> Result<Hold, QueueError> {
+        self.change_visibility(receipt, wish).await?;
+        Ok(Hold(wish))
     }
 
-    async fn delete(&self, receipt: &Receipt) -> Result<(), QueueError> {
-        self.client
-            .delete_message()
-            .queue_url(&self.url)
-            .receipt_handle(receipt.as_str())
-            .send()
-            .await
-            .map_err(|error| failure::classify(&self.name, "sqs:DeleteMessage", error))?;
-        Ok(())
+    async fn taken_back(&self, _receipt: &Receipt) {
+        std::future::pending().await
     }
 
-    async fn send_batch(
+    async fn settle(&self, receipt: &Receipt, end: &End) -> Result<(), QueueError> {
+        match end {
+            End::Done => self.delete(receipt).await,
+            End::Release => self.change_visibility(receipt, Duration::ZERO).await,
+            End::Retry { after } => self.change_visibility(receipt, *after).await,
+            End::DeadLetter(letter) => match &self.dead_letters {
+                Some(dead_letters) => {
+                    send_then_delete(self, &**dead_letters, receipt, letter).await
+                }
+                None => Err(self.invalid("it has no dead-letter queue: set SQS_DLQ_URL")),
+            },
+        }
+    }
+
+    async fn send(
         &self,
         messages: Vec<OutMessage>,
     ) -> Result<Vec<Result<(), SendFailure>>, QueueError> {
         let count = messages.len();
-        if count == 0 || count > SEND_BATCH_MAX {
+        if count == 0 || count > LIMITS.send {
             return Err(self.invalid("a batch has 1 to 10 messages"));
         }
         let entries = messages
@@ -265,7 +333,7 @@ impl Queue for SqsQueue {
         Ok(results)
     }
 
-    async fn counts(&self) -> Result<Counts, QueueError> {
+    async fn depth(&self) -> Result<Depth, QueueError> {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
@@ -278,15 +346,15 @@ impl Queue for SqsQueue {
                 .and_then(|text| text.parse().ok())
                 .unwrap_or(0)
         };
-        let [visible, in_flight, delayed] = names.each_ref().map(number);
-        Ok(Counts {
-            visible,
-            in_flight,
-            delayed,
+        let [visible, not_visible, delayed] = names.each_ref().map(number);
+        Ok(Depth {
+            waiting: visible,
+            in_flight: Some(not_visible),
+            delayed: Some(delayed),
         })
     }
 
-    async fn describe(&self) -> Result<QueueAttributes, QueueError> {
+    async fn describe(&self) -> Result<Description, QueueError> {
         let names = [
             QueueAttributeName::QueueArn,
             QueueAttributeName::VisibilityTimeout,
@@ -302,123 +370,79 @@ impl Queue for SqsQueue {
                     .unwrap_or(0),
             )
         };
-        Ok(QueueAttributes {
-            arn: attributes
+        Ok(Description {
+            address: attributes
                 .get(&QueueAttributeName::QueueArn)
                 .cloned()
                 .unwrap_or_default(),
-            visibility_timeout: seconds_of(&QueueAttributeName::VisibilityTimeout),
-            retention: seconds_of(&QueueAttributeName::MessageRetentionPeriod),
-            dead_letter: attributes
+            hold: Some(seconds_of(&QueueAttributeName::VisibilityTimeout)),
+            retention: Some(seconds_of(&QueueAttributeName::MessageRetentionPeriod)),
+            dead_letters: attributes
                 .get(&QueueAttributeName::RedrivePolicy)
                 .and_then(|policy| read_policy(policy)),
         })
     }
-}
 
-/// Whole seconds, rounded up: the queue must never grant less than was asked for.
-fn seconds(duration: Duration) -> i32 {
-    let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
-    i32::try_from(whole).unwrap_or(i32::MAX)
-}
-
-/// The region in a queue URL of the form `https://sqs.<region>.amazonaws.com/...`.
-fn region_of(url: &str) -> Option<String> {
-    let host = url.split("://").nth(1)?.split('/').next()?;
-    let mut labels = host.split('.');
-    let is_sqs = labels.next() == Some("sqs");
-    let region = labels.next()?;
-    (is_sqs && labels.next() == Some("amazonaws")).then(|| region.to_owned())
-}
-
-/// A redrive policy is JSON in an attribute; `maxReceiveCount` comes as a number or as text.
-fn read_policy(policy: &str) -> Option<DeadLetterPolicy> {
-    let value: serde_json::Value = serde_json::from_str(policy).ok()?;
-    let count = &value["maxReceiveCount"];
-    let max_receive_count = count.as_u64().or_else(|| count.as_str()?.parse().ok())?;
-    Some(DeadLetterPolicy {
-        target_arn: value["deadLetterTargetArn"].as_str()?.to_owned(),
-        max_receive_count: u32::try_from(max_receive_count).ok()?,
-    })
-}
-
-fn read_message(message: SqsMessage) -> Option<Message> {
-    let system = message.attributes.unwrap_or_default();
-    let time = |name: MessageSystemAttributeName| {
-        let milliseconds = system.get(&name)?.parse().ok()?;
-        jiff::Timestamp::from_millisecond(milliseconds).ok()
-    };
-    let id = message.message_id.unwrap_or_default();
-    let Some(handle) = message.receipt_handle else {
-        tracing::error!(message_id = %id, "a message came without a receipt handle and can't be settled");
-        return None;
-    };
-    let attributes: BTreeMap<String, String> = message
-        .message_attributes
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.string_value?)))
-        .collect();
-    Some(Message {
-        id,
-        receipt: Receipt::new(handle),
-        body: message.body.unwrap_or_default(),
-        attributes,
-        receive_count: system
-            .get(&MessageSystemAttributeName::ApproximateReceiveCount)
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(1),
-        sent_at: time(MessageSystemAttributeName::SentTimestamp),
-        first_received_at: time(MessageSystemAttributeName::ApproximateFirstReceiveTimestamp),
-    })
-}
-
-fn write_entry(index: usize, message: OutMessage) -> Result<SendMessageBatchRequestEntry, String> {
-    let mut entry = SendMessageBatchRequestEntry::builder()
-        .id(index.to_string())
-        .message_body(message.body);
-    for (name, value) in message.attributes {
-        let attribute = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(value)
-            .build()
-            .map_err(|error| format!("the attribute {name}: {error}"))?;
-        entry = entry.message_attributes(name, attribute);
-    }
-    entry = entry.set_delay_seconds(message.delay.map(seconds));
-    entry.build().map_err(|error| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn visibility_is_rounded_up() {
-        assert_eq!(seconds(Duration::ZERO), 0);
-        assert_eq!(seconds(Duration::from_millis(1)), 1);
-        assert_eq!(seconds(Duration::from_secs(60)), 60);
-    }
-
-    #[test]
-    fn region_comes_from_an_amazon_url_only() {
-        let amazon = region_of("https://sqs.eu-central-1.amazonaws.com/123456789012/pdfs");
-        assert_eq!(amazon.as_deref(), Some("eu-central-1"));
-        assert_eq!(region_of("http://127.0.0.1:4566/000000000000/pdfs"), None);
-    }
-
-    #[test]
-    fn redrive_policy_reads_both_spellings_of_its_count() {
-        for count in ["5", "\"5\""] {
-            let policy = format!(
-                r#"{{"deadLetterTargetArn":"arn:aws:sqs:r:1:dlq","maxReceiveCount":{count}}}"#
-            );
-            let read = read_policy(&policy).expect("a policy");
-            assert_eq!(
-                (read.target_arn.as_str(), read.max_receive_count),
-                ("arn:aws:sqs:r:1:dlq", 5)
-            );
+    /// By calls that SQS refuses as wrong from whoever may make them: no message has that receipt, zero messages are
+    /// asked for, and a message needs a body.
+    async fn probe(&self, access: Access) -> Vec<Probe> {
+        let nothing = Receipt::new("permission-probe");
+        let none = Ask {
+            most: 0,
+            wait: Duration::ZERO,
+            hold: Duration::ZERO,
+        };
+        match access {
+            Access::Work => vec![
+                probed("sqs:ReceiveMessage", self.receive(none).await),
+                probed(
+                    "sqs:ChangeMessageVisibility",
+                    self.change_visibility(&nothing, Duration::ZERO).await,
+                ),
+                probed("sqs:DeleteMessage", self.delete(&nothing).await),
+            ],
+            Access::Send => {
+                let sent = self.send(vec![OutMessage::new("")]).await;
+                let was_taken = matches!(&sent, Ok(results) if results.iter().any(Result::is_ok));
+                let mut probe = probed("sqs:SendMessage", sent);
+                if was_taken {
+                    probe.found = Err(self.invalid(
+                        "it took an empty message, which SQS refuses: remove it; this is no SQS",
+                    ));
+                }
+                vec![probe]
+            }
         }
-        assert_eq!(read_policy("nonsense"), None);
     }
+}
+
+/// What SQS promises (Amazon SQS Developer Guide; standard queues).
+fn capabilities() -> Capabilities {
+    Capabilities {
+        hold: HoldLength::PerCall {
+            max: VISIBILITY_MAX,
+        },
+        hold_total: Some(VISIBILITY_MAX),
+        receipts: Receipts::Anywhere,
+        stale: Stale::Refused,
+        proof: Proof::Answered,
+        retry: RetryDelays::Any {
+            max: VISIBILITY_MAX,
+        },
+        receives: Receives::Approximate,
+        // A redrive policy may set one: see `described_by`.
+        receive_limit: None,
+        dead_letter: DeadLettering::Nowhere,
+        limits: LIMITS,
+    }
+}
+
+/// A call that is refused as wrong was allowed.
+fn probed<Answer>(permission: &'static str, answer: Result<Answer, QueueError>) -> Probe {
+    let found = match answer {
+        Err(error @ QueueError::Denied { .. }) => Err(error),
+        Err(error) if error.is_transient() => Err(error),
+        _ => Ok(()),
+    };
+    Probe { permission, found }
 }

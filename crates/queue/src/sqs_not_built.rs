@@ -5,25 +5,44 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::transport::{
-    Counts, Message, OutMessage, Queue, QueueAttributes, QueueError, Receipt, SendFailure,
-};
+use crate::capabilities::Capabilities;
+use crate::description::{Access, Description, Probe};
+use crate::error::QueueError;
+use crate::message::{Message, OutMessage, Receipt};
+use crate::sending::SendFailure;
+use crate::transport::{Ask, Depth, End, Hold, Queue};
 
 /// A queue that can't be reached.
 #[derive(Debug, Clone)]
 pub struct SqsQueue {
     url: String,
+    capabilities: Capabilities,
 }
 
 impl SqsQueue {
     /// Takes the URL of a queue.
     pub async fn connect(url: impl Into<String>) -> Self {
-        Self { url: url.into() }
+        Self {
+            url: url.into(),
+            capabilities: crate::memory::likeness::sqs(),
+        }
     }
 
     /// The same, as the pointer that intake, heartbeat and settler take.
     pub async fn connect_shared(url: impl Into<String>) -> Arc<dyn Queue> {
         Arc::new(Self::connect(url).await)
+    }
+
+    /// As it is: nothing goes anywhere.
+    #[must_use]
+    pub fn with_dead_letters(self, _: Option<Self>) -> Self {
+        self
+    }
+
+    /// As it is.
+    #[must_use]
+    pub fn described_by(self, _: &Description) -> Self {
+        self
     }
 
     /// The queue's URL.
@@ -53,30 +72,39 @@ impl Queue for SqsQueue {
         &self.url
     }
 
-    async fn receive(&self, _: u8, _: Duration, _: Duration) -> Result<Vec<Message>, QueueError> {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn receive(&self, _: Ask) -> Result<Vec<Message>, QueueError> {
         Err(self.not_built())
     }
 
-    async fn extend(&self, _: &Receipt, _: Duration) -> Result<(), QueueError> {
+    async fn renew(&self, _: &Receipt, _: Duration) -> Result<Hold, QueueError> {
         Err(self.not_built())
     }
 
-    async fn delete(&self, _: &Receipt) -> Result<(), QueueError> {
+    async fn taken_back(&self, _: &Receipt) {
+        std::future::pending().await
+    }
+
+    async fn settle(&self, _: &Receipt, _: &End) -> Result<(), QueueError> {
         Err(self.not_built())
     }
 
-    async fn send_batch(
-        &self,
-        _: Vec<OutMessage>,
-    ) -> Result<Vec<Result<(), SendFailure>>, QueueError> {
+    async fn send(&self, _: Vec<OutMessage>) -> Result<Vec<Result<(), SendFailure>>, QueueError> {
         Err(self.not_built())
     }
 
-    async fn counts(&self) -> Result<Counts, QueueError> {
+    async fn depth(&self) -> Result<Depth, QueueError> {
         Err(self.not_built())
     }
 
-    async fn describe(&self) -> Result<QueueAttributes, QueueError> {
+    async fn describe(&self) -> Result<Description, QueueError> {
         Err(self.not_built())
+    }
+
+    async fn probe(&self, _: Access) -> Vec<Probe> {
+        Vec::new()
     }
 }

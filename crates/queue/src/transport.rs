@@ -1,308 +1,137 @@
-//! What a queue must do. AWS types stay in [`crate::sqs`].
+//! What a queue must do. A bus's own words and types stay in its adapter, such as [`crate::sqs`].
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-/// The most messages that one send takes, as SQS has it (`SendMessageBatch`).
-pub const SEND_BATCH_MAX: usize = 10;
-/// The longest poll, as SQS has it (`ReceiveMessage`, `WaitTimeSeconds`).
-pub const WAIT_MAX: Duration = Duration::from_secs(20);
-/// The longest that a message may stay invisible, counted from its receipt (`ChangeMessageVisibility`).
-pub const VISIBILITY_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+use crate::capabilities::Capabilities;
+use crate::clock::Moment;
+use crate::description::{Access, Description, Probe};
+use crate::error::{QueueError, SendFailure};
+use crate::message::{Message, OutMessage, Receipt};
 
-/// A queue with leases: a received message is invisible for a while and comes back unless it is deleted.
+/// A queue with leases: a received message is hidden from others for a while and comes back unless it is settled.
+///
+/// Where queues differ, [`Queue::capabilities`] says how.
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// The queue's name for messages and logs.
     fn name(&self) -> &str;
 
-    /// Takes up to `max` (1 to 10) messages, waiting up to `wait` (at most 20 s) for the first.
-    /// What it brings is invisible to others for `visibility`. Dropping this future may orphan messages until their
-    /// visibility ends: finish it.
-    async fn receive(
-        &self,
-        max: u8,
-        wait: Duration,
-        visibility: Duration,
-    ) -> Result<Vec<Message>, QueueError>;
+    /// What this queue promises.
+    fn capabilities(&self) -> &Capabilities;
 
-    /// Makes the message invisible for `visibility` from now; zero gives it back at once.
+    /// Takes messages, waiting for the first. Dropping this future may orphan messages until their hold ends: finish
+    /// it.
     ///
     /// # Errors
-    /// [`QueueError::StaleReceipt`] when the message is no longer ours.
-    async fn extend(&self, receipt: &Receipt, visibility: Duration) -> Result<(), QueueError>;
+    /// What the call took all the same must come back by itself soon. Where only the end of a connection ends a hold,
+    /// the adapter closes it before it returns the error: else a message that nobody knows of is held for hours.
+    async fn receive(&self, ask: Ask) -> Result<Vec<Message>, QueueError>;
 
-    /// Deletes the message for good. A standard SQS queue may accept a stale receipt here without deleting.
-    async fn delete(&self, receipt: &Receipt) -> Result<(), QueueError>;
+    /// Holds the message for longer: for `wish`, as far as [`crate::capabilities::HoldLength`] allows.
+    ///
+    /// # Errors
+    /// [`QueueError::StaleReceipt`] when the message is no longer ours, where the queue tells
+    /// ([`crate::capabilities::Stale`]).
+    async fn renew(&self, receipt: &Receipt, wish: Duration) -> Result<Hold, QueueError>;
 
-    /// Sends up to ten messages; one result for each, in their order. See [`send_all`] for any number.
+    /// Resolves when this side learns that the queue has taken the message back before its hold was over: the connection
+    /// of the receipt is closed. Never, where that is no reason ([`crate::capabilities::Receipts::Anywhere`]).
+    async fn taken_back(&self, receipt: &Receipt);
+
+    /// Ends this receipt of the message. When it returns without an error, the end is as certain as
+    /// [`crate::capabilities::Proof`] says.
+    ///
+    /// # Errors
+    /// [`QueueError::StaleReceipt`] as for [`Queue::renew`]; [`QueueError::LetterSent`] for half an
+    /// [`End::DeadLetter`].
+    async fn settle(&self, receipt: &Receipt, end: &End) -> Result<(), QueueError>;
+
+    /// Sends up to [`crate::capabilities::Limits::send`] messages; one result for each, in their order. See
+    /// [`crate::send_all`] for any number.
     ///
     /// # Errors
     /// An error means that the whole call failed; a [`SendFailure`] that this one message was refused.
-    async fn send_batch(
+    async fn send(
         &self,
         messages: Vec<OutMessage>,
     ) -> Result<Vec<Result<(), SendFailure>>, QueueError>;
 
     /// How many messages there are, about.
-    async fn counts(&self) -> Result<Counts, QueueError>;
+    async fn depth(&self) -> Result<Depth, QueueError>;
 
     /// How the queue is set up, for `worker doctor`.
-    async fn describe(&self) -> Result<QueueAttributes, QueueError>;
+    async fn describe(&self) -> Result<Description, QueueError>;
+
+    /// Whether the calls that this access consists of are allowed, for `worker doctor`. Without an effect.
+    async fn probe(&self, access: Access) -> Vec<Probe>;
 }
 
-/// What names one receipt of one message. A second receipt of the same message has another.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Receipt(String);
-
-impl Receipt {
-    /// Wraps the queue's receipt handle.
-    pub fn new(handle: impl Into<String>) -> Self {
-        Self(handle.into())
-    }
-
-    /// The handle as the queue gave it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+/// What one receive asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// The most messages, from 1 to [`crate::capabilities::Limits::receive`].
+    pub most: usize,
+    /// How long to wait for the first, at most [`crate::capabilities::Limits::wait`].
+    pub wait: Duration,
+    /// For how long to hold what comes, as far as [`crate::capabilities::HoldLength`] allows.
+    pub hold: Duration,
 }
 
-impl fmt::Debug for Receipt {
-    /// Shows the beginning only: whoever has the whole handle can delete the message.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let beginning: String = self.0.chars().take(8).collect();
-        write!(formatter, "Receipt({beginning}..)")
-    }
-}
-
-/// A message as received.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// The queue's id: the same for each receipt of this message.
-    pub id: String,
-    /// This receipt.
-    pub receipt: Receipt,
-    /// The body, as sent.
-    pub body: String,
-    /// Attributes with string or number values that the sender gave.
-    pub attributes: BTreeMap<String, String>,
-    /// How often it has been received, with this time. From 1.
-    pub receive_count: u32,
-    /// When it was sent.
-    pub sent_at: Option<jiff::Timestamp>,
-    /// When it was received for the first time.
-    pub first_received_at: Option<jiff::Timestamp>,
-}
-
-/// A message to send.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OutMessage {
-    /// The body.
-    pub body: String,
-    /// At most ten string attributes. SQS refuses empty values.
-    pub attributes: BTreeMap<String, String>,
-    /// How long it stays invisible at first; at most 15 minutes.
-    pub delay: Option<Duration>,
-}
-
-impl OutMessage {
-    /// A message of only a body.
-    pub fn new(body: impl Into<String>) -> Self {
+impl Ask {
+    /// For one message.
+    pub fn one(wait: Duration, hold: Duration) -> Self {
         Self {
-            body: body.into(),
-            ..Self::default()
+            most: 1,
+            wait,
+            hold,
         }
     }
+}
+
+/// For how long a queue holds a message, counted from the *start* of the call that asked for it. The queue itself
+/// counts from when it handled the call, so that this side believes the hold over first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hold(pub Duration);
+
+impl Hold {
+    /// When it ends, for a call that was started then.
+    pub fn until(self, started_at: Moment) -> Moment {
+        started_at + self.0
+    }
+}
+
+/// How a receipt of a message ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The message is deleted for good.
+    Done,
+    /// Anybody may receive it at once.
+    Release,
+    /// It comes back later.
+    Retry {
+        /// When, as far as [`crate::capabilities::RetryDelays`] allows.
+        after: Duration,
+    },
+    /// This letter goes to the dead-letter queue, and the message is deleted.
+    DeadLetter(OutMessage),
 }
 
 /// About how many messages a queue holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct Depth {
     /// Waiting for a receiver.
-    pub visible: u64,
-    /// Received and not yet deleted.
-    pub in_flight: u64,
-    /// Sent with a delay that is not over.
-    pub delayed: u64,
+    pub waiting: u64,
+    /// Received and not yet settled, where the queue can tell.
+    pub in_flight: Option<u64>,
+    /// Sent or given back with a delay that is not over, where the queue can tell.
+    pub delayed: Option<u64>,
 }
 
-/// How a queue is set up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueAttributes {
-    /// The queue's ARN.
-    pub arn: String,
-    /// The visibility timeout of a receive that names none.
-    pub visibility_timeout: Duration,
-    /// How long a message is kept.
-    pub retention: Duration,
-    /// Where messages go that were received too often.
-    pub dead_letter: Option<DeadLetterPolicy>,
-}
-
-/// A queue's redrive policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetterPolicy {
-    /// The dead-letter queue's ARN.
-    pub target_arn: String,
-    /// After so many receipts a message goes there.
-    pub max_receive_count: u32,
-}
-
-/// Why a call to the queue failed, by what the caller can do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum QueueError {
-    /// No answer, or a server error. Try again later.
-    #[error("queue {queue} is unavailable: {reason}")]
-    Unavailable {
-        /// Which queue.
-        queue: String,
-        /// What went wrong.
-        reason: String,
-    },
-    /// Too many calls, or too many messages in flight. Slow down, then try again.
-    #[error("queue {queue} is throttled: {reason}")]
-    Throttled {
-        /// Which queue.
-        queue: String,
-        /// What the queue said.
-        reason: String,
-    },
-    /// There is no such queue.
-    #[error("queue {queue} does not exist: {remedy}")]
-    NoQueue {
-        /// Which queue.
-        queue: String,
-        /// What to do.
-        remedy: String,
-    },
-    /// The credentials are missing or do not allow it.
-    #[error("queue {queue} refused access: {remedy}")]
-    Denied {
-        /// Which queue.
-        queue: String,
-        /// What to do.
-        remedy: String,
-    },
-    /// The queue is of a kind that this program was built without.
-    #[error(
-        "queue {queue} can't be reached, its client is not in this program: build it with `--features {feature}`, which is \
-         one of the default features"
-    )]
-    NotBuilt {
-        /// Which queue.
-        queue: String,
-        /// The cargo feature that has it; of this crate and of the programs alike.
-        feature: &'static str,
-    },
-    /// The message is no longer ours: it became visible again, or someone else has it, or it is gone.
-    #[error("the receipt is no longer valid on queue {queue}: {reason}")]
-    StaleReceipt {
-        /// Which queue.
-        queue: String,
-        /// What the queue said.
-        reason: String,
-    },
-    /// The call itself is wrong. Trying again can't help.
-    #[error("queue {queue} refused the call: {reason}")]
-    Invalid {
-        /// Which queue.
-        queue: String,
-        /// What the queue said.
-        reason: String,
-    },
-}
-
-impl QueueError {
-    /// Whether the same call may succeed later with nothing changed.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Throttled { .. })
+impl Depth {
+    /// Every message that the queue can tell of.
+    pub fn total(&self) -> u64 {
+        self.waiting + self.in_flight.unwrap_or(0) + self.delayed.unwrap_or(0)
     }
-
-    /// The stable code, for metrics.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Unavailable { .. } => "unavailable",
-            Self::Throttled { .. } => "throttled",
-            Self::NoQueue { .. } => "no_queue",
-            Self::Denied { .. } => "denied",
-            Self::NotBuilt { .. } => "not_built",
-            Self::StaleReceipt { .. } => "stale_receipt",
-            Self::Invalid { .. } => "invalid",
-        }
-    }
-}
-
-/// Why one message of a batch was not sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the message was not sent: {code}: {reason}")]
-pub struct SendFailure {
-    /// The queue's code.
-    pub code: String,
-    /// What it said.
-    pub reason: String,
-    /// Whether the message itself is at fault, so that sending it again can't help.
-    pub sender_fault: bool,
-}
-
-/// Sends any number of messages in batches of ten, and again what failed by no fault of its own, up to
-/// `attempts` times with 0.2 s × 2ⁿ between. One result for each message, in their order.
-pub async fn send_all(
-    queue: &dyn Queue,
-    messages: Vec<OutMessage>,
-    attempts: u32,
-) -> Vec<Result<(), SendFailure>> {
-    let mut results = Vec::with_capacity(messages.len());
-    for batch in messages.chunks(SEND_BATCH_MAX) {
-        results.extend(send_one_batch(queue, batch, attempts).await);
-    }
-    results
-}
-
-async fn send_one_batch(
-    queue: &dyn Queue,
-    batch: &[OutMessage],
-    attempts: u32,
-) -> Vec<Result<(), SendFailure>> {
-    let unsent = SendFailure {
-        code: "not_tried".into(),
-        reason: "no attempt was made".into(),
-        sender_fault: false,
-    };
-    let mut results: Vec<Result<(), SendFailure>> = vec![Err(unsent); batch.len()];
-    for attempt in 0..attempts.max(1) {
-        let pending: Vec<usize> = (0..batch.len())
-            .filter(|&index| matches!(&results[index], Err(failure) if !failure.sender_fault))
-            .collect();
-        if pending.is_empty() {
-            break;
-        }
-        if attempt > 0 {
-            tokio::time::sleep(
-                Duration::from_millis(200) * 2_u32.saturating_pow((attempt - 1).min(6)),
-            )
-            .await;
-        }
-        let outgoing = pending.iter().map(|&index| batch[index].clone()).collect();
-        match queue.send_batch(outgoing).await {
-            Ok(answers) => {
-                for (&index, answer) in pending.iter().zip(answers) {
-                    results[index] = answer;
-                }
-            }
-            Err(error) => {
-                let failure = SendFailure {
-                    code: error.code().into(),
-                    reason: error.to_string(),
-                    sender_fault: !error.is_transient(),
-                };
-                for &index in &pending {
-                    results[index] = Err(failure.clone());
-                }
-            }
-        }
-    }
-    results
 }

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pagemill_queue::breaker::BreakerState;
+use pagemill_queue::memory::likeness::sqs;
 use pagemill_queue::memory::{Fault, Operation};
 use pagemill_queue::{
-    Breaker, BreakerSettings, Breakers, Clock, Counts, Heartbeat, Intake, IntakeSettings, Lease,
-    LeaseSettings, MemoryQueue, PollHealth, Queue, QueueError, TokioClock,
+    Breaker, BreakerSettings, Breakers, Clock, Depth, End, Heartbeat, Intake, IntakeSettings,
+    Lease, LeaseSettings, MemoryQueue, PollHealth, Queue, QueueError, TokioClock,
 };
 use pretty_assertions::assert_eq;
 use tokio::sync::{Notify, mpsc};
@@ -68,7 +69,7 @@ fn run(
                     .expect("the test listens");
                 release.notified().await;
                 queue
-                    .delete(&delivery.message.receipt)
+                    .settle(&delivery.message.receipt, &End::Done)
                     .await
                     .expect("a delete");
             }
@@ -101,13 +102,13 @@ async fn le_1_nothing_is_received_that_can_not_start() {
         setup.started.recv().await.expect("a start");
     }
     setup.clock.sleep(SECOND * 30).await;
-    let counts = setup.queue.counts().await.expect("counts");
+    let depth = setup.queue.depth().await.expect("depth");
     assert_eq!(
-        counts,
-        Counts {
-            visible: 3,
-            in_flight: 2,
-            delayed: 0
+        depth,
+        Depth {
+            waiting: 3,
+            in_flight: Some(2),
+            delayed: Some(0),
         }
     );
     assert!(setup.health.is_alive(SECOND), "busy is not silent");
@@ -137,13 +138,13 @@ async fn sh_1_poll_under_way_is_finished_and_what_it_brings_is_given_back() {
         setup.started.try_recv().is_err(),
         "nothing starts after the shutdown began"
     );
-    let counts = setup.queue.counts().await.expect("counts");
+    let depth = setup.queue.depth().await.expect("depth");
     assert_eq!(
-        counts,
-        Counts {
-            visible: 1,
-            in_flight: 0,
-            delayed: 0
+        depth,
+        Depth {
+            waiting: 1,
+            in_flight: Some(0),
+            delayed: Some(0),
         }
     );
 }
@@ -243,7 +244,7 @@ async fn handler_that_panics_frees_its_slot() {
 async fn le_2_a_message_keeps_its_lease_however_long_the_poll_waited_for_it() {
     for seconds in 6..=1024 {
         let lease = LeaseSettings::renewed_to(SECOND * seconds);
-        let settings = IntakeSettings::under(&lease, 1);
+        let settings = IntakeSettings::under(&lease, &sqs(), 1);
         let wait = settings.wait;
         assert!(wait >= SECOND && wait <= SECOND * 20, "{seconds}: {wait:?}");
         let clock = TokioClock::shared();
@@ -283,7 +284,7 @@ async fn le_2_a_message_keeps_its_lease_however_long_the_poll_waited_for_it() {
                 }
                 begun.finish().await.expect("still ours");
                 queue
-                    .delete(&delivery.message.receipt)
+                    .settle(&delivery.message.receipt, &End::Done)
                     .await
                     .expect("a delete");
                 stop.cancel();
@@ -297,15 +298,12 @@ async fn le_2_a_message_keeps_its_lease_however_long_the_poll_waited_for_it() {
 #[test]
 fn le_2_a_lease_that_no_poll_fits_is_refused() {
     let short = LeaseSettings {
-        first_visibility: SECOND * 3,
+        first_hold: SECOND * 3,
         margin: SECOND * 2,
         ..LeaseSettings::default()
     };
     let refusal = short.validate().expect_err("no poll fits");
-    assert!(
-        refusal.contains("lengthen the first visibility"),
-        "{refusal}"
-    );
+    assert!(refusal.contains("lengthen the first hold"), "{refusal}");
 }
 
 fn open_breaker(clock: &Arc<dyn Clock>, settings: BreakerSettings) -> Arc<Breaker> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use pagemill_queue::memory::{Fault, Operation};
 use pagemill_queue::{
-    BootClock, Clock, Heartbeat, Lease, LeaseLost, LeaseSettings, MemoryQueue, Message, Queue,
-    QueueError, TokioClock,
+    Ask, BootClock, Clock, End, Heartbeat, Lease, LeaseLost, LeaseSettings, MemoryQueue, Message,
+    Queue, QueueError, TokioClock,
 };
 use pretty_assertions::assert_eq;
 
@@ -38,7 +38,7 @@ impl Setup {
         let taken_at = self.clock.now();
         let mut messages = self
             .queue
-            .receive(1, SECOND, self.settings.first_visibility)
+            .receive(Ask::one(SECOND, self.settings.first_hold))
             .await
             .expect("a receive");
         let message = messages.pop().expect("a message");
@@ -90,10 +90,6 @@ fn default_settings_are_consistent_and_contradictions_are_named() {
             stall_timeout: Duration::ZERO,
             ..LeaseSettings::default()
         },
-        LeaseSettings {
-            max_total: second * 43_200,
-            ..LeaseSettings::default()
-        },
     ];
     for settings in contradictory {
         settings.validate().expect_err("a contradiction");
@@ -110,13 +106,13 @@ async fn le_2_long_job_keeps_its_message() {
         lease.proof().expect("the lease is live");
         let others = setup
             .queue
-            .receive(1, Duration::ZERO, SECOND)
+            .receive(Ask::one(Duration::ZERO, SECOND))
             .await
             .expect("a receive");
         assert_eq!(others, []);
     }
     // The first after 20 s, then one each 40 s.
-    assert_eq!(setup.queue.calls(Operation::Extend), 1 + (3600 - 20) / 40);
+    assert_eq!(setup.queue.calls(Operation::Renew), 1 + (3600 - 20) / 40);
     lease.finish().await.expect("still ours");
 }
 
@@ -126,18 +122,18 @@ async fn le_2_short_job_costs_no_renewal() {
     let (_, lease) = setup.take().await;
     setup.clock.sleep(SECOND * 15).await;
     lease.finish().await.expect("still ours");
-    assert_eq!(setup.queue.calls(Operation::Extend), 0);
+    assert_eq!(setup.queue.calls(Operation::Renew), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn le_2_orphaned_message_is_back_within_its_first_visibility() {
+async fn le_2_orphaned_message_is_back_within_its_first_hold() {
     let setup = setup();
     let (_, lease) = setup.take().await;
     drop(lease);
     setup.clock.sleep(SECOND * 60).await;
     let again = setup
         .queue
-        .receive(1, SECOND, SECOND)
+        .receive(Ask::one(SECOND, SECOND))
         .await
         .expect("a receive");
     assert_eq!(again.len(), 1);
@@ -147,7 +143,7 @@ async fn le_2_orphaned_message_is_back_within_its_first_visibility() {
 async fn le_2_failed_renewals_are_tried_again() {
     let setup = setup();
     setup.queue.script(
-        Operation::Extend,
+        Operation::Renew,
         [unavailable(), unavailable(), unavailable()],
     );
     let (_, lease) = setup.take().await;
@@ -163,10 +159,10 @@ async fn le_4_deadline_counts_from_the_start_of_the_renewal_less_the_margin() {
     // The answer to the only renewal that works takes 7 s; it was started 20 s after the message was taken.
     setup
         .queue
-        .script(Operation::Extend, [Fault::Hang(SECOND * 7)]);
+        .script(Operation::Renew, [Fault::Hang(SECOND * 7)]);
     setup
         .queue
-        .script(Operation::Extend, std::iter::repeat_n(unavailable(), 100));
+        .script(Operation::Renew, std::iter::repeat_n(unavailable(), 100));
     let (_, lease) = setup.take().await;
     let begun = setup.clock.now();
     assert_eq!(within(SECOND * 600, lease.lost()).await, LeaseLost::Expired);
@@ -206,7 +202,7 @@ async fn le_4_message_that_someone_else_holds_is_lost_at_the_next_renewal() {
     let (_, lease) = setup.take().await;
     let other = setup
         .queue
-        .receive(1, SECOND, SECOND * 60)
+        .receive(Ask::one(SECOND, SECOND * 60))
         .await
         .expect("a receive");
     assert_eq!(other.len(), 1);
@@ -230,7 +226,7 @@ async fn le_3_job_without_progress_loses_its_lease() {
         loop {
             let messages = setup
                 .queue
-                .receive(1, SECOND * 20, SECOND)
+                .receive(Ask::one(SECOND * 20, SECOND))
                 .await
                 .expect("a receive");
             if !messages.is_empty() {
@@ -267,7 +263,7 @@ async fn le_5_renewal_under_way_is_waited_for_before_settling() {
     let setup = setup();
     setup
         .queue
-        .script(Operation::Extend, [Fault::Hang(SECOND * 9)]);
+        .script(Operation::Renew, [Fault::Hang(SECOND * 9)]);
     let (message, lease) = setup.take().await;
     // The renewal starts after 20 s and hangs; finishing at 22 s has to wait for it until 29 s.
     setup.clock.sleep(SECOND * 22).await;
@@ -280,15 +276,16 @@ async fn le_5_renewal_under_way_is_waited_for_before_settling() {
     );
     drop(permit);
     // So a backoff set now stands.
+    let backoff = End::Retry { after: SECOND * 30 };
     setup
         .queue
-        .extend(&message.receipt, SECOND * 30)
+        .settle(&message.receipt, &backoff)
         .await
         .expect("a backoff");
     setup.clock.sleep(SECOND * 31).await;
     let again = setup
         .queue
-        .receive(1, Duration::ZERO, SECOND)
+        .receive(Ask::one(Duration::ZERO, SECOND))
         .await
         .expect("a receive");
     assert_eq!(again.len(), 1, "a late renewal overwrote the backoff");
@@ -303,7 +300,7 @@ async fn le_2_heartbeat_thread_renews_while_this_runtime_is_busy() {
         .await
         .expect("a heartbeat");
     let settings = LeaseSettings {
-        first_visibility: SECOND * 3,
+        first_hold: SECOND * 3,
         renew_to: SECOND * 3,
         renew_every: Duration::from_millis(20),
         margin: Duration::from_millis(100),
@@ -312,14 +309,14 @@ async fn le_2_heartbeat_thread_renews_while_this_runtime_is_busy() {
     queue.push("body");
     let taken_at = clock.now();
     let message = queue
-        .receive(1, SECOND, settings.first_visibility)
+        .receive(Ask::one(SECOND, settings.first_hold))
         .await
         .expect("a receive")
         .remove(0);
     let lease = Lease::start(&heartbeat, message.receipt, taken_at, settings);
     // CPU work on the only thread of this runtime: nothing here yields until renewals were seen.
     let begun = clock.now();
-    while queue.calls(Operation::Extend) < 5 {
+    while queue.calls(Operation::Renew) < 5 {
         assert!(
             clock.now().since(begun) < SECOND * 20,
             "the heartbeat starved"
@@ -328,10 +325,10 @@ async fn le_2_heartbeat_thread_renews_while_this_runtime_is_busy() {
     }
     assert!(heartbeat.late_by() < SECOND * 20);
     lease.finish().await.expect("still ours");
-    let calls = queue.calls(Operation::Extend);
+    let calls = queue.calls(Operation::Renew);
     heartbeat.stop().await;
     assert_eq!(
-        queue.calls(Operation::Extend),
+        queue.calls(Operation::Renew),
         calls,
         "no renewal after the lease was finished"
     );

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use pagemill_queue::memory::{Fault, Operation};
-use pagemill_queue::transport::send_all;
-use pagemill_queue::{MemoryQueue, OutMessage, QueueError, TokioClock};
+use pagemill_queue::{MemoryQueue, OutMessage, QueueError, TokioClock, send_all};
 use pretty_assertions::assert_eq;
 
 fn numbered(count: usize) -> Vec<OutMessage> {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pagemill_queue::memory::likeness::sqs;
 use pagemill_queue::memory::{Fault, Operation};
 use pagemill_queue::settle::{BACKOFF_MAX, backoff};
 use pagemill_queue::{
-    Clock, Counts, Heartbeat, Lease, LeaseSettings, MemoryQueue, Message, OutMessage, Outcome,
+    Ask, Clock, Depth, Heartbeat, Lease, LeaseSettings, MemoryQueue, Message, OutMessage, Outcome,
     PermanentFailure, Queue, QueueError, SettleContext, SettlePermit, Settled, Settler, TokioClock,
 };
 use pretty_assertions::assert_eq;
@@ -23,13 +24,9 @@ struct Setup {
 
 fn setup() -> Setup {
     let clock = TokioClock::shared();
-    let queue = MemoryQueue::new("pdfs", clock.clone());
     let dead_letters = MemoryQueue::new("pdfs-dlq", clock.clone());
-    let settler = Settler::new(
-        Arc::new(queue.clone()),
-        Some(Arc::new(dead_letters.clone())),
-        "1.2.3",
-    );
+    let queue = MemoryQueue::with_dead_letters("pdfs", clock.clone(), dead_letters.clone(), 100);
+    let settler = Settler::new(Arc::new(queue.clone()), "1.2.3");
     Setup {
         clock,
         queue,
@@ -46,7 +43,7 @@ impl Setup {
         let taken_at = self.clock.now();
         let message = self
             .queue
-            .receive(1, SECOND, settings.first_visibility)
+            .receive(Ask::one(SECOND, settings.first_hold))
             .await
             .expect("a receive")
             .remove(0);
@@ -102,10 +99,10 @@ async fn se_1_delete_is_tried_again_while_the_lease_lives() {
     let setup = setup();
     setup
         .queue
-        .script(Operation::Delete, [unavailable(), unavailable()]);
+        .script(Operation::Settle, [unavailable(), unavailable()]);
     assert_eq!(setup.settle_one(Outcome::Done).await, Ok(Settled::Deleted));
     setup.queue.script(
-        Operation::Delete,
+        Operation::Settle,
         [unavailable(), unavailable(), unavailable()],
     );
     let failed = setup
@@ -158,13 +155,13 @@ async fn se_2_transient_failure_comes_back_after_its_backoff() {
     assert!(delay >= SECOND * 15 && delay <= SECOND * 30, "{delay:?}");
     setup.clock.sleep(delay - SECOND).await;
     assert_eq!(
-        setup.queue.receive(1, Duration::ZERO, SECOND).await,
+        setup.queue.receive(Ask::one(Duration::ZERO, SECOND)).await,
         Ok(vec![])
     );
     setup.clock.sleep(SECOND).await;
     let again = setup
         .queue
-        .receive(1, SECOND, SECOND)
+        .receive(Ask::one(SECOND, SECOND))
         .await
         .expect("a receive");
     assert_eq!(again[0].receive_count, 2);
@@ -233,9 +230,23 @@ async fn se_2_dead_letter_that_can_not_be_sent_keeps_the_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn se_2_without_a_dead_letter_queue_nothing_is_lost() {
+async fn se_2_a_letter_is_sent_once_though_its_message_can_not_be_deleted_at_first() {
     let setup = setup();
-    let settler = Settler::new(Arc::new(setup.queue.clone()), None, "1.2.3");
+    setup
+        .queue
+        .script(Operation::Settle, [unavailable(), unavailable()]);
+    let settled = setup.settle_one(Outcome::Permanent(encrypted())).await;
+    assert_eq!(settled, Ok(Settled::DeadLettered));
+    assert_eq!(setup.queue.contents(), []);
+    assert_eq!(setup.dead_letters.contents().len(), 1);
+    assert_eq!(setup.dead_letters.calls(Operation::Send), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn se_2_without_a_dead_letter_queue_nothing_is_lost() {
+    let mut setup = setup();
+    setup.queue = MemoryQueue::new("pdfs", setup.clock.clone());
+    let settler = Settler::new(Arc::new(setup.queue.clone()), "1.2.3");
     setup.queue.push("the body");
     let (message, permit) = setup.take().await;
     let outcome = Outcome::Permanent(encrypted());
@@ -247,19 +258,19 @@ async fn se_2_without_a_dead_letter_queue_nothing_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn se_3_released_message_is_visible_at_once() {
+async fn se_3_released_message_can_be_received_at_once() {
     let setup = setup();
     assert_eq!(
         setup.settle_one(Outcome::Released).await,
         Ok(Settled::Released)
     );
-    let counts = setup.queue.counts().await.expect("counts");
+    let depth = setup.queue.depth().await.expect("depth");
     assert_eq!(
-        counts,
-        Counts {
-            visible: 1,
-            in_flight: 0,
-            delayed: 0
+        depth,
+        Depth {
+            waiting: 1,
+            in_flight: Some(0),
+            delayed: Some(0),
         }
     );
 }
@@ -271,8 +282,7 @@ async fn le_4_lost_lease_touches_nothing() {
         setup.settle_one(Outcome::LeaseLost).await,
         Ok(Settled::Left)
     );
-    assert_eq!(setup.queue.calls(Operation::Delete), 0);
-    assert_eq!(setup.queue.calls(Operation::Extend), 0);
+    assert_eq!(setup.queue.calls(Operation::Settle), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -292,7 +302,7 @@ async fn le_4_permit_that_ran_out_settles_nothing() {
             .settle(permit, &message, &outcome, &SettleContext::default())
             .await;
         assert_eq!(settled, Ok(Settled::Left), "{outcome:?}");
-        assert_eq!(setup.queue.calls(Operation::Delete), 0);
+        assert_eq!(setup.queue.calls(Operation::Settle), 0);
         assert_eq!(setup.dead_letters.contents(), []);
     }
 }
@@ -301,7 +311,7 @@ async fn le_4_permit_that_ran_out_settles_nothing() {
 async fn le_4_stale_receipt_on_delete_is_no_error() {
     let clock = TokioClock::shared();
     let queue = MemoryQueue::new("pdfs", clock.clone()).refusing_stale_deletes();
-    let settler = Settler::new(Arc::new(queue.clone()), None, "1.2.3");
+    let settler = Settler::new(Arc::new(queue.clone()), "1.2.3");
     let setup = Setup {
         clock,
         queue: queue.clone(),
@@ -312,7 +322,7 @@ async fn le_4_stale_receipt_on_delete_is_no_error() {
     queue.duplicate_next_receive();
     let (message, permit) = setup.take().await;
     let other = queue
-        .receive(1, SECOND, SECOND * 60)
+        .receive(Ask::one(SECOND, SECOND * 60))
         .await
         .expect("a receive");
     let settled = setup
@@ -326,7 +336,7 @@ async fn le_4_stale_receipt_on_delete_is_no_error() {
         "the other receiver's message is untouched"
     );
     queue
-        .extend(&other[0].receipt, SECOND)
+        .renew(&other[0].receipt, SECOND)
         .await
         .expect("still the other's");
 }
@@ -365,14 +375,14 @@ proptest! {
     #[test]
     fn se_2_backoff_doubles_has_jitter_and_ends_at_fifteen_minutes(attempts in 0_u32..u32::MAX) {
         let full = (30.0 * 2_f64.powi(i32::try_from(attempts.saturating_sub(1).min(20)).expect("small"))).min(900.0);
-        let delay = backoff(attempts, None, &mut rand::rng()).as_secs_f64();
+        let delay = backoff(attempts, None, &sqs().retry, &mut rand::rng()).as_secs_f64();
         prop_assert!(delay >= full / 2.0 - 1.0 && delay <= full, "{} for {}", delay, attempts);
     }
 
     #[test]
     fn se_2_retry_after_is_a_lower_bound(seconds in 0_u64..5_000) {
         let asked = Duration::from_secs(seconds);
-        let delay = backoff(1, Some(asked), &mut rand::rng());
+        let delay = backoff(1, Some(asked), &sqs().retry, &mut rand::rng());
         prop_assert!(delay >= asked.min(BACKOFF_MAX) && delay <= BACKOFF_MAX);
     }
 }

@@ -48,7 +48,7 @@ impl PdfEngine for Engine {
 async fn se_6_a_document_that_panics_is_dead_lettered_with_its_place_and_the_worker_goes_on() {
     let clock = TokioClock::shared();
     let dead_letters = MemoryQueue::new("dead", clock.clone());
-    let queue = MemoryQueue::new("pdfs", clock.clone());
+    let queue = MemoryQueue::with_dead_letters("pdfs", clock.clone(), dead_letters.clone(), 100);
     let store = MemoryStore::new(BUCKET);
     for (key, length) in [(BROKEN, LONG), (OTHER, LONG - 1)] {
         let put = store.put(key, pdf(length), PutOptions::default());
@@ -57,7 +57,7 @@ async fn se_6_a_document_that_panics_is_dead_lettered_with_its_place_and_the_wor
     }
     let folder = tempfile::tempdir().expect("a folder");
     let vectors = EdgeStore::open(folder.path()).expect("a store");
-    let handler = handler(&queue, &dead_letters, store, vectors, clock.clone());
+    let handler = handler(&queue, store, vectors, clock.clone());
     let shutdown = handler.shutdown.clone();
     let handler = Arc::new(handler);
     let intake = Intake::new(
@@ -112,7 +112,6 @@ fn pdf(length: usize) -> Bytes {
 
 fn handler(
     queue: &MemoryQueue,
-    dead_letters: &MemoryQueue,
     store: MemoryStore,
     vectors: EdgeStore,
     clock: Arc<dyn Clock>,
@@ -138,11 +137,7 @@ fn handler(
     Handler {
         pipeline: Pipeline::new(parts),
         bucket: BUCKET.to_owned(),
-        settler: Settler::new(
-            Arc::clone(&queue),
-            Some(Arc::new(dead_letters.clone())),
-            env!("CARGO_PKG_VERSION"),
-        ),
+        settler: Settler::new(Arc::clone(&queue), env!("CARGO_PKG_VERSION")),
         heartbeat: Heartbeat::on_current_runtime(clock, queue),
         lease: LeaseSettings::default(),
         breakers: Breakers::new(Vec::new()),

@@ -9,8 +9,8 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::put;
 use pagemill_queue::{
-    Breakers, Clock, Counts, Intake, IntakeSettings, MemoryQueue, PollHealth, Queue, QueueError,
-    TokioClock,
+    Breakers, Clock, Depth, End, Intake, IntakeSettings, MemoryQueue, PollHealth, Queue,
+    QueueError, TokioClock,
 };
 use pretty_assertions::assert_eq;
 use tokio::sync::Notify;
@@ -108,7 +108,7 @@ impl Setup {
             IntakeSettings {
                 slots: 2,
                 // There is no lease here that would renew it.
-                first_visibility: SECOND * 40_000,
+                hold: SECOND * 40_000,
                 ..IntakeSettings::default()
             },
             Breakers::new(vec![]),
@@ -128,7 +128,7 @@ impl Setup {
                 let (queue, release) = handlers.clone();
                 async move {
                     release.notified().await;
-                    let deleted = queue.delete(&delivery.message.receipt).await;
+                    let deleted = queue.settle(&delivery.message.receipt, &End::Done).await;
                     deleted.expect("a delete");
                 }
             };
@@ -209,12 +209,12 @@ async fn sh_2_a_refusal_gives_back_what_arrived_and_ends_the_intake() {
         .expect("it ends at once")
         .expect("no panic")
         .expect("no error");
-    let visible = Counts {
-        visible: 1,
-        in_flight: 0,
-        delayed: 0,
+    let waiting = Depth {
+        waiting: 1,
+        in_flight: Some(0),
+        delayed: Some(0),
     };
-    assert_eq!(setup.queue.counts().await.expect("counts"), visible);
+    assert_eq!(setup.queue.depth().await.expect("a depth"), waiting);
     assert!(
         !setup.shutdown.is_cancelled(),
         "the shutdown is another's to begin"

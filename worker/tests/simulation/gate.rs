@@ -23,7 +23,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use pagemill_queue::{Clock, Moment};
+use pagemill_queue::capabilities::Receipts;
+use pagemill_queue::{Clock, MemoryQueue, Moment, Queue};
 use tokio::sync::{oneshot, watch};
 
 use crate::schedule::Dependency;
@@ -56,6 +57,8 @@ pub(crate) struct Gate {
     pub(crate) name: String,
     /// Which worker.
     pub(crate) worker: usize,
+    /// The queue, through the one connection that this process has to it.
+    pub(crate) connection: MemoryQueue,
     state: Mutex<State>,
 }
 
@@ -108,8 +111,10 @@ pub(crate) struct Call {
 
 impl Gate {
     pub(crate) fn new(world: Arc<World>, worker: usize, process: u32) -> Arc<Self> {
+        let connection = world.queue.connect();
         Arc::new(Self {
             world,
+            connection,
             name: format!("w{worker}.{process}"),
             worker,
             state: Mutex::new(State {
@@ -148,6 +153,7 @@ impl Gate {
             }
         }
         drop(state);
+        self.connection.fall_silent();
         self.note("FROZEN");
     }
 
@@ -163,6 +169,7 @@ impl Gate {
         }
         let sleepers = std::mem::take(&mut state.sleepers);
         drop(state);
+        self.connection.speak_again();
         self.note("RESUMED");
         sleepers.into_iter().for_each(Waker::wake);
     }
@@ -190,7 +197,21 @@ impl Gate {
             };
             transit.send_replace(fate);
         }
+        drop(state);
+        self.hang_up();
         true
+    }
+
+    /// The kernel closes the connection, behind what was sent on it.
+    fn hang_up(&self) {
+        if self.connection.capabilities().receipts == Receipts::Connection {
+            let behind = self.world.dice.millis(10, 10_000);
+            let connection = self.connection.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(behind).await;
+                connection.hang_up();
+            });
+        }
     }
 
     /// Waits until it runs. For ever, when it is dead.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use pagemill_events::Event;
 use pagemill_pipeline::Settings;
-use pagemill_queue::{Message, Receipt};
+use pagemill_queue::capabilities::Receipts;
+use pagemill_queue::{End, Hold, MemoryQueue, Message, Queue, Receipt};
 use pagemill_storage::{Record, RecordStatus, Sequencer, SourceKey, SourceVersion, Stage};
 use tokio::time::Instant;
 
@@ -34,6 +35,8 @@ struct Inner {
     /// Deliveries that nobody settled, by source: the worker died, was frozen, or could not reach the queue.
     mishaps: BTreeMap<String, u32>,
     payments: u64,
+    /// Calls by a receipt whose message somebody else had received since, which the queue answered as good ones.
+    stale_calls: u64,
     /// Questions to the LLM, by source and content.
     questions: BTreeMap<(usize, String), u64>,
 }
@@ -45,8 +48,25 @@ struct Grant {
     is_settled: bool,
     process: String,
     until: Instant,
+    /// When somebody else received the message.
+    passed_on_at: Option<Instant>,
     events: Vec<Event>,
     body: String,
+}
+
+impl Grant {
+    /// Whether the time is over that the queue granted to this receipt.
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
+    /// Whether its process may work on the message: until the time is over that the queue granted. Where messages belong to
+    /// connections, the end of one is told at once, so nobody may go on when somebody else has the message.
+    fn is_live(&self, queue: &MemoryQueue) -> bool {
+        let is_told = queue.capabilities().receipts == Receipts::Connection;
+        let is_passed_on = self.passed_on_at.is_some_and(|at| at < Instant::now());
+        !(self.is_over() || is_told && is_passed_on)
+    }
 }
 
 /// A final state that a record reached.
@@ -109,6 +129,11 @@ impl Oracle {
         (inner.payments, again)
     }
 
+    /// How often a call by a stale receipt was answered as a good one.
+    pub(crate) fn stale_calls(&self) -> u64 {
+        self.inner().stale_calls
+    }
+
     /// The most times that one message was received.
     pub(crate) fn most_receives(&self) -> u32 {
         self.inner().receives.values().copied().max().unwrap_or(0)
@@ -133,7 +158,7 @@ impl Oracle {
     }
 
     /// Messages were handed to a process.
-    pub(crate) fn received(&self, gate: &Gate, messages: &[Message], visibility: Duration) {
+    pub(crate) fn received(&self, gate: &Gate, messages: &[Message], hold: Duration) {
         let mut inner = self.inner();
         for message in messages {
             gate.note(&format!(
@@ -145,11 +170,13 @@ impl Oracle {
             let unsettled: Vec<String> = inner
                 .grants
                 .values_mut()
-                .filter(|grant| grant.message == message.id && !grant.is_settled)
-                .flat_map(|grant| {
-                    grant.is_settled = true;
-                    grant.events.iter().filter_map(of_event)
+                .filter(|grant| grant.message == message.id)
+                .filter_map(|grant| {
+                    grant.passed_on_at.get_or_insert(Instant::now());
+                    let is_unsettled = !std::mem::replace(&mut grant.is_settled, true);
+                    is_unsettled.then_some(grant)
                 })
+                .flat_map(|grant| grant.events.iter().filter_map(of_event))
                 .map(|(key, _)| key.to_owned())
                 .collect();
             for key in unsettled {
@@ -159,7 +186,8 @@ impl Oracle {
                 message: message.id.clone(),
                 is_settled: false,
                 process: gate.name.clone(),
-                until: Instant::now() + visibility,
+                until: Instant::now() + hold,
+                passed_on_at: None,
                 events: pagemill_events::parse(&message.body),
                 body: message.body.clone(),
             };
@@ -169,12 +197,29 @@ impl Oracle {
         }
     }
 
-    /// The queue granted more time, or took the message back.
-    pub(crate) fn extended(&self, receipt: &Receipt, visibility: Duration, settles: bool) {
+    /// The queue granted more time. Where a stale renewal is granted too, it is worth nothing to whoever made it.
+    pub(crate) fn renewed(&self, receipt: &Receipt, hold: Hold) {
+        let mut inner = self.inner();
+        inner.stale_calls += u64::from(inner.is_stale(receipt));
+        if let Some(grant) = inner.grants.get_mut(receipt.as_str())
+            && !grant.is_over()
+        {
+            grant.until = Instant::now() + hold.0;
+        }
+    }
+
+    /// The queue took the message back, or took it away.
+    pub(crate) fn settled(&self, receipt: &Receipt, end: &End) {
         let mut inner = self.inner();
         let inner = &mut *inner;
+        inner.stale_calls += u64::from(inner.is_stale(receipt));
+        let after = match end {
+            End::Done | End::DeadLetter(_) => return,
+            End::Release => Duration::ZERO,
+            End::Retry { after } => *after,
+        };
         if let Some(grant) = inner.grants.get_mut(receipt.as_str()) {
-            if settles && !grant.is_settled {
+            if !grant.is_settled {
                 // A run whose end the store did not take looks like a death to the next worker.
                 for record in inner.records.values() {
                     let marker = record.in_progress.as_ref();
@@ -183,8 +228,8 @@ impl Oracle {
                     }
                 }
             }
-            grant.is_settled |= settles;
-            grant.until = Instant::now() + visibility;
+            grant.is_settled = true;
+            grant.until = Instant::now() + after;
         }
     }
 
@@ -199,7 +244,7 @@ impl Oracle {
         let mut inner = self.inner();
         let is_held = inner.grants.values().any(|grant| {
             grant.process == gate.name
-                && Instant::now() < grant.until
+                && grant.is_live(&gate.world.queue)
                 && grant
                     .events
                     .iter()
@@ -240,7 +285,7 @@ impl Oracle {
     }
 
     /// A process deletes a message: everything in it must have its verdict, and the lease must be live.
-    pub(crate) fn deletes(&self, gate: &Gate, receipt: &Receipt) {
+    pub(crate) fn deletes(&self, gate: &Gate, receipt: &Receipt, end: &End) {
         let dead: Vec<String> = gate
             .world
             .dead_letters
@@ -253,10 +298,11 @@ impl Oracle {
             return;
         };
         let mut broken = Vec::new();
-        if Instant::now() >= grant.until {
+        if grant.is_over() {
             broken.push(format!("LE-4: {} deletes without a lease", gate.name));
         }
-        if !dead.contains(&grant.body) {
+        let is_dead = matches!(end, End::DeadLetter(_)) || dead.contains(&grant.body);
+        if !is_dead {
             for event in &grant.events {
                 let Some((key, sequencer)) = of_event(event) else {
                     continue;
@@ -300,7 +346,7 @@ impl Oracle {
         let key = &self.sources[source].0;
         let holders = inner.grants.values().filter(|grant| {
             let mut events = grant.events.iter().filter_map(of_event);
-            Instant::now() < grant.until && events.any(|(held, _)| held == key)
+            grant.is_live(&gate.world.queue) && events.any(|(held, _)| held == key)
         });
         // Two deliveries at the same time may each ask; what one of them gets is thrown away.
         let is_alone = holders.count() < 2;
@@ -338,6 +384,12 @@ fn is_of_this_text(record: &Record) -> bool {
 }
 
 impl Inner {
+    /// Whether the message was received again since.
+    fn is_stale(&self, receipt: &Receipt) -> bool {
+        let grant = self.grants.get(receipt.as_str());
+        grant.is_some_and(|grant| grant.passed_on_at.is_some())
+    }
+
     /// Whether what an event asks for was decided: committed, failed, removed, or overtaken.
     fn has_verdict(
         &self,

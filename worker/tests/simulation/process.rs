@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use pagemill_index::testing::HashEmbedder;
 use pagemill_index::{CollectionNames, Indexer};
 use pagemill_pipeline::{Dependency, Parts, Pipeline};
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::SimulatedEngine;
 use crate::gate::llm::GatedLlm;
-use crate::gate::queue::{GatedQueue, Role};
+use crate::gate::queue::GatedQueue;
 use crate::gate::store::GatedStore;
 use crate::gate::vectors::GatedVectors;
 use crate::gate::{Gate, Gated, GatedClock};
@@ -52,11 +53,10 @@ impl Process {
         let clock: Arc<dyn Clock> = Arc::new(GatedClock {
             gate: Arc::clone(&gate),
         });
-        let queue = |queue: &pagemill_queue::MemoryQueue, role| -> Arc<dyn Queue> {
+        let queue = || -> Arc<dyn Queue> {
             Arc::new(GatedQueue {
                 gate: Arc::clone(&gate),
-                queue: queue.clone(),
-                role,
+                queue: gate.connection.clone(),
             })
         };
         let store: Arc<dyn ObjectStore> = Arc::new(GatedStore {
@@ -96,31 +96,31 @@ impl Process {
         );
         let mut tasks = probes(&gate, &breakers, &parts);
         let shutdown = CancellationToken::new();
-        let work = queue(&world.queue, Role::Work);
+        let heartbeat = Heartbeat::on_current_runtime(clock.clone(), queue());
+        let work = heartbeat
+            .client_for_work(|| async { Ok(queue()) })
+            .now_or_never()
+            .expect("a queue in memory connects at once")
+            .expect("and always");
         let jitter = Jitter::seeded(world.dice.number(0, u64::MAX));
-        let lease = LeaseSettings::default();
+        let lease = LeaseSettings::default()
+            .fit(work.capabilities())
+            .expect("the default settings fit every bus");
         let handler = Arc::new(Handler {
             pipeline: Pipeline::new(parts),
             bucket: BUCKET.to_owned(),
-            settler: Settler::new(
-                Arc::clone(&work),
-                Some(queue(&world.dead_letters, Role::DeadLetters)),
-                "simulated",
-            )
-            .with_jitter(jitter),
-            heartbeat: Heartbeat::on_current_runtime(
-                clock.clone(),
-                queue(&world.queue, Role::Heartbeat),
-            ),
+            settler: Settler::new(Arc::clone(&work), "simulated").with_jitter(jitter),
+            heartbeat,
             lease: lease.clone(),
             breakers: Arc::clone(&breakers),
             shutdown: shutdown.clone(),
             drain: DRAIN,
             telemetry: Arc::new(Telemetry::default()),
         });
+        let intake_settings = IntakeSettings::under(&lease, work.capabilities(), world.plan.slots);
         let intake = Intake::new(
             work,
-            IntakeSettings::under(&lease, world.plan.slots),
+            intake_settings,
             breakers,
             PollHealth::new(clock.clone()),
             clock,

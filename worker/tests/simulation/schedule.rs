@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::bus::Bus;
 use crate::dice::Dice;
 use crate::documents::{Content, KEYS};
 
@@ -60,6 +61,7 @@ pub(crate) struct Rates {
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
+    pub(crate) bus: Bus,
     pub(crate) workers: usize,
     /// Documents at once in one worker.
     pub(crate) slots: usize,
@@ -74,8 +76,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The run of a seed.
-    pub(crate) fn of_seed(seed: u64) -> Self {
+    /// The run of a seed. It is the same on every bus, but for what that does.
+    pub(crate) fn of_seed(seed: u64, bus: Bus) -> Self {
         let dice = Dice::new(seed, 1);
         let workers = dice.number(2, 3) as usize;
         let calm_at = dice.millis(60_000, 600_000);
@@ -132,6 +134,7 @@ impl Plan {
         }
         Self {
             seed,
+            bus,
             workers,
             slots: dice.number(1, 2) as usize,
             versioned: dice.coin(),
@@ -165,6 +168,7 @@ impl Plan {
     pub(crate) fn undisturbed(key: usize, content: Content) -> Self {
         Self {
             seed: 0,
+            bus: Bus::Sqs,
             workers: 1,
             slots: 1,
             versioned: true,
@@ -177,7 +181,7 @@ impl Plan {
 
     /// One key is written over and over within a second, and nothing goes wrong but that events come twice and in any
     /// order.
-    pub(crate) fn storm(seed: u64, uploads: u32, workers: usize, slots: usize) -> Self {
+    pub(crate) fn storm(seed: u64, bus: Bus, uploads: u32, workers: usize, slots: usize) -> Self {
         let dice = Dice::new(seed, 1);
         let versioned = dice.coin();
         let actions = (0..uploads).map(|_| {
@@ -187,6 +191,7 @@ impl Plan {
         Self {
             actions: actions.collect(),
             seed,
+            bus,
             workers,
             slots,
             versioned,
@@ -220,6 +225,7 @@ impl Plan {
         Self {
             actions,
             seed: 0,
+            bus: Bus::Sqs,
             workers: 1,
             slots: 1,
             versioned: false,

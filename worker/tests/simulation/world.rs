@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::bus::Bus;
 use crate::dice::Dice;
 use crate::documents::{self, Content, KEYS};
 use crate::gate::{Gate, Luck, Mode, Trouble};
@@ -24,10 +25,6 @@ use crate::trace::Trace;
 
 /// The bucket's name.
 pub(crate) const BUCKET: &str = "bucket";
-
-/// How often a message is received before the queue gives it up. Far beyond what a run needs: the product's own
-/// verdicts must come first.
-pub(crate) const MAX_RECEIVES: u32 = 100;
 
 /// Once everything is healed, all work must be done within this time.
 const SETTLES_WITHIN: Duration = Duration::from_secs(4 * 3600);
@@ -98,12 +95,9 @@ impl World {
     pub(crate) fn new(plan: Plan, sabotage: Sabotage, keeps_lines: bool) -> Arc<Self> {
         let clock = TokioClock::shared();
         let dead_letters = MemoryQueue::new("dead-letters", clock.clone());
-        let queue = MemoryQueue::with_dead_letters(
-            "pdfs",
-            clock.clone(),
-            dead_letters.clone(),
-            MAX_RECEIVES,
-        );
+        let capabilities = plan.bus.capabilities();
+        let queue = MemoryQueue::with_dead_letters("pdfs", clock.clone(), dead_letters.clone(), 1)
+            .like(capabilities);
         let sources: Vec<SourceKey> = (0..KEYS.len()).map(documents::source).collect();
         let begun = Instant::now();
         let agenda = plan
@@ -266,9 +260,13 @@ impl World {
         Travel { there, back }
     }
 
-    /// The queue delivers a message twice now and then.
+    /// SQS delivers a message twice now and then.
     pub(crate) fn may_duplicate(&self) {
-        if !self.state().is_calm && self.dice.per_mille(self.plan.rates.duplicate) {
+        let is_at_least_once = self.plan.bus == Bus::Sqs;
+        if is_at_least_once
+            && !self.state().is_calm
+            && self.dice.per_mille(self.plan.rates.duplicate)
+        {
             self.note("queue", "the next message is delivered twice");
             self.queue.duplicate_next_receive();
         }

@@ -1,12 +1,8 @@
-//! The queue and its dead-letter queue. Permissions are probed with calls that the queue must refuse as wrong: who may
-//! not make them at all gets another answer.
+//! The queue and its dead-letter queue.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use pagemill_queue::{
-    LeaseSettings, OutMessage, Queue, QueueAttributes, QueueError, Receipt, SqsQueue,
-};
+use pagemill_queue::{Access, Description, LeaseSettings, Probe, Queue, QueueError, SqsQueue};
 
 use super::Report;
 use crate::adapters;
@@ -24,46 +20,44 @@ pub(super) async fn examine(
     report: &mut Report<'_>,
 ) -> Option<String> {
     let queue = adapters::queue(url).await;
-    let attributes = match queue.describe().await {
-        Ok(attributes) => attributes,
+    let description = match queue.describe().await {
+        Ok(description) => description,
         Err(error) => {
             report.error("queue", "it can't be looked at", &error);
             return None;
         }
     };
     report.ok("queue", format!("{} answers", queue.name()));
-    counts(&queue, report).await;
-    visibility(&attributes, report);
-    permissions(&queue, report).await;
-    dead_letters(&queue, &attributes, environment, report).await;
-    Some(attributes.arn)
+    depth(&queue, report).await;
+    visibility(&description, report);
+    permissions("queue", queue.probe(Access::Work).await, report);
+    dead_letters(&queue, &description, environment, report).await;
+    Some(description.address)
 }
 
-async fn counts(queue: &SqsQueue, report: &mut Report<'_>) {
-    match queue.counts().await {
-        Ok(counts) if counts.in_flight > IN_FLIGHT_MAX * 9 / 10 => report.warn(
+async fn depth(queue: &SqsQueue, report: &mut Report<'_>) {
+    let found = queue.depth().await.map(|depth| {
+        let in_flight = depth.in_flight.unwrap_or(0);
+        (depth.waiting, in_flight, depth.delayed.unwrap_or(0))
+    });
+    match found {
+        Ok((_, in_flight, _)) if in_flight > IN_FLIGHT_MAX * 9 / 10 => report.warn(
             "queue",
-            format!(
-                "{} of at most {IN_FLIGHT_MAX} messages are in flight",
-                counts.in_flight
-            ),
+            format!("{in_flight} of at most {IN_FLIGHT_MAX} messages are in flight"),
             "run fewer workers, or find out who receives and does not delete",
         ),
-        Ok(counts) => report.ok(
+        Ok((waiting, in_flight, delayed)) => report.ok(
             "queue",
-            format!(
-                "{} messages wait, {} are in flight, {} are delayed",
-                counts.visible, counts.in_flight, counts.delayed
-            ),
+            format!("{waiting} messages wait, {in_flight} are in flight, {delayed} are delayed"),
         ),
         Err(error) => report.error("queue", "its messages can't be counted", &error),
     }
 }
 
-fn visibility(attributes: &QueueAttributes, report: &mut Report<'_>) {
+fn visibility(description: &Description, report: &mut Report<'_>) {
     let lease = LeaseSettings::default();
-    let timeout = attributes.visibility_timeout;
-    if timeout < lease.first_visibility {
+    let timeout = description.hold.unwrap_or_default();
+    if timeout < lease.first_hold {
         report.warn(
             "queue",
             format!("its visibility timeout is {} s", timeout.as_secs()),
@@ -77,62 +71,40 @@ fn visibility(attributes: &QueueAttributes, report: &mut Report<'_>) {
     }
 }
 
-async fn permissions(queue: &SqsQueue, report: &mut Report<'_>) {
-    let nothing = Receipt::new("worker-doctor-probe");
-    // None of these can do anything: no message has that receipt, and zero messages are asked for.
-    let probes = [
-        (
-            "sqs:ReceiveMessage",
-            queue.receive(0, Duration::ZERO, Duration::ZERO).await.err(),
-        ),
-        (
-            "sqs:ChangeMessageVisibility",
-            queue.extend(&nothing, Duration::ZERO).await.err(),
-        ),
-        ("sqs:DeleteMessage", queue.delete(&nothing).await.err()),
-    ];
-    for (action, error) in probes {
-        permission("queue", action, error, report);
-    }
-}
-
-fn permission(
-    area: &'static str,
-    action: &str,
-    error: Option<QueueError>,
-    report: &mut Report<'_>,
-) {
-    match error {
-        Some(error @ QueueError::Denied { .. }) => {
-            report.error(area, &format!("{action} is not allowed"), &error);
+fn permissions(area: &'static str, probes: Vec<Probe>, report: &mut Report<'_>) {
+    for Probe { permission, found } in probes {
+        match found {
+            Ok(()) => report.ok(area, format!("{permission} is allowed")),
+            Err(error @ QueueError::Denied { .. }) => {
+                report.error(area, &format!("{permission} is not allowed"), &error);
+            }
+            Err(error) => {
+                report.error(area, &format!("{permission} could not be probed"), &error);
+            }
         }
-        Some(error) if error.is_transient() => {
-            report.error(area, &format!("{action} could not be probed"), &error);
-        }
-        _ => report.ok(area, format!("{action} is allowed")),
     }
 }
 
 async fn dead_letters(
     queue: &SqsQueue,
-    attributes: &QueueAttributes,
+    description: &Description,
     environment: &Environment,
     report: &mut Report<'_>,
 ) {
-    match &attributes.dead_letter {
+    match &description.dead_letters {
         None => report.warn(
             "dlq",
             "the queue has no redrive policy, so a message that ends every worker is received for ever",
             "give the queue a redrive policy with a maxReceiveCount of 50 or more",
         ),
-        Some(policy) if policy.max_receive_count < RECEIVES_RECOMMENDED => report.warn(
+        Some(policy) if policy.max_receives < RECEIVES_RECOMMENDED => report.warn(
             "dlq",
-            format!("maxReceiveCount is {}", policy.max_receive_count),
+            format!("maxReceiveCount is {}", policy.max_receives),
             "set 50 or more: releases on shutdown and outages count as receives, and the worker itself sends what can't be processed",
         ),
         Some(policy) => report.ok(
             "dlq",
-            format!("maxReceiveCount is {}, a backstop", policy.max_receive_count),
+            format!("maxReceiveCount is {}, a backstop", policy.max_receives),
         ),
     }
     let named = adapters::dead_letters(queue, environment.dlq_url.as_deref()).await;
@@ -156,12 +128,12 @@ async fn dead_letters(
         }
     };
     match dead_letters.describe().await {
-        Ok(described) if described.retention < attributes.retention => report.warn(
+        Ok(described) if described.retention < description.retention => report.warn(
             "dlq",
             format!(
                 "it keeps messages for {} days, the queue for {}",
                 days(described.retention),
-                days(attributes.retention)
+                days(description.retention)
             ),
             "keep them there at least as long as in the queue (14 days): a message keeps its age when it is moved",
         ),
@@ -175,33 +147,19 @@ async fn dead_letters(
         ),
         Err(error) => report.error("dlq", "it can't be looked at", &error),
     }
-    match dead_letters.counts().await {
-        Ok(counts) if counts.visible + counts.in_flight > 0 => report.warn(
+    let letters = dead_letters.depth().await;
+    match letters.map(|depth| depth.waiting + depth.in_flight.unwrap_or(0)) {
+        Ok(letters) if letters > 0 => report.warn(
             "dlq",
-            format!("{} dead letters wait", counts.visible + counts.in_flight),
+            format!("{letters} dead letters wait"),
             "see docs/RUNBOOK.md, \"The dead-letter queue is not empty\"",
         ),
         Ok(_) => report.ok("dlq", "it is empty"),
         Err(error) => report.error("dlq", "its messages can't be counted", &error),
     }
-    send(Arc::new(dead_letters), report).await;
+    permissions("dlq", dead_letters.probe(Access::Send).await, report);
 }
 
-/// Sends a message without a body, which SQS refuses from whoever may send.
-async fn send(dead_letters: Arc<dyn Queue>, report: &mut Report<'_>) {
-    match dead_letters.send_batch(vec![OutMessage::new("")]).await {
-        Err(error) => permission("dlq", "sqs:SendMessage", Some(error), report),
-        Ok(results) if results.iter().all(Result::is_err) => {
-            report.ok("dlq", "sqs:SendMessage is allowed");
-        }
-        Ok(_) => report.warn(
-            "dlq",
-            "sqs:SendMessage is allowed, and the queue took an empty message, which SQS refuses",
-            "remove the empty message; this is no SQS",
-        ),
-    }
-}
-
-fn days(duration: Duration) -> f64 {
-    (duration.as_secs_f64() / 8_640.0).round() / 10.0
+fn days(duration: Option<Duration>) -> f64 {
+    (duration.unwrap_or_default().as_secs_f64() / 8_640.0).round() / 10.0
 }

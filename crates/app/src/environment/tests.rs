@@ -44,7 +44,7 @@ fn le_2_every_lease_that_is_accepted_outlives_the_poll_before_it() {
         accepted += 1;
         let lease = pagemill_queue::LeaseSettings::renewed_to(environment.lease);
         lease.validate().expect("what is accepted works");
-        let left = lease.first_visibility - lease.margin - lease.poll_wait();
+        let left = lease.first_hold - lease.margin - lease.poll_wait();
         assert!(left > lease.call_timeout, "{seconds}: {left:?} is left");
     }
     assert_eq!(accepted, 1024 - 5);

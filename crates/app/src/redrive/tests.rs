@@ -45,8 +45,8 @@ impl World {
             .unwrap()
     }
 
-    async fn visible_dead(&self) -> u64 {
-        self.dead.counts().await.unwrap().visible
+    async fn waiting_dead(&self) -> u64 {
+        self.dead.depth().await.unwrap().waiting
     }
 }
 
@@ -78,7 +78,7 @@ async fn everything_comes_back_without_what_the_failure_said() {
 }
 
 #[tokio::test]
-async fn only_the_asked_reason_moves_and_the_rest_stays_visible() {
+async fn only_the_asked_reason_moves_and_the_rest_can_be_received_again() {
     let world = World::with(&[
         Some("encrypted"),
         Some("not_a_pdf"),
@@ -99,7 +99,7 @@ async fn only_the_asked_reason_moves_and_the_rest_stays_visible() {
             ("not_a_pdf".to_owned(), 1)
         ]
     );
-    assert_eq!(world.visible_dead().await, 2);
+    assert_eq!(world.waiting_dead().await, 2);
     let options = Options {
         reasons: vec!["none".into()],
         ..quick()
@@ -117,7 +117,7 @@ async fn a_dry_run_counts_and_leaves_all_where_it_is() {
     };
     let done = world.redrive(&options).await;
     assert_eq!((done.chosen, done.moved), (2, 0));
-    assert_eq!(world.visible_dead().await, 3);
+    assert_eq!(world.waiting_dead().await, 3);
     assert!(world.queue.contents().is_empty());
 }
 
@@ -132,7 +132,7 @@ async fn no_more_than_the_maximum_moves() {
         .await;
     assert_eq!(done.moved, 12);
     assert_eq!(
-        (world.queue.contents().len(), world.visible_dead().await),
+        (world.queue.contents().len(), world.waiting_dead().await),
         (12, 3)
     );
 }
@@ -212,7 +212,7 @@ async fn what_cannot_be_sent_is_not_deleted() {
     let done = world.redrive(&quick()).await;
     assert_eq!((done.moved, done.failed), (1, 1));
     assert_eq!(
-        (world.queue.contents().len(), world.visible_dead().await),
+        (world.queue.contents().len(), world.waiting_dead().await),
         (1, 1)
     );
 }

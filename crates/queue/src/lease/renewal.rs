@@ -7,12 +7,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{LeaseLost, LeaseSettings, Shared};
 use crate::clock::Moment;
+use crate::error::QueueError;
 use crate::heartbeat::Pulse;
-use crate::transport::{Queue, QueueError, Receipt};
+use crate::message::Receipt;
+use crate::transport::Queue;
 
 /// After a failed renewal the next try comes after 0.5 s × 2ⁿ, at most this.
 const RETRY_MAX: Duration = Duration::from_secs(5);
 const RETRY_FIRST: Duration = Duration::from_millis(500);
+
+const CONNECTION_LOST: &str = "its connection is closed";
 
 pub(super) struct Renewal {
     pub(super) shared: Arc<Shared>,
@@ -26,11 +30,8 @@ pub(super) struct Renewal {
 
 impl Renewal {
     pub(super) async fn run(self) {
-        // A short job needs no renewal at all; a long one renews well before the short first visibility ends.
-        let first_delay = self
-            .settings
-            .renew_every
-            .min(self.settings.first_visibility / 3);
+        // A short job needs no renewal at all; a long one renews well before the short first hold ends.
+        let first_delay = self.settings.renew_every.min(self.settings.first_hold / 3);
         let ends_at = self.taken_at + self.settings.max_total;
         let mut renew_at = self.taken_at + first_delay;
         let mut failures = 0_u32;
@@ -56,6 +57,10 @@ impl Renewal {
                 tokio::select! {
                     biased;
                     () = self.stop.cancelled() => {}
+                    () = self.queue.taken_back(&self.receipt) => {
+                        let reason = CONNECTION_LOST.to_owned();
+                        return self.shared.lose(LeaseLost::Taken { reason });
+                    }
                     () = self.shared.clock.sleep(wakes_at.since(now)) => {}
                 }
                 continue;
@@ -83,19 +88,22 @@ impl Renewal {
     }
 
     async fn renew(&self, started_at: Moment, deadline: Moment) -> Result<(), QueueError> {
-        // Never beyond 12 h in all: renewals end at `max_total`, and the settings keep one more below the limit.
-        let visibility = self.settings.renew_to;
+        let wish = self.settings.renew_to;
         let budget = self.settings.call_timeout.min(deadline.since(started_at));
         // The answer first: one that is there counts, also when this thread could not run until the time was over.
-        tokio::select! {
+        let hold = tokio::select! {
             biased;
-            answer = self.queue.extend(&self.receipt, visibility) => answer?,
+            answer = self.queue.renew(&self.receipt, wish) => answer?,
+            () = self.queue.taken_back(&self.receipt) => {
+                let (queue, reason) = (self.queue.name().to_owned(), CONNECTION_LOST.to_owned());
+                return Err(QueueError::StaleReceipt { queue, reason });
+            }
             () = self.shared.clock.sleep(budget) => {
                 let reason = format!("no answer to a renewal within {} s", budget.as_secs());
                 return Err(QueueError::Unavailable { queue: self.queue.name().to_owned(), reason });
             }
-        }
-        let renewed_until = (started_at + visibility).minus(self.settings.margin);
+        };
+        let renewed_until = hold.until(started_at).minus(self.settings.margin);
         self.shared
             .renew(renewed_until)
             .map_err(|lost| QueueError::StaleReceipt {

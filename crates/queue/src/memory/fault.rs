@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::transport::QueueError;
+use crate::error::QueueError;
 
 /// A kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
     /// [`crate::Queue::receive`].
     Receive,
-    /// [`crate::Queue::extend`].
-    Extend,
-    /// [`crate::Queue::delete`].
-    Delete,
-    /// [`crate::Queue::send_batch`].
+    /// [`crate::Queue::renew`].
+    Renew,
+    /// [`crate::Queue::settle`].
+    Settle,
+    /// [`crate::Queue::send`].
     Send,
-    /// [`crate::Queue::counts`] and [`crate::Queue::describe`].
+    /// [`crate::Queue::depth`] and [`crate::Queue::describe`].
     Describe,
 }
 
@@ -27,7 +27,8 @@ pub enum Fault {
     None,
     /// It fails and has no effect.
     Error(QueueError),
-    /// It has its effect, but the answer is lost on the way back. A receive orphans what it took.
+    /// It has its effect, but the answer is lost on the way back. A receive orphans what it took, until
+    /// its hold ends; where receipts live with their connection, that is lost with the answer.
     AnswerLost(QueueError),
     /// It takes this long, then works.
     Hang(Duration),

@@ -1,17 +1,30 @@
-//! The messages of a queue in memory and the rules of their visibility.
+//! The messages of a queue in memory, and who holds them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::connection::{self, Connections};
+use crate::capabilities::{Capabilities, HoldLength, Receipts, Stale};
 use crate::clock::Moment;
-use crate::transport::{Counts, Message, OutMessage, Receipt, VISIBILITY_MAX};
+use crate::message::{Message, OutMessage, Receipt};
+use crate::transport::{Depth, End, Hold};
+
+/// Longer than any test: the hold of a message that nothing but its connection ends.
+const FOR_EVER: Duration = Duration::from_secs(1_000 * 365 * 24 * 3600);
 
 #[derive(Debug)]
 pub(super) struct Store {
+    capabilities: Capabilities,
+    /// Whether [`End::Done`] by a stale receipt is refused too.
+    refuses_stale_deletes: bool,
     /// By number, so in the order sent.
     messages: BTreeMap<u64, Stored>,
     next_number: u64,
-    next_receipt: u64,
+    /// Every receipt there ever was, and its message.
+    issued: BTreeMap<Receipt, u64>,
+    pub(super) connections: Connections,
+    /// Letters by the name that tells them apart, and when they came.
+    letters: BTreeMap<String, Moment>,
     /// Moments become dates by these two.
     born_at: Moment,
     born: jiff::Timestamp,
@@ -24,23 +37,42 @@ struct Stored {
     sent_at: Moment,
     first_received_at: Option<Moment>,
     taken_at: Option<Moment>,
-    visible_at: Moment,
+    /// When others can have it, unless its connection is closed before.
+    free_at: Moment,
     receipt: Option<Receipt>,
+    connection: Option<connection::Number>,
     receive_count: u32,
 }
 
-pub(super) enum Extended {
-    Yes,
+/// Why a call by a receipt is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
     NotOurs,
     BeyondLimit,
 }
 
+/// Who calls, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    /// The caller's connection, where receipts live with it.
+    pub(super) connection: Option<connection::Number>,
+    pub(super) now: Moment,
+}
+
 impl Store {
-    pub(super) fn new(now: Moment) -> Self {
+    pub(super) fn new(
+        capabilities: Capabilities,
+        refuses_stale_deletes: bool,
+        now: Moment,
+    ) -> Self {
         Self {
+            capabilities,
+            refuses_stale_deletes,
             messages: BTreeMap::new(),
             next_number: 1,
-            next_receipt: 1,
+            issued: BTreeMap::new(),
+            connections: Connections::default(),
+            letters: BTreeMap::new(),
             born_at: now,
             born: jiff::Timestamp::now(),
             duplicate_next: false,
@@ -48,66 +80,95 @@ impl Store {
     }
 
     pub(super) fn insert(&mut self, content: OutMessage, now: Moment) {
-        let visible_at = now + content.delay.unwrap_or_default();
         let stored = Stored {
+            free_at: now + content.delay.unwrap_or_default(),
             content,
             sent_at: now,
             first_received_at: None,
             taken_at: None,
-            visible_at,
             receipt: None,
+            connection: None,
             receive_count: 0,
         };
         self.messages.insert(self.next_number, stored);
         self.next_number += 1;
     }
 
-    /// Takes visible messages. Those received `limit` times already come back as the second list, taken out.
+    /// Takes a letter unless one of that name came within the window before.
+    pub(super) fn insert_once(
+        &mut self,
+        name: String,
+        letter: OutMessage,
+        window: Duration,
+        now: Moment,
+    ) {
+        let came_before = self.letters.get(&name);
+        if came_before.is_none_or(|&before| now.since(before) > window) {
+            self.letters.insert(name, now);
+            self.insert(letter, now);
+        }
+    }
+
+    /// When others can have a message.
+    fn free_at(&self, stored: &Stored) -> Moment {
+        let closes_at = stored
+            .connection
+            .and_then(|connection| self.connections.closes_at(connection));
+        closes_at.map_or(stored.free_at, |at| at.min(stored.free_at))
+    }
+
+    /// Takes messages that nobody holds. Those received too often come back as the second list, taken out.
     pub(super) fn take(
         &mut self,
-        max: usize,
-        visibility: Duration,
-        limit: Option<u32>,
-        now: Moment,
+        most: usize,
+        wish: Duration,
+        caller: Caller,
     ) -> (Vec<Message>, Vec<OutMessage>) {
-        let visible: Vec<u64> = self
+        let limit = self.capabilities.receive_limit;
+        let free: Vec<u64> = self
             .messages
             .iter()
-            .filter(|(_, stored)| stored.visible_at <= now)
+            .filter(|(_, stored)| self.free_at(stored) <= caller.now)
             .map(|(&number, _)| number)
             .collect();
         let mut taken = Vec::new();
         let mut dead = Vec::new();
-        for number in visible {
-            if taken.len() == max {
+        for number in free {
+            if taken.len() == most {
                 break;
             }
-            let worn_out = self
+            let is_worn_out = self
                 .messages
                 .get(&number)
-                .is_some_and(|stored| limit.is_some_and(|most| stored.receive_count >= most));
-            if worn_out {
+                .is_some_and(|stored| limit.is_some_and(|limit| stored.receive_count >= limit));
+            if is_worn_out {
                 dead.extend(self.messages.remove(&number).map(|stored| OutMessage {
                     delay: None,
                     ..stored.content
                 }));
             } else {
-                taken.extend(self.take_one(number, visibility, now));
+                taken.extend(self.take_one(number, wish, caller));
             }
         }
         (taken, dead)
     }
 
-    fn take_one(&mut self, number: u64, visibility: Duration, now: Moment) -> Option<Message> {
-        let receipt = Receipt::new(format!("receipt-{}", self.next_receipt));
-        self.next_receipt += 1;
-        let stays_visible = std::mem::take(&mut self.duplicate_next);
+    fn take_one(&mut self, number: u64, wish: Duration, caller: Caller) -> Option<Message> {
+        let now = caller.now;
+        let hold = match self.capabilities.hold {
+            HoldLength::Connection { .. } => self.capabilities.hold_total.unwrap_or(FOR_EVER),
+            timed => timed.granted(wish),
+        };
+        let receipt = Receipt::new(format!("receipt-{}", self.issued.len() + 1));
+        self.issued.insert(receipt.clone(), number);
+        let stays_free = std::mem::take(&mut self.duplicate_next);
         let stored = self.messages.get_mut(&number)?;
         stored.receive_count += 1;
         stored.receipt = Some(receipt.clone());
+        stored.connection = caller.connection;
         stored.first_received_at.get_or_insert(now);
         stored.taken_at = Some(now);
-        stored.visible_at = if stays_visible { now } else { now + visibility };
+        stored.free_at = if stays_free { now } else { now + hold };
         let receive_count = stored.receive_count;
         let content = stored.content.clone();
         let (sent_at, first_received_at) = (stored.sent_at, stored.first_received_at);
@@ -128,44 +189,144 @@ impl Store {
             .unwrap_or(jiff::Timestamp::MAX)
     }
 
-    /// Only the newest receipt counts, and only while the message is in flight.
-    pub(super) fn extend(
+    /// The message that this receipt was given for.
+    pub(super) fn number_of(&self, receipt: &Receipt) -> Option<u64> {
+        self.issued.get(receipt).copied()
+    }
+
+    /// Whether the message is in flight under this receipt. Only the newest one counts, and where receipts live with
+    /// their connection, only there.
+    pub(super) fn holds(&self, receipt: &Receipt, now: Moment) -> bool {
+        let stored = self
+            .number_of(receipt)
+            .and_then(|number| self.messages.get(&number));
+        stored.is_some_and(|stored| {
+            stored.receipt.as_ref() == Some(receipt) && self.free_at(stored) > now
+        })
+    }
+
+    fn is_of(&self, receipt: &Receipt, caller: Caller) -> bool {
+        let is_same_connection = || {
+            let stored = self
+                .number_of(receipt)
+                .and_then(|number| self.messages.get(&number));
+            stored.is_some_and(|stored| stored.connection == caller.connection)
+        };
+        match self.capabilities.receipts {
+            Receipts::Anywhere => true,
+            Receipts::Connection => is_same_connection(),
+        }
+    }
+
+    /// The message that a call by this receipt changes; none where a stale call is ignored.
+    fn addressed(&self, receipt: &Receipt, caller: Caller) -> Result<Option<u64>, Refusal> {
+        if self.holds(receipt, caller.now) && self.is_of(receipt, caller) {
+            return Ok(self.number_of(receipt));
+        }
+        match self.capabilities.stale {
+            Stale::Refused => Err(Refusal::NotOurs),
+            Stale::Ignored => Ok(None),
+            Stale::Applied => Ok(self
+                .number_of(receipt)
+                .filter(|number| self.messages.contains_key(number))),
+        }
+    }
+
+    pub(super) fn renew(
         &mut self,
         receipt: &Receipt,
-        visibility: Duration,
-        now: Moment,
-    ) -> Extended {
-        let found = self
-            .messages
-            .values_mut()
-            .find(|stored| stored.receipt.as_ref() == Some(receipt));
-        let Some(stored) = found.filter(|stored| stored.visible_at > now) else {
-            return Extended::NotOurs;
-        };
-        let limit = stored.taken_at.map(|taken_at| taken_at + VISIBILITY_MAX);
-        if limit.is_some_and(|latest| now + visibility > latest) {
-            return Extended::BeyondLimit;
+        wish: Duration,
+        caller: Caller,
+    ) -> Result<Hold, Refusal> {
+        let hold = self.capabilities.hold;
+        let granted = hold.granted(wish);
+        let addressed = self.addressed(receipt, caller)?;
+        // Of a connection, it is enough to have been heard.
+        if !matches!(hold, HoldLength::Connection { .. })
+            && let Some(number) = addressed
+        {
+            self.hide(number, granted, caller.now)?;
         }
-        stored.visible_at = now + visibility;
-        Extended::Yes
+        Ok(Hold(granted))
     }
 
-    /// Whether the message is gone now: deleted by its newest receipt, or gone before.
-    pub(super) fn delete(&mut self, receipt: &Receipt) -> bool {
-        let found = self
-            .messages
-            .iter()
-            .find(|(_, stored)| stored.receipt.as_ref() == Some(receipt));
-        let Some(number) = found.map(|(&number, _)| number) else {
-            return false;
+    /// Nobody else can have the message before that, unless anybody can have it now.
+    fn hide(&mut self, number: u64, time: Duration, now: Moment) -> Result<(), Refusal> {
+        let total = match self.capabilities.hold {
+            HoldLength::PerCall { .. } => self.capabilities.hold_total,
+            HoldLength::Fixed(_) | HoldLength::Connection { .. } => None,
         };
-        self.messages.remove(&number).is_some()
+        let Some(stored) = self.messages.get_mut(&number) else {
+            return Ok(());
+        };
+        let latest = stored
+            .taken_at
+            .zip(total)
+            .map(|(taken_at, total)| taken_at + total);
+        if latest.is_some_and(|latest| now + time > latest) {
+            return Err(Refusal::BeyondLimit);
+        }
+        if stored.free_at > now {
+            stored.free_at = now + time;
+        }
+        Ok(())
     }
 
-    pub(super) fn next_visible_at(&self, now: Moment) -> Option<Moment> {
+    pub(super) fn end(
+        &mut self,
+        receipt: &Receipt,
+        end: &End,
+        caller: Caller,
+    ) -> Result<(), Refusal> {
+        let time = match end {
+            End::Done | End::DeadLetter(_) => return self.delete(receipt, caller),
+            End::Release => Duration::ZERO,
+            End::Retry { after } => self.capabilities.retry.granted(*after),
+        };
+        let Some(number) = self.addressed(receipt, caller)? else {
+            return Ok(());
+        };
+        if matches!(self.capabilities.hold, HoldLength::PerCall { .. }) {
+            // A wait is a hold like any other there, under the same receipt.
+            return self.hide(number, time, caller.now);
+        }
+        if let Some(stored) = self.messages.get_mut(&number) {
+            stored.free_at = caller.now + time;
+            stored.receipt = None;
+            stored.connection = None;
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, receipt: &Receipt, caller: Caller) -> Result<(), Refusal> {
+        let is_timed = matches!(self.capabilities.hold, HoldLength::PerCall { .. });
+        let number = match self.addressed(receipt, caller) {
+            Ok(number) => number,
+            // The newest receipt deletes also when its time is over and nobody came meanwhile.
+            Err(_) if is_timed => {
+                let newest = self
+                    .messages
+                    .iter()
+                    .find(|(_, stored)| stored.receipt.as_ref() == Some(receipt));
+                match newest {
+                    Some((&number, _)) => Some(number),
+                    None if self.refuses_stale_deletes => return Err(Refusal::NotOurs),
+                    None => None,
+                }
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        if let Some(number) = number {
+            self.messages.remove(&number);
+        }
+        Ok(())
+    }
+
+    /// When the next message that is held or delayed now can be had.
+    pub(super) fn next_free_at(&self, now: Moment) -> Option<Moment> {
         self.messages
             .values()
-            .map(|stored| stored.visible_at)
+            .map(|stored| self.free_at(stored))
             .filter(|&at| at > now)
             .min()
     }
@@ -182,17 +343,24 @@ impl Store {
             .collect()
     }
 
-    pub(super) fn counts(&self, now: Moment) -> Counts {
-        let mut counts = Counts::default();
+    pub(super) fn depth(&self, now: Moment) -> Depth {
+        let (mut waiting, mut in_flight, mut delayed) = (0, 0, 0);
         for stored in self.messages.values() {
-            if stored.visible_at <= now {
-                counts.visible += 1;
-            } else if stored.receive_count == 0 {
-                counts.delayed += 1;
-            } else {
-                counts.in_flight += 1;
-            }
+            let place = match &stored.receipt {
+                _ if self.free_at(stored) <= now => &mut waiting,
+                Some(_) => &mut in_flight,
+                None => &mut delayed,
+            };
+            *place += 1;
         }
-        counts
+        Depth {
+            waiting,
+            // What connections hold is not to be had by the protocol that they speak.
+            in_flight: match self.capabilities.receipts {
+                Receipts::Anywhere => Some(in_flight),
+                Receipts::Connection => None,
+            },
+            delayed: Some(delayed),
+        }
     }
 }

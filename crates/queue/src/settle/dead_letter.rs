@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::PermanentFailure;
-use crate::transport::{Message, OutMessage};
+use crate::message::{Message, OutMessage};
 
 /// The names of a dead letter's attributes.
 pub mod attribute {
@@ -23,8 +23,6 @@ pub mod attribute {
     pub const TRACE_ID: &str = "trace_id";
 }
 
-/// SQS takes ten attributes a message (Amazon SQS Developer Guide, "Message metadata").
-const ATTRIBUTES_MAX: usize = 10;
 /// Enough for a person; the record has the whole story.
 const VALUE_CHARS_MAX: usize = 1_000;
 
@@ -34,6 +32,7 @@ pub(super) fn write(
     attempts: u32,
     build: &str,
     trace_id: Option<&str>,
+    most_attributes: usize,
 ) -> OutMessage {
     let page = failure.page.map(|number| number.to_string());
     let attempts_text = attempts.to_string();
@@ -51,7 +50,7 @@ pub(super) fn write(
         .filter_map(|(name, value)| Some((name.to_owned(), clean(value?)?)))
         .collect();
     for (name, value) in &message.attributes {
-        if attributes.len() >= ATTRIBUTES_MAX {
+        if attributes.len() >= most_attributes {
             break;
         }
         attributes
@@ -65,7 +64,7 @@ pub(super) fn write(
     }
 }
 
-/// SQS takes only characters that XML 1.0 allows, and no empty value.
+/// What every bus takes: of the characters those that XML 1.0 allows, as SQS has it, and no empty value.
 fn clean(value: &str) -> Option<String> {
     let allowed = |character: char| match character {
         '\t' | '\n' | '\r' => true,
@@ -91,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_what_sqs_takes() {
+    fn values_are_what_every_bus_takes() {
         assert_eq!(clean(""), None);
         assert_eq!(
             clean("a\0b\u{1b}[31m").as_deref(),

@@ -2,7 +2,7 @@
 
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
-use crate::transport::QueueError;
+use crate::error::QueueError;
 
 /// `action` is the IAM action that the call needs.
 pub(super) fn classify<E, R>(queue: &str, action: &str, error: SdkError<E, R>) -> QueueError

@@ -87,6 +87,7 @@ impl Handler {
                     Err(lost) => {
                         self.telemetry.metrics().count(Metric::LeasesLost, lost.code());
                         tracing::warn!("the lease is lost, and the message is left to its next receiver: {lost}");
+                        self.settler.leave(message).await;
                         return;
                     }
                 }
@@ -119,7 +120,10 @@ impl Handler {
         match settled {
             Ok(settled) => tracing::debug!(?settled, "settled"),
             Err(error) => {
-                tracing::warn!("the message could not be settled and comes back by itself: {error}")
+                tracing::warn!(
+                    "the message could not be settled and comes back by itself: {error}"
+                );
+                self.settler.leave(&delivery.message).await;
             }
         }
     }

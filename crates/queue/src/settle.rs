@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::capabilities::DeadLettering;
+use crate::capabilities::{DeadLettering, HoldLength};
 use crate::error::QueueError;
 use crate::lease::SettlePermit;
 use crate::message::Message;
@@ -196,9 +196,25 @@ impl Settler {
         match settled {
             Err(QueueError::StaleReceipt { reason, .. }) => {
                 tracing::warn!(message_id = %message.id, %reason, "the message was no longer ours to settle");
+                self.leave(message).await;
                 Ok(Settled::Left)
             }
             other => other,
+        }
+    }
+
+    /// Leaves a message to its next receiver: its lease is lost, or it could not be settled. It comes back when its hold
+    /// ends; where only the end of its connection ends that, it is given back, or this worker would keep it for hours.
+    /// A receipt that is stale is refused there.
+    pub async fn leave(&self, message: &Message) {
+        if !matches!(
+            self.queue.capabilities().hold,
+            HoldLength::Connection { .. }
+        ) {
+            return;
+        }
+        if let Err(error) = self.queue.settle(&message.receipt, &End::Release).await {
+            tracing::debug!(message_id = %message.id, %error, "the message was not given back");
         }
     }
 

@@ -8,7 +8,7 @@ use pagemill_queue::memory::likeness::{nats, rabbitmq, sqs};
 use pagemill_queue::memory::{Fault, Operation};
 use pagemill_queue::{
     Ask, BootClock, Capabilities, Clock, End, Heartbeat, Lease, LeaseLost, LeaseSettings,
-    MemoryQueue, Message, Queue, QueueError, TokioClock,
+    MemoryQueue, Message, Queue, QueueError, Settler, TokioClock,
 };
 use pretty_assertions::assert_eq;
 
@@ -164,6 +164,21 @@ async fn le_2_a_stopped_worker_loses_its_lease_before_the_queue_closes_its_conne
     setup.queue.speak_again();
     let settled = setup.queue.settle(&message.receipt, &End::Done).await;
     settled.expect_err("the connection is another one now");
+}
+
+/// A worker that was stopped for less than its connection survives keeps nothing from others.
+#[tokio::test(start_paused = true)]
+async fn le_4_a_message_whose_lease_is_lost_is_given_back_where_its_connection_would_keep_it() {
+    let setup = setup(rabbitmq(SECOND * 60));
+    let (message, lease) = setup.take().await;
+    tokio::time::advance(SECOND * 115).await;
+    assert_eq!(lease.finish().await.map(drop), Err(LeaseLost::Expired));
+    assert!(setup.queue.holds(&message.receipt));
+    let settler = Settler::new(Arc::new(setup.queue.clone()), "1.2.3");
+    settler.leave(&message).await;
+    let ask = Ask::one(SECOND, SECOND * 60);
+    let again = setup.queue.connect().receive(ask).await;
+    assert_eq!(again.expect("a receive").len(), 1);
 }
 
 /// Others have the message from that moment on, long before the deadline.

@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
         self.writes = Writes::UnderWay;
         let tag = self
             .records
-            .save(&self.record, self.tag.as_ref())
+            .save(&mut self.record, self.tag.as_ref())
             .await
             .map_err(|error| PipelineError::from_record(self.stage, error))?;
         self.ownership.confirmed(Some(tag.clone()));

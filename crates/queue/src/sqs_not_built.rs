@@ -7,9 +7,8 @@ use async_trait::async_trait;
 
 use crate::capabilities::Capabilities;
 use crate::description::{Access, Description, Probe};
-use crate::error::QueueError;
+use crate::error::{QueueError, SendFailure};
 use crate::message::{Message, OutMessage, Receipt};
-use crate::sending::SendFailure;
 use crate::transport::{Ask, Depth, End, Hold, Queue};
 
 /// A queue that can't be reached.

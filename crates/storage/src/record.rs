@@ -214,6 +214,10 @@ pub struct Record {
     pub format: u32,
     /// The source's key.
     pub source: SourceKey,
+    /// One more with each save, so that of two states of a record the later one is known; clocks can't tell. Numbers may
+    /// be left out where a save got no answer. 0 in records of before it was counted.
+    #[serde(default)]
+    pub revision: u64,
     /// Where the document stands.
     pub status: RecordStatus,
     /// The version of the source that the stages below were made from; of a removed source, the last one seen.
@@ -296,6 +300,7 @@ impl Record {
         Self {
             format: Self::FORMAT,
             source,
+            revision: 0,
             status: RecordStatus::Processing,
             version: None,
             target_stores: Vec::new(),

@@ -242,11 +242,12 @@ async fn a_lost_answer_to_a_record_write_is_no_lost_race() {
         Arc::new(pagemill_storage::MemoryStore::default()),
         KeyLayout::default(),
     );
-    let record = pagemill_storage::Record::new(
+    let mut record = pagemill_storage::Record::new(
         SourceKey("source-pdfs/a.pdf".into()),
         jiff::Timestamp::UNIX_EPOCH,
     );
-    written.save(&record, None).await.unwrap();
+    let mut resent = record.clone();
+    written.save(&mut record, None).await.unwrap();
     let body = pagemill_storage::to_canonical_json(&record).unwrap();
     let body = std::str::from_utf8(&body).unwrap();
     // The first answer is an outage although the write took place; the SDK's second try then finds it there.
@@ -258,7 +259,7 @@ async fn a_lost_answer_to_a_record_write_is_no_lost_race() {
     .await;
     let records = RecordStore::new(Arc::new(stub.store.clone()), KeyLayout::default());
     assert_eq!(
-        records.save(&record, None).await.unwrap(),
+        records.save(&mut resent, None).await.unwrap(),
         ETag("\"tag\"".into())
     );
 }

@@ -90,7 +90,8 @@ impl Snapshot {
 
 /// Takes out of a record what depends on when and by which event it was made.
 fn strip(value: &mut Value) {
-    const OF_THE_MOMENT: [&str; 11] = [
+    const OF_THE_MOMENT: [&str; 12] = [
+        "revision",
         "cautious",
         // The commit may be made durable by the end that a run writes when the answer to its last write was lost.
         "attempts",

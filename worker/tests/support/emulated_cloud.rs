@@ -298,6 +298,7 @@ pub(crate) fn without_places_and_times(record: &[u8]) -> Value {
         match value {
             Value::Object(fields) => {
                 for name in [
+                    "revision",
                     "etag",
                     "etags",
                     "version_id",

@@ -46,7 +46,7 @@ impl World {
             version_id: None,
             sequencer: None,
         });
-        self.records.save(&record, None).await.unwrap();
+        self.records.save(&mut record, None).await.unwrap();
     }
 
     async fn send(&self, options: &Options) -> Sent {

@@ -120,7 +120,7 @@ async fn sh_1_the_end_of_a_run_is_not_written_over_another_workers_record() {
     let other = World::new(engine(1)).await;
     other.engine.hangs_at_open.store(true, Ordering::Relaxed);
     killed(other.run("other", 1, false).await);
-    let theirs = other.record().await;
+    let mut theirs = other.record().await;
 
     let mut world = World::new(engine(1)).await;
     world.permit.stops = true;
@@ -130,7 +130,7 @@ async fn sh_1_the_end_of_a_run_is_not_written_over_another_workers_record() {
         let records = world.pipeline.records();
         let loaded = records.load(&theirs.source).await;
         let (_, tag) = loaded.expect("readable").expect("a record");
-        let saved = records.save(&theirs, Some(&tag)).await;
+        let saved = records.save(&mut theirs, Some(&tag)).await;
         saved.expect("nobody else writes");
     };
     let (ended, ()) = tokio::join!(world.run("m", 1, false), overtake);

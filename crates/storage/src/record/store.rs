@@ -99,7 +99,8 @@ impl RecordStore {
         Ok(Some((record, meta.etag)))
     }
 
-    /// Writes a record if nobody else has since `expected` was read; `None` says that there was none.
+    /// Writes a record as its next revision, if nobody else has since `expected` was read; `None` says that there was
+    /// none.
     ///
     /// A write whose answer was lost and which was sent again finds its own bytes in place: that counts as done.
     ///
@@ -107,9 +108,10 @@ impl RecordStore {
     /// [`StorageError::Precondition`] when somebody else was first, and what the store reports.
     pub async fn save(
         &self,
-        record: &Record,
+        record: &mut Record,
         expected: Option<&ETag>,
     ) -> Result<ETag, RecordError> {
+        record.revision = record.revision.saturating_add(1);
         let key = self.layout.record(&record.source);
         let body = to_canonical_json(record).map_err(|error| RecordError::Corrupt {
             key: key.clone(),

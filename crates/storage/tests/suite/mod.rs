@@ -392,33 +392,36 @@ async fn records_are_saved_by_compare_and_swap(store: Store) {
     assert!(records.load(&source).await.unwrap().is_none());
 
     let mut record = Record::new(source.clone(), Timestamp::UNIX_EPOCH);
-    let first = records.save(&record, None).await.unwrap();
+    let first = records.save(&mut record, None).await.unwrap();
     record.status = RecordStatus::Done;
     assert!(
         records
-            .save(&record, None)
+            .save(&mut record, None)
             .await
             .is_err_and(|error| error.is_conflict())
     );
-    let second = records.save(&record, Some(&first)).await.unwrap();
+    let before = records.load(&source).await.unwrap();
+    let before = before.map(|(record, _)| record.revision);
+    let second = records.save(&mut record, Some(&first)).await.unwrap();
+    assert!(Some(record.revision) > before);
+    let saved = record.clone();
     record.attempts = 7;
     assert!(
         records
-            .save(&record, Some(&first))
+            .save(&mut record, Some(&first))
             .await
             .is_err_and(|error| error.is_conflict())
     );
-    record.attempts = 0;
-    assert_eq!(records.load(&source).await.unwrap(), Some((record, second)));
+    assert_eq!(records.load(&source).await.unwrap(), Some((saved, second)));
 }
 
 async fn bad_records_are_named_and_the_others_listed(store: Store) {
     let records = RecordStore::new(Arc::clone(&store), KeyLayout::default());
-    let good = Record::new(
+    let mut good = Record::new(
         SourceKey("source-pdfs/good.pdf".into()),
         Timestamp::UNIX_EPOCH,
     );
-    records.save(&good, None).await.unwrap();
+    records.save(&mut good, None).await.unwrap();
     put(
         &store,
         "processing/records/broken.pdf.json",

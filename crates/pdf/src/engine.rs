@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::stream::BoxStream;
 use schemars::JsonSchema;
@@ -117,6 +118,19 @@ pub struct ExtractRequest {
     pub pace: Pace,
     /// Pages that no child may see: each comes as [`PageFailure::KilledTheWorker`].
     pub skip: BTreeSet<u32>,
+    /// What an earlier extraction of the same document did: it is not done again.
+    pub behind: Behind,
+}
+
+/// The part of a document that is behind an extraction when it begins. What it used up of the limits stays used up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// So many pages from the first on do not come.
+    pub pages: u32,
+    /// How many of these ended their renderers.
+    pub deaths: u32,
+    /// How long they took.
+    pub time: Duration,
 }
 
 /// How much of a document is done at the same time.
@@ -288,7 +302,8 @@ impl Document {
         self.opened.counted(page)
     }
 
-    /// Every page exactly once, in page order, each whole or failed with a reason. Must be polled in a tokio runtime.
+    /// Every page that is not behind exactly once, in page order, each whole or failed with a reason. Must be polled in
+    /// a tokio runtime.
     ///
     /// Pages are worked on in turns of [`PAGES_PER_TURN`], one turn more than there are children. So many pages are
     /// held at most, and not more bytes of them than [`Limits::page_buffer_mib`] but for one page: a slow reader slows

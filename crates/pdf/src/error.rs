@@ -132,6 +132,20 @@ pub enum PageFailure {
 }
 
 impl PageFailure {
+    /// Whether the page was at work and ended its renderers, as
+    /// [`Limits::max_page_deaths`](crate::Limits::max_page_deaths) counts.
+    pub fn ended_renderers(&self) -> bool {
+        matches!(
+            self,
+            Self::Crashed { .. } | Self::TimedOut { .. } | Self::OutOfMemory { .. }
+        )
+    }
+
+    /// Whether the page was not begun because its document had used up what it may cost.
+    pub fn is_over_allowance(&self) -> bool {
+        matches!(self, Self::OutOfTime { .. } | Self::NotTried { .. })
+    }
+
     /// The stable reason code.
     pub fn code(&self) -> &'static str {
         match self {

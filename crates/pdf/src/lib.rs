@@ -34,8 +34,8 @@ pub mod text;
 pub use child::child_main;
 pub use encode::JpegEncoder;
 pub use engine::{
-    Counted, Document, Engine, EngineReport, EngineSettings, ExtractRequest, Limits, OcrReport,
-    OcrSettings, Pace, PageOutput, PdfDocument, PdfEngine,
+    Behind, Counted, Document, Engine, EngineReport, EngineSettings, ExtractRequest, Limits,
+    OcrReport, OcrSettings, Pace, PageOutput, PdfDocument, PdfEngine,
 };
 pub use error::{PageFailure, PdfError};
 pub use memory_file::{SealedFile, SpoolFile};

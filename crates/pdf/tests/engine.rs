@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use pagemill_document::{Encryption, PageNumber, PageState};
 use pagemill_pdf::{
-    Document, Engine, EngineSettings, ExtractRequest, ImageFormat, ImageSettings, JpegEncoder,
-    LayerName, Limits, PageFailure, PageOutput, PdfError, SealedFile,
+    Behind, Document, Engine, EngineSettings, ExtractRequest, ImageFormat, ImageSettings,
+    JpegEncoder, LayerName, Limits, Pace, PageFailure, PageOutput, PdfError, SealedFile,
 };
 
 #[path = "support/sample.rs"]
@@ -256,6 +256,45 @@ async fn out_3_blank_and_pictured_pages_are_told_apart_with_and_without_images()
             .map(|(_, outcome)| outcome.expect("a page").text.expect("text").state)
             .collect();
         assert_eq!(states, [PageState::Blank, PageState::NeedsOcr]);
+    }
+}
+
+#[tokio::test]
+async fn pages_that_are_behind_are_not_done_again_and_the_others_come_in_order() {
+    let Some(mut settings) = settings() else {
+        return;
+    };
+    // Less room than a page takes: it must know which page the reader waits for.
+    settings.limits.page_buffer_mib = 0;
+    let engine = Engine::new(settings).expect("the engine starts");
+    let texts: Vec<Page> = (1..=12)
+        .map(|page| Page::text(&format!("Page {page}")))
+        .collect();
+    let document = open(&engine, &pdf(&texts)).await;
+    for (behind, pace) in [
+        (0, Pace::Full),
+        (5, Pace::Full),
+        (9, Pace::Cautious),
+        (12, Pace::Full),
+    ] {
+        let request = ExtractRequest {
+            behind: Behind {
+                pages: behind,
+                ..Behind::default()
+            },
+            pace,
+            ..everything()
+        };
+        let read = all(&document, request)
+            .await
+            .into_iter()
+            .map(|(page, outcome)| {
+                let text = outcome.expect("a page").text.expect("text").text;
+                assert_eq!(text, format!("Page {}", page.0));
+                page.0
+            });
+        let read: Vec<u32> = read.collect();
+        assert_eq!(read, Vec::from_iter(behind + 1..=12));
     }
 }
 

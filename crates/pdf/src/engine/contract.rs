@@ -51,7 +51,7 @@ pub trait PdfDocument: Send + Sync + std::fmt::Debug {
         None
     }
 
-    /// Every page exactly once, in page order; see [`Document::extract`].
+    /// Every page that is not behind exactly once, in page order; see [`Document::extract`].
     fn extract(
         &self,
         request: ExtractRequest,

@@ -44,8 +44,10 @@ pub(super) fn extract(
 ) -> BoxStream<'static, PageOutcome> {
     let last = document.inspection.pages;
     let limits = &pool.settings().limits;
-    let room = Room::new(limits.page_buffer_mib.saturating_mul(1 << 20));
-    let allowance = Allowance::new(limits);
+    let behind = request.behind;
+    let first = behind.pages.saturating_add(1);
+    let room = Room::new(limits.page_buffer_mib.saturating_mul(1 << 20), first);
+    let allowance = Allowance::new(limits, behind);
     let (children, turns_at_once, pages_per_turn) = match request.pace {
         Pace::Full => {
             let children = pool.settings().children.max(1);
@@ -63,7 +65,7 @@ pub(super) fn extract(
     });
     let turns = Turns {
         extraction,
-        next: 1,
+        next: first,
         last,
         children: u32::try_from(children).unwrap_or(u32::MAX),
         pages_per_turn,

@@ -209,6 +209,7 @@ impl Pipeline {
             links: true,
             pace,
             skip: skip.clone(),
+            ..ExtractRequest::default()
         };
         let wants_images = request.images.is_some();
         let mut gathered = Gathered::default();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::engine::Limits;
+use crate::engine::{Behind, Limits};
 use crate::error::PageFailure;
 use pagemill_document::PageNumber;
 
@@ -22,13 +22,14 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// An allowance whose time begins now.
-    pub(super) fn new(limits: &Limits) -> Self {
+    /// What is left of an allowance; its time goes on now.
+    pub(super) fn new(limits: &Limits, behind: Behind) -> Self {
         let limit_seconds = limits.document_timeout_seconds;
+        let time = Duration::from_secs(u64::from(limit_seconds));
         Self {
-            end: Instant::now() + Duration::from_secs(u64::from(limit_seconds)),
+            end: Instant::now() + time.saturating_sub(behind.time),
             limit_seconds,
-            deaths: AtomicU32::new(0),
+            deaths: AtomicU32::new(behind.deaths),
             max_deaths: limits.max_page_deaths,
         }
     }
@@ -58,10 +59,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn ho_2_a_document_has_so_much_time_and_no_more() {
-        let allowance = Allowance::new(&Limits {
+        let limits = Limits {
             document_timeout_seconds: 60,
             ..Limits::default()
-        });
+        };
+        let allowance = Allowance::new(&limits, Behind::default());
         assert_eq!(allowance.refuses(PAGE), None);
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!(
@@ -75,10 +77,11 @@ mod tests {
 
     #[test]
     fn ho_2_so_many_pages_may_end_their_renderers() {
-        let allowance = Allowance::new(&Limits {
+        let limits = Limits {
             max_page_deaths: 2,
             ..Limits::default()
-        });
+        };
+        let allowance = Allowance::new(&limits, Behind::default());
         allowance.page_died();
         assert_eq!(allowance.refuses(PAGE), None);
         allowance.page_died();
@@ -86,5 +89,24 @@ mod tests {
             allowance.refuses(PAGE),
             Some(PageFailure::NotTried { page: PAGE })
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ho_2_what_an_earlier_extraction_used_up_stays_used_up() {
+        let limits = Limits {
+            document_timeout_seconds: 60,
+            max_page_deaths: 2,
+            ..Limits::default()
+        };
+        let behind = |deaths, seconds| Behind {
+            pages: 6,
+            deaths,
+            time: Duration::from_secs(seconds),
+        };
+        assert_eq!(Allowance::new(&limits, behind(1, 59)).refuses(PAGE), None);
+        let refused = Allowance::new(&limits, behind(2, 59)).refuses(PAGE);
+        assert_eq!(refused, Some(PageFailure::NotTried { page: PAGE }));
+        let refused = Allowance::new(&limits, behind(1, 600)).refuses(PAGE);
+        assert!(matches!(refused, Some(PageFailure::OutOfTime { .. })));
     }
 }

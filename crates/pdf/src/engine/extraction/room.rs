@@ -26,13 +26,13 @@ struct State {
 }
 
 impl Room {
-    /// Room for so many bytes, before the first page.
-    pub(super) fn new(max_bytes: u64) -> Self {
+    /// Room for so many bytes, before the page that the reader gets first.
+    pub(super) fn new(max_bytes: u64, first: u32) -> Self {
         Self {
             max_bytes,
             state: Mutex::new(State {
                 held_bytes: 0,
-                next: 1,
+                next: first,
                 without_child: BTreeSet::new(),
             }),
             changed: Notify::new(),
@@ -105,7 +105,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_waits_for_room_and_the_next_one_never_does() {
-        let room = Room::new(100);
+        let room = Room::new(100, 1);
         room.enter(2, 80).await;
         let mut third = std::pin::pin!(room.enter(3, 30));
         assert!(poll!(&mut third).is_pending());
@@ -119,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn pages_give_way_to_the_next_one_when_it_has_no_child() {
-        let room = Room::new(100);
+        let room = Room::new(100, 1);
         room.enter(5, 80).await;
         let mut sixth = std::pin::pin!(room.enter(6, 80));
         assert!(poll!(&mut sixth).is_pending());

@@ -24,9 +24,12 @@ from container import Container, Image, read_only
 
 CLOUD = pathlib.Path(__file__).parent.parent.parent / "scripts/lib/cloud.py"
 USER = 10001
+TESSERACT = ("libtesseract5", "liblept5", "libtiff6", "libpng16-16", "libjpeg62-turbo", "libwebp7", "libjbig0")
 RUNTIME = {
     "libpdfium.so", "models/minilm-int8.onnx", "models/minilm-tokenizer.json", "models/wordllama.safetensors",
     "models/wordllama-tokenizer.json", "licences/pdfium.txt", "licences/minilm.md", "licences/wordllama.txt",
+    "tesseract/eng.traineddata", "tesseract/deu.traineddata", "licences/tessdata.txt",
+    *(f"licences/{package}.txt" for package in TESSERACT),
 }
 TOOLS = ("python3", "pip", "pip3", "gcc", "cc", "cargo", "rustc", "curl", "wget", "make", "git")
 
@@ -92,8 +95,11 @@ def holds_what_belongs(root: pathlib.Path, canary: str) -> None:
     found = subprocess.run(["grep", "-rlF", "--devices=skip", canary, root], capture_output=True, text=True).stdout
     check("keys and builds that lay beside the sources are not in it", not found, found)
     runtime = root / "opt/pagemill"
-    check("libpdfium, models and their licences are in it, and nothing else is beside them",
-          {str(path.relative_to(runtime)) for path in runtime.rglob("*") if path.is_file()} == RUNTIME, list(runtime.rglob("*")))
+    # The names of Tesseract's libraries differ by architecture and build.
+    libraries = {path for path in (runtime / "tesseract").glob("lib*.so*") if path.is_file()}
+    check("libpdfium, Tesseract, models and their licences are in it, and nothing else is beside them",
+          {str(path.relative_to(runtime)) for path in runtime.rglob("*") if path.is_file() and path not in libraries} == RUNTIME
+          and any(path.name.startswith("libtesseract") for path in libraries), list(runtime.rglob("*")))
     programs = {path.name for path in (root / "usr/local/bin").iterdir()}
     check("worker and bulk-trigger are in it", programs == {"worker", "bulk-trigger"}, programs)
     check("libjpeg-turbo is in it", list(root.glob("usr/lib/*/libturbojpeg.so.0")))
@@ -101,6 +107,8 @@ def holds_what_belongs(root: pathlib.Path, canary: str) -> None:
         "opt/pagemill/licences/pdfium.txt": "Copyright 2014 The PDFium Authors",
         "opt/pagemill/licences/minilm.md": "license: apache-2.0",
         "opt/pagemill/licences/wordllama.txt": "MIT License",
+        "opt/pagemill/licences/tessdata.txt": "Apache License",
+        "opt/pagemill/licences/libtesseract5.txt": "Apache",
         "usr/share/doc/pagemill/LICENSE": "Apache License",
         "usr/share/doc/pagemill/crate-licences.txt": "\ntokio ",
         "usr/share/doc/libturbojpeg0/copyright": "libjpeg-turbo",
@@ -172,6 +180,7 @@ def runs_alone(image: Image, samples: pathlib.Path, scratch: pathlib.Path) -> No
     records = [json.loads(path.read_text()) for path in (kept / "out/processing/records").rglob("*.json")]
     wanted = len(list(sources.iterdir()))
     check(f"worker local makes everything of {wanted} PDFs", code == 0 and [one["status"] for one in records] == ["done"] * wanted, said)
+    check("a scan is read, with Tesseract of the image", any(one["ledger"].get("ocr") for one in records), said)
     images = [path.read_bytes()[:8] for path in (kept / "out/pdf_page_images").rglob("*.png")]
     check(f"pages are images ({len(images)})", images and set(images) == {b"\x89PNG\r\n\x1a\n"}, images[:3])
     question = "how high was the water in the third quarter?"

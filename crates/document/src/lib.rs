@@ -11,7 +11,8 @@
 //!   the page's top left corner; a block's span is in bytes of the page's text.
 //! - [`CharacterAccount`]: what a page shows that is not in its text, and why. [`Letters`] are what it is summed up with.
 //! - [`Link`] and its [`LinkSafety`]; [`Structure`]: bookmarks, headings, page labels.
-//! - [`PaidCall`] and [`ChargeSink`]: what making something of a document costs, and whom to tell.
+//! - [`PaidCall`] and [`ChargeSink`]: what making something of a document costs, and whom to tell. [`Dependency`]: whose outage
+//!   can fail it.
 //!
 //! ```
 //! use pagemill_document::{CharacterAccount, Letters, PageNumber, PageState, PageText};
@@ -46,6 +47,7 @@
 
 mod account;
 mod charge;
+mod dependency;
 mod inspection;
 mod letters;
 mod link;
@@ -57,6 +59,7 @@ mod text;
 
 pub use account::CharacterAccount;
 pub use charge::{ChargeSink, NotCharged, PaidCall, Uncharged, Units};
+pub use dependency::Dependency;
 pub use inspection::{DocumentInfo, Encryption, Inspection};
 pub use letters::Letters;
 pub use link::{Link, LinkSafety, LinkTarget, OutlineTarget};

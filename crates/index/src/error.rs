@@ -2,30 +2,7 @@
 
 use std::time::Duration;
 
-/// What stands behind this crate, for breakers and metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dependency {
-    /// The vector store: a Qdrant server or the embedded one.
-    Qdrant,
-    /// The embedder: an endpoint or a local model.
-    Embedder,
-}
-
-impl Dependency {
-    /// Its stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Qdrant => "qdrant",
-            Self::Embedder => "embedder",
-        }
-    }
-}
-
-impl std::fmt::Display for Dependency {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
+pub use pagemill_document::Dependency;
 
 /// Why a document could not be indexed or searched for.
 #[derive(Debug, thiserror::Error)]
@@ -202,7 +179,7 @@ impl IndexError {
             Self::WrongVectorSize { .. }
             | Self::WrongLayout { .. }
             | Self::Locked { .. }
-            | Self::Engine { .. } => Some(Dependency::Qdrant),
+            | Self::Engine { .. } => Some(Dependency::Vectors),
             Self::WrongEmbedding { .. } | Self::ModelMissing { .. } | Self::ModelInvalid { .. } => {
                 Some(Dependency::Embedder)
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pagemill_document::NotCharged;
+use pagemill_document::{Dependency, NotCharged};
 
 use crate::usage::Usage;
 
@@ -15,8 +15,8 @@ pub enum MetadataError {
         "{dependency} is unavailable ({reason}): try again later, or check that its base URL answers"
     )]
     Unavailable {
-        /// Which dependency; always `llm` here.
-        dependency: &'static str,
+        /// Which dependency: the LLM.
+        dependency: Dependency,
         /// What the last attempt ended with; no document text, no key.
         reason: String,
         /// The wait that the server asked for.

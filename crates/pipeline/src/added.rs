@@ -9,7 +9,7 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use pagemill_document::{ChargeSink, Units};
+use pagemill_document::{ChargeSink, Dependency, Units};
 use pagemill_pdf::PdfDocument;
 use pagemill_pdf::memory_file::SealedFile;
 use pagemill_storage::{ETag, PageLedger, SourceKey, Stage, StorageError};
@@ -18,7 +18,6 @@ use serde::de::DeserializeOwned;
 
 use crate::artifacts::{FORMAT, Header};
 use crate::charges::Till;
-use crate::dependency::Dependency;
 use crate::graph::StageSpec;
 use crate::outcome::PipelineError;
 use crate::permit::Progress;

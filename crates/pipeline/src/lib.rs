@@ -31,7 +31,6 @@
 
 pub mod added;
 pub mod attempts;
-pub mod dependency;
 pub mod fingerprint;
 pub mod graph;
 pub mod outcome;
@@ -53,9 +52,9 @@ mod wanted;
 pub use added::{AddedStage, Made, StageWork};
 pub use artifacts::{LinksFile, MetadataFile, OutlineLink, StructureFile, TextFile};
 pub use attempts::Delivery;
-pub use dependency::Dependency;
 pub use graph::{Graph, GraphError, StageFile, StageSpec};
 pub use outcome::{Counts, Outcome, PipelineError, Processed, Spent};
+pub use pagemill_document::Dependency;
 pub use permit::{LeaseLost, Permit, Progress, Unlimited};
 pub use plan::{Estimate, Plan, PlannedStage, Reason, Size};
 pub use prices::{Price, Prices, Usd};

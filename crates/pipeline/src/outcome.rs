@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use pagemill_document::Dependency;
 use pagemill_index::IndexError;
 use pagemill_metadata::MetadataError;
 use pagemill_panics::Panicked;
@@ -10,7 +11,6 @@ use pagemill_pdf::PdfError;
 use pagemill_storage::{Charged, Fault, RecordError, Stage, StorageError};
 
 use crate::attempts::{BUILD, INTERNAL_ERROR};
-use crate::dependency::Dependency;
 use crate::permit::LeaseLost;
 
 /// How a run that reached a final state ended.
@@ -191,6 +191,12 @@ impl PipelineError {
                 stage,
                 message,
             },
+            StorageError::Scratch { .. } => Self::Transient {
+                dependency: Dependency::Disk,
+                stage,
+                message,
+                retry_after: None,
+            },
             StorageError::Unavailable { .. } => Self::Transient {
                 dependency: Dependency::Store,
                 stage,
@@ -244,9 +250,7 @@ impl PipelineError {
             wrong if wrong.is_configuration() => Remedy::Settings,
             other => Remedy::Later(other.retry_after()),
         };
-        let dependency = error
-            .dependency()
-            .map_or(Dependency::Vectors, Dependency::from);
+        let dependency = error.dependency().unwrap_or(Dependency::Vectors);
         remedy.for_failure(stage, dependency, error.to_string())
     }
 }

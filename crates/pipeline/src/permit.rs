@@ -2,9 +2,8 @@
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use pagemill_document::Dependency;
 use pagemill_storage::{Charge, Stage};
-
-use crate::dependency::Dependency;
 
 /// The document is no longer this worker's; somebody else may be at work on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::future::{self, Either};
 use jiff::Timestamp;
+use pagemill_document::Dependency;
 use pagemill_index::{Indexer, TargetStore};
 use pagemill_metadata::MetadataGenerator;
 use pagemill_pdf::PdfEngine;
@@ -18,7 +19,6 @@ use pagemill_storage::{
 use tracing::Instrument;
 
 use crate::attempts::{Delivery, INTERNAL_ERROR, UnrecordedEnds, WORKER_DIED};
-use crate::dependency::Dependency;
 use crate::graph::{Graph, GraphError, StageSpec};
 use crate::outcome::{Counts, Outcome, PipelineError, Processed, Spent};
 use crate::permit::{Permit, Progress};

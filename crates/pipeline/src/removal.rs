@@ -1,8 +1,8 @@
 //! What happens when a source is removed: everything made from it goes too.
 
+use pagemill_document::Dependency;
 use pagemill_storage::{PageLedger, RecordStatus, SourceVersion, Stage, StorageError};
 
-use crate::dependency::Dependency;
 use crate::outcome::{Outcome, PipelineError};
 use crate::permit::Permit;
 use crate::process::{

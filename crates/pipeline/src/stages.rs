@@ -10,10 +10,9 @@ mod reading;
 mod stored;
 mod uploads;
 
-use pagemill_document::{Link, PageText};
+use pagemill_document::{Dependency, Link, PageText};
 
 use crate::artifacts::StructureFile;
-use crate::dependency::Dependency;
 use crate::outcome::PipelineError;
 use pages::{Links, Pages};
 

@@ -116,6 +116,16 @@ pub enum StorageError {
         /// The cargo feature that has it; of this crate and of the programs alike.
         feature: &'static str,
     },
+    /// A temporary file of this machine, which holds what is to be written, can't be read. The store is not at fault.
+    #[error(
+        "{key} could not be written: its temporary file can't be read: {reason}; point TMPDIR at a disk that works"
+    )]
+    Scratch {
+        /// The key of the object that was to be written.
+        key: String,
+        /// What happened.
+        reason: String,
+    },
     /// Throttling, 5xx, time-out, lost connection, disk full: the same call may go through later.
     #[error("{action} {key} in {store} failed for now: {reason}")]
     Unavailable {
@@ -163,11 +173,9 @@ pub trait ObjectStore: Send + Sync + std::fmt::Debug + 'static {
         let length = usize::try_from(body.bytes()).unwrap_or(usize::MAX);
         let whole = body
             .part(0, length)
-            .map_err(|error| StorageError::Unavailable {
-                action: "write",
+            .map_err(|error| StorageError::Scratch {
                 key: key.to_owned(),
-                store: self.name().to_owned(),
-                reason: format!("its temporary file can't be read: {error}"),
+                reason: error.to_string(),
             })?;
         self.put(key, whole, options).await
     }

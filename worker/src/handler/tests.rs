@@ -1,5 +1,6 @@
 //! A worker between doubles whose engine panics at one document.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,13 @@ use pagemill_index::testing::HashEmbedder;
 use pagemill_index::{CollectionNames, EdgeStore, Indexer};
 use pagemill_metadata::extractive::ExtractiveGenerator;
 use pagemill_pdf::{PdfDocument, PdfEngine, PdfError, SealedFile};
-use pagemill_pipeline::{Parts, Pipeline, Settings};
+use pagemill_pipeline::{
+    Dependency, Outcome as DocumentOutcome, Parts, Pipeline, PipelineError, Settings,
+};
+use pagemill_queue::breaker::BreakerState;
 use pagemill_queue::{
-    Breakers, Clock, Heartbeat, Intake, IntakeSettings, LeaseSettings, MemoryQueue, PollHealth,
-    Queue, Settler, TokioClock,
+    Breaker, BreakerSettings, Breakers, Clock, Heartbeat, Intake, IntakeSettings, LeaseSettings,
+    MemoryQueue, PollHealth, Queue, Settler, TokioClock,
 };
 use pagemill_storage::{MemoryStore, ObjectStore, PutOptions};
 use tokio_util::sync::CancellationToken;
@@ -102,6 +106,55 @@ async fn se_6_a_document_that_panics_is_dead_lettered_with_its_place_and_the_wor
     );
     assert!(!message.contains("what the document says"), "{message}");
     assert_eq!(queue.contents().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn se_3_a_message_says_nothing_of_a_service_that_it_did_not_touch() {
+    let clock = TokioClock::shared();
+    let queue = MemoryQueue::new("pdfs", clock.clone());
+    let folder = tempfile::tempdir().expect("a folder");
+    let vectors = EdgeStore::open(folder.path()).expect("a store");
+    let store = MemoryStore::new(BUCKET);
+    let mut handler = handler(&queue, store, vectors, clock.clone());
+    let failed_at = |dependency| {
+        Err(PipelineError::Transient {
+            dependency,
+            stage: pagemill_storage::Stage::Commit,
+            message: "away".to_owned(),
+            retry_after: None,
+        })
+    };
+    for service in Dependency::SERVICES {
+        let breakers = Dependency::SERVICES
+            .map(|service| Breaker::new(service.name(), BreakerSettings::default(), clock.clone()));
+        handler.breakers = Breakers::new(breakers.to_vec());
+        let state = |of: Dependency| handler.breakers.get(of.name()).expect("a breaker").state();
+        let all: BTreeSet<_> = Dependency::SERVICES.into();
+        let others = &all - &[service].into();
+        // Two failures in a row, with documents in between that did without the service; the third opens its breaker.
+        for _ in 0..2 {
+            handler.tell_breakers(&all, &failed_at(service));
+            handler.tell_breakers(&others, &Ok(DocumentOutcome::Superseded));
+            assert_eq!(state(service), BreakerState::Closed);
+        }
+        handler.tell_breakers(&all, &failed_at(service));
+        assert_eq!(state(service), BreakerState::Open, "{service}");
+        // Nor does one that used it close it: that is the probe's.
+        handler.tell_breakers(&all, &Ok(DocumentOutcome::Superseded));
+        assert_eq!(state(service), BreakerState::Open, "{service}");
+        assert!(
+            others
+                .into_iter()
+                .all(|other| state(other) == BreakerState::Closed)
+        );
+        // What is this machine's own is no service's.
+        for own in [Dependency::Disk, Dependency::Pdf] {
+            (0..9).for_each(|_| handler.tell_breakers(&[own].into(), &failed_at(own)));
+        }
+        let open = Dependency::SERVICES.map(state);
+        let open = open.iter().filter(|state| **state != BreakerState::Closed);
+        assert_eq!(open.count(), 1);
+    }
 }
 
 fn pdf(length: usize) -> Bytes {

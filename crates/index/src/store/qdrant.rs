@@ -76,7 +76,7 @@ impl QdrantServer {
     }
 
     fn error(&self, action: &str, error: QdrantError) -> IndexError {
-        let dependency = Dependency::Qdrant;
+        let dependency = Dependency::Vectors;
         let (status, retry_after) = match error {
             QdrantError::ResponseError { status } => (status, None),
             QdrantError::ResourceExhaustedError {
@@ -230,7 +230,7 @@ impl VectorStore for QdrantServer {
         }
         let Some(layout) = layout else {
             return Err(IndexError::Unavailable {
-                dependency: Dependency::Qdrant,
+                dependency: Dependency::Vectors,
                 reason: format!("collection {} is gone again", collection.name),
             });
         };

@@ -28,7 +28,7 @@ async fn an_unreachable_server_is_unavailable() {
     assert!(matches!(error, IndexError::Unavailable { .. }), "{error}");
     assert_eq!(
         error.dependency(),
-        Some(pagemill_index::error::Dependency::Qdrant)
+        Some(pagemill_index::error::Dependency::Vectors)
     );
     assert!(error.to_string().contains(&url), "{error}");
 }

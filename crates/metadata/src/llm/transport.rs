@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_openai::types::chat::CreateChatCompletionRequest;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use pagemill_document::{ChargeSink, NotCharged, PaidCall, Units};
+use pagemill_document::{ChargeSink, Dependency, NotCharged, PaidCall, Units};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -144,7 +144,7 @@ impl Transport {
             };
             let unavailable = |reason| {
                 Failure::Final(MetadataError::Unavailable {
-                    dependency: "llm",
+                    dependency: Dependency::Llm,
                     reason,
                     retry_after: asked,
                 })

@@ -1,12 +1,12 @@
 //! The stages that need the PDF no more: metadata, index and commit.
 
 use futures::TryStreamExt;
+use pagemill_document::Dependency;
 use pagemill_metadata::{MetadataError, Usage};
 use pagemill_storage::{Generation, RecordStatus, SourceKey, SourceVersion, Stage};
 
 use super::Extracted;
 use crate::artifacts::{FORMAT, Header, MetadataFile};
-use crate::dependency::Dependency;
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
 use crate::plan::Plan;

@@ -312,7 +312,7 @@ impl VectorStore for Vectors {
         assert!(!is_broken, "{points:?}");
         match self.is_away.load(Ordering::Relaxed) {
             true => Err(IndexError::Unavailable {
-                dependency: Dependency::Qdrant,
+                dependency: Dependency::Vectors,
                 reason: "away".to_owned(),
             }),
             false => Ok(()),
@@ -506,6 +506,7 @@ pub(crate) struct World {
 
 /// How a run ended.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Ended {
     With(Result<Outcome, PipelineError>),
     /// It hung, and was dropped without a chance to write anything more, as if its process had been killed.

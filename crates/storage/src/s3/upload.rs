@@ -182,5 +182,8 @@ async fn part(
                 .unwrap_or_else(|ending| Err(std::io::Error::other(ending)))
         }
     };
-    read.map_err(|error| call.unavailable(&error))
+    read.map_err(|error| StorageError::Scratch {
+        key: call.key.to_owned(),
+        reason: error.to_string(),
+    })
 }

@@ -65,7 +65,7 @@ fn fails(trouble: Trouble) -> MetadataError {
         Trouble::Throttled => Some(std::time::Duration::from_secs(7)),
     };
     MetadataError::Unavailable {
-        dependency: "llm",
+        dependency: pagemill_document::Dependency::Llm,
         reason: "simulated".to_owned(),
         retry_after,
     }

@@ -24,11 +24,11 @@ pub(crate) struct GatedVectors {
 fn fails(trouble: Trouble) -> IndexError {
     match trouble {
         Trouble::Unavailable => IndexError::Unavailable {
-            dependency: IndexDependency::Qdrant,
+            dependency: IndexDependency::Vectors,
             reason: "simulated".to_owned(),
         },
         Trouble::Throttled => IndexError::Throttled {
-            dependency: IndexDependency::Qdrant,
+            dependency: IndexDependency::Vectors,
             retry_after: None,
             reason: "simulated".to_owned(),
         },

@@ -1,8 +1,8 @@
-//! What a run stands on besides the document: the services and the machine that can fail it.
+//! What making something of a document stands on: the services and the machine that can fail it.
+//!
+//! The one list of them. Errors name the one at fault, runs those that they used, breakers and metrics go by their names.
 
 use std::fmt;
-
-use pagemill_index::error::Dependency as IndexDependency;
 
 /// Something whose outage is not the document's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,14 +42,5 @@ impl Dependency {
 impl fmt::Display for Dependency {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
-    }
-}
-
-impl From<IndexDependency> for Dependency {
-    fn from(dependency: IndexDependency) -> Self {
-        match dependency {
-            IndexDependency::Qdrant => Self::Vectors,
-            IndexDependency::Embedder => Self::Embedder,
-        }
     }
 }

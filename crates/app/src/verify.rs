@@ -168,3 +168,6 @@ fn pipeline(
     let parts = adapters::parts(environment, settings.clone(), Arc::clone(store), vectors)?;
     Ok(Pipeline::new(parts))
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,13 @@ async fn folder_mode_and_cloud_mode_give_identical_records_and_outputs() {
         .map(|(key, (_, bytes))| (key, bytes))
         .collect();
     let there = cloud.objects().await;
+    // Charges are named by the run that paid.
+    let is_charge = |key: &String| key.starts_with("processing/charges/");
+    let (paid_here, here): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        here.into_iter().partition(|(key, _)| is_charge(key));
+    let (paid_there, there): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        there.into_iter().partition(|(key, _)| is_charge(key));
+    assert_eq!(paid_here.len(), paid_there.len());
     assert_eq!(
         here.keys().collect::<Vec<_>>(),
         there.keys().collect::<Vec<_>>()
@@ -148,7 +155,7 @@ async fn events_twice_bad_documents_and_removals_end_as_they_should() {
     assert_eq!(cloud.llm.chat_calls(), 1);
     assert!(cloud.objects().await == before, "nothing is written");
 
-    // A removal takes away what was made, but for the record that says so.
+    // A removal takes away what was made, but for the record that says so, and for what was paid.
     assert!(cloud.qdrant.points("semantic_store") > 0);
     cloud.delete("source-pdfs/invoice.pdf").await;
     cloud.run_until_empty().await.with_code(0);
@@ -162,7 +169,15 @@ async fn events_twice_bad_documents_and_removals_end_as_they_should() {
         .into_keys()
         .filter(|key| key.contains("invoice.pdf"))
         .collect();
+    let (paid, left): (Vec<_>, Vec<_>) = left
+        .into_iter()
+        .partition(|key| key.starts_with("processing/charges/invoice.pdf/"));
     assert_eq!(left, ["processing/records/invoice.pdf.json"]);
+    let spent = cloud.record("invoice.pdf").await.spent;
+    assert!(
+        spent.calls > 0 && spent.calls == paid.len() as u64,
+        "{spent:?}"
+    );
     for collection in ["pdf_pages_store", "semantic_store", "haystack_store"] {
         assert_eq!(cloud.qdrant.points(collection), 0, "{collection}");
     }

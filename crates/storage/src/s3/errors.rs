@@ -161,6 +161,7 @@ mod tests {
             StorageError::Denied { .. } => "denied",
             StorageError::BadKey { .. } => "bad key",
             StorageError::NotBuilt { .. } => "not built",
+            StorageError::Scratch { .. } => "scratch",
             StorageError::Unavailable { .. } => "unavailable",
         };
         for (code, status, expected) in [

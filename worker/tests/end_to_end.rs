@@ -13,6 +13,8 @@ mod support;
 
 #[path = "end_to_end/bad_input.rs"]
 mod bad_input;
+#[path = "end_to_end/checkpoints.rs"]
+mod checkpoints;
 #[path = "end_to_end/cloud.rs"]
 mod cloud;
 #[path = "end_to_end/corpus.rs"]

@@ -12,6 +12,7 @@
 //! | stopped by a shutdown, at a boundary or inside a stage | taken away | as they were | as they were |
 //! | overtaken by another worker ([`PipelineError::Conflict`]) | the other's | as they were | as they were |
 //! | killed, out of memory, crashed, lease lost (also by a stall) | **stays** | +1, by the next run | +1 in that stage, by the next run |
+//! | the same, after it had kept more pages than any that died before | **stays** | 0, by the next run | 0, by the next run |
 //!
 //! So a death is a marker that the next run of the *same* message finds: the queue hands a message over again only
 //! when the worker before is done with it. The marker of *another* message's run may be of a worker that is alive, and
@@ -19,6 +20,13 @@
 //! [`YIELDS_MAX`] receives, or when the marker is older than [`ABANDONED_AFTER`], the other message must be gone, and
 //! this run takes over without counting a death. A run without a message (a folder run) takes every marker for a
 //! death.
+//!
+//! A run that reads a long document keeps the pages that it has read, and says in its marker how many they are
+//! ([`InProgress::done`]). One that died with more of them than any before made progress: the document gets to its end
+//! even where every worker is killed after minutes, and no run is made slow by a kill that came from outside. So such a
+//! death is not counted, and those before it are forgotten. A document that kills its worker always at the same place
+//! makes progress until there and no further: from then on each death counts. Pages at which a cautious run died stay
+//! left out; `attempts.max_deaths` of them end the document too, for they are its own doing.
 //!
 //! A run whose end could not be written, because the object store failed, is remembered in this process: its marker
 //! is no death. A worker whose lease is lost must not write, so that its marker counts. Three outages of the queue,
@@ -141,28 +149,49 @@ fn previous(
     }
 }
 
-/// The deaths after one more, of the same inputs: in this stage, at this page of a cautious run.
+/// Where a run died.
+#[derive(Debug, Clone, Copy)]
+struct Death {
+    stage: Stage,
+    /// The page that was at work, in a cautious run.
+    page: Option<u32>,
+    /// Pages that were kept.
+    done: u32,
+}
+
+/// The deaths after one more, of the same inputs.
 fn one_more(
     graph: &Graph,
     before: Option<Deaths>,
-    stage: Stage,
-    page: Option<u32>,
+    death: Death,
     fingerprint: Fingerprint,
 ) -> Deaths {
+    let Death { stage, page, done } = death;
     let is_same_work = |deaths: &Deaths| {
         deaths.stage == stage || (graph.reads_source(deaths.stage) && graph.reads_source(stage))
     };
-    let (count, mut pages) = match before {
-        Some(deaths) if is_same_work(&deaths) => (deaths.count, deaths.pages),
-        _ => (0, BTreeSet::new()),
+    let (count, most, mut pages) = match before {
+        Some(deaths) if is_same_work(&deaths) => (deaths.count, deaths.done, deaths.pages),
+        _ => (0, 0, BTreeSet::new()),
     };
     pages.extend(page);
+    let has_progressed = done > most;
     Deaths {
         stage,
-        count: count.saturating_add(1),
+        count: match has_progressed {
+            true => 0,
+            false => count.saturating_add(1),
+        },
+        done: most.max(done),
         fingerprint,
         pages,
     }
+}
+
+/// Whether a document is given up: after so many deaths in a row without progress, or so many pages that are known to end
+/// their worker.
+fn is_over(deaths: &Deaths, limit: u32) -> bool {
+    deaths.count >= limit || deaths.pages.len() >= limit as usize
 }
 
 impl Pipeline {
@@ -205,19 +234,28 @@ impl Pipeline {
                 return Ok(());
             }
         };
-        let deaths = one_more(self.graph(), deaths, marker.stage, marker.page, fingerprint);
-        run.record.attempts = run.record.attempts.saturating_add(1);
+        let death = Death {
+            stage: marker.stage,
+            page: marker.page,
+            done: marker.done.unwrap_or(0),
+        };
+        let deaths = one_more(self.graph(), deaths, death, fingerprint);
+        run.record.attempts = match deaths.count {
+            0 => 0,
+            _ => run.record.attempts.saturating_add(1),
+        };
         run.permit.progress(crate::permit::Progress::Death);
         tracing::warn!(
             source = %source,
             stage = marker.stage.name(),
             page = marker.page,
+            done = marker.done,
             deaths = deaths.count,
             before_trace_id = marker.trace_id,
             "a worker died in this document before"
         );
         let limit = self.parts().settings.attempts.max_deaths;
-        let is_over = deaths.count >= limit;
+        let is_over = is_over(&deaths, limit);
         run.record.deaths = Some(deaths);
         if is_over {
             let stage = marker.stage;
@@ -225,7 +263,7 @@ impl Pipeline {
                 reason: WORKER_DIED.to_owned(),
                 stage,
                 message: format!(
-                    "{limit} workers in a row died in the stage {} of this document: look for the worker's end in \
+                    "{limit} workers died in the stage {} of this document, and it got no further: look for the worker's end in \
                      the logs around {} (out of memory, a crash); give it more memory, or take the document out",
                     stage.name(),
                     marker.since
@@ -252,7 +290,12 @@ impl Pipeline {
         let fingerprint = self.death_fingerprint(&source.key, head, targets, options);
         let before = run.record.deaths.take();
         let before = before.filter(|deaths| deaths.fingerprint == fingerprint);
-        let deaths = one_more(self.graph(), before, stage, page, fingerprint.clone());
+        let death = Death {
+            stage,
+            page,
+            done: run.kept(),
+        };
+        let deaths = one_more(self.graph(), before, death, fingerprint.clone());
         tracing::error!(
             source = %source.key,
             stage = stage.name(),
@@ -262,8 +305,8 @@ impl Pipeline {
             build = BUILD,
             "the program panicked at this document"
         );
-        let is_over =
-            deaths.count >= self.parts().settings.attempts.max_deaths || options.delivery.is_none();
+        let limit = self.parts().settings.attempts.max_deaths;
+        let is_over = is_over(&deaths, limit) || options.delivery.is_none();
         run.record.deaths = Some(deaths);
         if !is_over {
             if !run.save_death().await {
@@ -347,6 +390,7 @@ impl Pipeline {
             .map(|version| version.sha256.clone())
             .unwrap_or_default();
         let version = crate::process::version_of(sha256, head, source);
+        self.delete_parts(run).await?;
         run.save_failure(failed, version, fingerprint).await?;
         self.note_history(&run.record);
         Ok(())
@@ -389,7 +433,13 @@ mod tests {
             run: "run 1".into(),
             message_id: message_id.map(str::to_owned),
             page: None,
+            done: None,
+            total: None,
         }
+    }
+
+    fn death(stage: Stage, page: Option<u32>, done: u32) -> Death {
+        Death { stage, page, done }
     }
 
     fn delivery(message_id: &str, receives: u32) -> Option<Delivery> {
@@ -439,18 +489,61 @@ mod tests {
         );
     }
 
+    fn one_more(before: Option<Deaths>, death: Death, fingerprint: Fingerprint) -> Deaths {
+        super::one_more(&Graph::default(), before, death, fingerprint)
+    }
+
     #[test]
     fn se_4_deaths_add_up_in_a_stage_and_begin_anew_in_another() {
-        let graph = Graph::default();
-        let one_more = |before, stage, page, fingerprint| {
-            super::one_more(&graph, before, stage, page, fingerprint)
-        };
-        let first = one_more(None, Stage::Inspect, None, fingerprint("a"));
+        let first = one_more(None, death(Stage::Inspect, None, 0), fingerprint("a"));
         assert_eq!((first.stage, first.count), (Stage::Inspect, 1));
-        let second = one_more(Some(first.clone()), Stage::Pages, Some(7), fingerprint("a"));
+        let second = one_more(
+            Some(first.clone()),
+            death(Stage::Pages, Some(7), 0),
+            fingerprint("a"),
+        );
         assert_eq!((second.stage, second.count), (Stage::Pages, 2));
         assert_eq!(second.pages, BTreeSet::from([7]));
-        let elsewhere = one_more(Some(second), Stage::Index, None, fingerprint("a"));
+        let elsewhere = one_more(Some(second), death(Stage::Index, None, 0), fingerprint("a"));
         assert_eq!((elsewhere.stage, elsewhere.count), (Stage::Index, 1));
+    }
+
+    #[test]
+    fn se_4_a_death_after_progress_begins_anew_and_one_at_the_same_place_counts() {
+        let after = |before: Option<&Deaths>, page, done| {
+            one_more(
+                before.cloned(),
+                death(Stage::Pages, page, done),
+                fingerprint("a"),
+            )
+        };
+        let stuck = after(Some(&after(None, None, 0)), None, 0);
+        assert_eq!(stuck.count, 2);
+        let first = after(Some(&stuck), None, 800);
+        assert_eq!((first.count, first.done), (0, 800));
+        let further = after(Some(&first), None, 801);
+        assert_eq!((further.count, further.done), (0, 801));
+        let mut again = further;
+        for count in 1..=3 {
+            assert!(!is_over(&again, 3));
+            // A later run may find fewer pages than the one before, when parts were lost.
+            again = after(Some(&again), None, 700 + count);
+            assert_eq!((again.count, again.done), (count, 801));
+        }
+        assert!(is_over(&again, 3));
+    }
+
+    #[test]
+    fn se_5_pages_that_kill_end_a_document_whatever_lies_between_them() {
+        let mut deaths = None;
+        for page in [10, 20, 30] {
+            let kept = page - 1;
+            assert!(!deaths.as_ref().is_some_and(|deaths| is_over(deaths, 3)));
+            let death = death(Stage::Pages, Some(page), kept);
+            deaths = Some(one_more(deaths, death, fingerprint("a")));
+        }
+        let deaths = deaths.expect("three of them");
+        assert_eq!(deaths.count, 0);
+        assert!(is_over(&deaths, 3));
     }
 }

@@ -43,7 +43,8 @@ pub struct StageSpec {
     pub goal: Goal,
     /// What it is made from, apart from its settings. Those that the goal leaves out do not count.
     pub upstream: Cow<'static, [Stage]>,
-    /// Whether it needs the PDF itself. Those of every pipeline run as one pass, and added ones after it.
+    /// Whether it needs the PDF itself. Those of every pipeline run as one pass, which keeps the pages that it has read in
+    /// parts ([`parts`]) until the document is committed; added ones run after it.
     pub reads_source: bool,
     /// The JSON file that it writes for each source, if it does.
     pub file: Option<StageFile>,
@@ -77,7 +78,7 @@ impl StageFile {
 }
 
 /// The rows of every pipeline, in the order in which stages are finished.
-const ALWAYS: &[StageSpec] = &[
+pub(crate) const ALWAYS: &[StageSpec] = &[
     StageSpec {
         stage: Stage::Inspect,
         goal: Goal::Extraction,
@@ -311,6 +312,18 @@ impl Graph {
         let files = self.rows.iter().filter_map(|spec| spec.file.as_ref());
         files.map(|file| file.prefix(layout))
     }
+}
+
+/// Where the pass that reads the PDF keeps the pages of a source that it has done, those of every build: a prefix. What is
+/// listed below it belongs to the source where [`KeyLayout::is_part_of`] says so. Nothing is there of a document that no
+/// run is at work on.
+pub fn parts(layout: &KeyLayout, source: &SourceKey) -> String {
+    layout.parts_of_all_generations(source)
+}
+
+/// What the keys of all parts begin with.
+pub fn parts_prefix(layout: &KeyLayout) -> String {
+    layout.parts()
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@
 //! that must run; [`Pipeline::process_single_source`] runs them, writes each one's outputs, and then its entry into
 //! the record by compare-and-swap; those that read the PDF are one pass, and are entered together. From that follow,
 //! without special cases: an unchanged document does nothing; a changed prompt re-runs metadata and index and nothing
-//! else; a killed run resumes at the stage that was not finished; a message delivered twice converges to one result.
+//! else; a killed run resumes at the stage that was not finished, and in the pass over the PDF at the pages that were not
+//! kept; a message delivered twice converges to one result.
 //!
 //! # What it needs
 //!
@@ -59,4 +60,4 @@ pub use permit::{LeaseLost, Permit, Progress, Unlimited};
 pub use plan::{Estimate, Plan, PlannedStage, Reason, Size};
 pub use prices::{Price, Prices, Usd};
 pub use process::{Options, Parts, Pipeline, Source};
-pub use settings::{Goal, Passwords, Settings, SettingsError};
+pub use settings::{CheckpointSettings, Goal, Passwords, Settings, SettingsError};

@@ -372,6 +372,14 @@ impl Pipeline {
             | PipelineError::Configuration { .. }
             | PipelineError::Internal { .. } => true,
         };
+        let error = match error {
+            // Nobody comes after it who would need what it kept.
+            PipelineError::Permanent { .. } => match self.delete_parts(&run).await {
+                Ok(()) => error,
+                Err(away) => away,
+            },
+            other => other,
+        };
         if let (
             PipelineError::Permanent {
                 reason,

@@ -93,7 +93,8 @@ impl Pipeline {
         // What is deleted is listed before the record is looked at again: had the source been uploaded anew meanwhile,
         // its run would have written the record before its first output.
         let layout = self.layout();
-        let mut keys = self.page_image_keys(&run, &source.key, None).await?;
+        let mut keys = self.part_keys(&run).await?;
+        keys.extend(self.page_image_keys(&run, &source.key, None).await?);
         keys.extend(self.graph().files(layout, &source.key).map(|(_, key)| key));
         keys.extend(of_unknown_stages);
         run.confirm_record().await?;

@@ -4,10 +4,10 @@
     reason = "the one place that writes; it asks the lease before each write"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -20,6 +20,7 @@ use pagemill_storage::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::{SpooledData, SpooledTempFile};
+use tokio::time::Instant;
 
 use crate::charges::{Spending, Till};
 use crate::graph::Graph;
@@ -33,6 +34,10 @@ use crate::stages::no_scratch;
 ///
 /// [`ABANDONED_AFTER`]: crate::attempts::ABANDONED_AFTER
 const MARKER_RENEWAL: Duration = Duration::from_secs(60);
+
+/// How often a run that reads a long document says how far it is. Each time is a write of the record, for everybody who
+/// watches the document.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A run that has seen its record for longer than this asks whether it is still its own, before it writes what nothing else
 /// fences. Shorter than any run that could overtake it with a model to ask; and a look every second costs little.
@@ -68,6 +73,10 @@ pub(crate) struct Run<'a> {
     /// What was paid before this run: all of it, and by the last run of each stage where that was looked up.
     spent_before: Charged,
     last_spent: BTreeMap<Stage, Charged>,
+    /// Whether parts of this document may be in the store: none are in that of a document that is at rest.
+    pub(crate) may_have_parts: bool,
+    /// How far the reading of the PDF is, once it is open.
+    reading: Option<Reading>,
     /// The version that the record's stages were made from, before this run.
     built: Option<SourceVersion>,
     stage: Stage,
@@ -88,6 +97,12 @@ impl<'a> Run<'a> {
             Some((record, tag)) => (record, Some(tag)),
             None => (Record::new(source.clone(), Timestamp::now()), None),
         };
+        let resumes = record.status == RecordStatus::Processing && tag.is_some();
+        // Also where a commit ended in the middle: its record says already that the document is done.
+        let is_committed =
+            record.status == RecordStatus::Removed || record.stages.contains_key(&Stage::Commit);
+        let is_at_rest = record.in_progress.is_none() && is_committed;
+        let may_have_parts = tag.is_some() && !is_at_rest;
         Self {
             store,
             records,
@@ -97,7 +112,9 @@ impl<'a> Run<'a> {
             asked_prompt: None,
             options,
             graph,
-            resumes: record.status == RecordStatus::Processing && tag.is_some(),
+            resumes,
+            may_have_parts,
+            reading: None,
             spending: Arc::default(),
             spent_before: record.spent,
             last_spent: BTreeMap::new(),
@@ -160,6 +177,8 @@ impl<'a> Run<'a> {
             self.record.deaths = None;
         }
         let delivery = self.options.delivery.as_ref();
+        let reads_source = graph.reads_source(self.stage);
+        let reading = self.reading.filter(|_| reads_source);
         self.record.in_progress = Some(InProgress {
             stage: self.stage,
             since: Timestamp::now(),
@@ -167,13 +186,58 @@ impl<'a> Run<'a> {
             run: self.id.clone(),
             message_id: delivery.map(|delivery| delivery.message_id.clone()),
             page: None,
+            done: reading.map(|reading| reading.kept),
+            total: reading.map(|reading| reading.pages),
         });
     }
 
-    /// Whether a worker died while it read this PDF: then one page is at work at a time, and the record says which.
+    /// Whether a worker died while it read this PDF, and got no further than one before: then one page is at work at a
+    /// time, and the record says which.
     pub(crate) fn is_cautious(&self) -> bool {
         let deaths = self.record.deaths.as_ref();
-        deaths.is_some_and(|deaths| self.graph.reads_source(deaths.stage))
+        deaths.is_some_and(|deaths| deaths.count > 0 && self.graph.reads_source(deaths.stage))
+    }
+
+    /// Notes how many of a document's pages are kept from earlier runs. A run that died may have kept more than its marker
+    /// says: then it made progress, and the record must say so before this run can die.
+    pub(crate) async fn found_kept(&mut self, kept: u32, pages: u32) -> Result<(), PipelineError> {
+        self.reading = Some(Reading { kept, pages });
+        let deaths = self.record.deaths.as_mut();
+        let deaths = deaths.filter(|deaths| self.graph.reads_source(deaths.stage));
+        let Some(deaths) = deaths.filter(|deaths| kept > deaths.done) else {
+            return Ok(());
+        };
+        (deaths.count, deaths.done) = (0, kept);
+        self.record.attempts = 0;
+        self.mark_in_progress();
+        self.save().await
+    }
+
+    /// Notes that pages up to this one are kept.
+    pub(crate) fn has_kept(&mut self, page: u32) {
+        if let Some(reading) = &mut self.reading {
+            reading.kept = page;
+        }
+    }
+
+    /// How many pages are kept.
+    pub(crate) fn kept(&self) -> u32 {
+        self.reading.map_or(0, |reading| reading.kept)
+    }
+
+    /// Tells the request that forces this run from every other one; nothing where nobody forces it.
+    pub(crate) fn forced_by(&self) -> Option<&str> {
+        let delivery = self.options.delivery.as_ref();
+        let request = delivery.map_or(self.id.as_str(), |delivery| &delivery.message_id);
+        self.options.force.then_some(request)
+    }
+
+    /// Pages that no child may see, for a worker died at each of them.
+    pub(crate) fn left_out(&self) -> BTreeSet<u32> {
+        let deaths = self.record.deaths.as_ref();
+        deaths
+            .map(|deaths| deaths.pages.clone())
+            .unwrap_or_default()
     }
 
     /// Says in the start marker which page is at work, if any. A write a page: only a cautious run does it.
@@ -185,9 +249,16 @@ impl<'a> Run<'a> {
         self.save().await
     }
 
-    /// Renews the start marker of a run that takes long, so that nobody takes it for one that was left behind.
+    /// Renews the start marker of a run that takes long, so that nobody takes it for one that was left behind, and
+    /// everybody sees how far it is.
     pub(crate) async fn renew_marker(&mut self) -> Result<(), PipelineError> {
-        if self.saved_at.elapsed() < MARKER_RENEWAL {
+        let marker = self.record.in_progress.as_ref();
+        let said = marker.and_then(|marker| marker.done);
+        let interval = match said == self.reading.map(|reading| reading.kept) {
+            true => MARKER_RENEWAL,
+            false => PROGRESS_INTERVAL,
+        };
+        if self.saved_at.elapsed() < interval {
             return Ok(());
         }
         self.mark_in_progress();
@@ -494,6 +565,15 @@ impl<'a> Run<'a> {
     }
 }
 
+/// How far the reading of a PDF is.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    /// Pages from the first on that the next run need not read again.
+    kept: u32,
+    /// Pages of the document.
+    pages: u32,
+}
+
 /// Fails when a source's record no longer has this tag.
 async fn confirm(
     records: &RecordStore,
@@ -512,15 +592,15 @@ async fn confirm(
 
 /// The record's tag as this run knows it, and when it was last seen to be that.
 #[derive(Debug)]
-struct Ownership(Mutex<(Option<ETag>, tokio::time::Instant)>);
+struct Ownership(Mutex<(Option<ETag>, Instant)>);
 
 impl Ownership {
     fn new(tag: Option<ETag>) -> Self {
-        Self(Mutex::new((tag, tokio::time::Instant::now())))
+        Self(Mutex::new((tag, Instant::now())))
     }
 
     fn confirmed(&self, tag: Option<ETag>) {
-        *self.locked() = (tag, tokio::time::Instant::now());
+        *self.locked() = (tag, Instant::now());
     }
 
     /// The tag, when it is time to look whether the record still has it.
@@ -529,7 +609,7 @@ impl Ownership {
         (known.1.elapsed() >= CONFIRMATION).then(|| known.0.clone())
     }
 
-    fn locked(&self) -> MutexGuard<'_, (Option<ETag>, tokio::time::Instant)> {
+    fn locked(&self) -> MutexGuard<'_, (Option<ETag>, Instant)> {
         // Plain values: a panic elsewhere can't leave them half written.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -42,6 +42,8 @@ pub struct Settings {
     pub prices: Prices,
     /// When to give a document up.
     pub attempts: AttemptSettings,
+    /// When a run that reads a long document keeps what it has done.
+    pub checkpoints: CheckpointSettings,
     /// User passwords of encrypted PDFs. Shown masked.
     pub passwords: Passwords,
 }
@@ -94,13 +96,30 @@ pub enum Goal {
 pub struct AttemptSettings {
     /// So many workers in a row that died (killed, out of memory, crashed, lease lost) in the same stage of a document
     /// make it fail for good, with the reason `worker_died`; so do as many panics there, with the reason
-    /// `internal_error`. After the first one it is processed cautiously, one page at a time.
+    /// `internal_error`. After the first one it is processed cautiously, one page at a time. A worker that had read
+    /// further than those before it does not count, and the count begins anew.
     pub max_deaths: u32,
 }
 
 impl Default for AttemptSettings {
     fn default() -> Self {
         Self { max_deaths: 3 }
+    }
+}
+
+/// When a run that reads a long document keeps what it has done, so that the next one does not begin anew when it ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointSettings {
+    /// The text and links of the pages that were read are kept in `processing/parts/` when so many seconds have passed
+    /// since the last time, so that a run that is killed loses no more. A document that is read faster keeps nothing, and
+    /// makes no call for it. 0: after every page.
+    pub every_seconds: u32,
+}
+
+impl Default for CheckpointSettings {
+    fn default() -> Self {
+        Self { every_seconds: 5 }
     }
 }
 

@@ -1,11 +1,14 @@
 //! The stages of the build graph: what each one makes, writes and leaves in the record.
 //!
 //! [`reading`] takes everything out of the PDF in one pass; [`pages`] keeps it meanwhile, mostly out of memory;
-//! [`stored`] takes it from the files of an earlier run instead; [`making`] does what needs the PDF no more.
+//! [`checkpoints`] keeps it for a run that comes after a death; [`stored`] takes it from the files of an earlier run instead;
+//! [`making`] does what needs the PDF no more.
 
 mod accounts;
+mod checkpoints;
 mod making;
 mod pages;
+mod part;
 mod reading;
 mod stored;
 mod uploads;

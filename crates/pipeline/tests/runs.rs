@@ -9,6 +9,8 @@ mod added;
 mod attempts;
 #[path = "runs/charges.rs"]
 mod charges;
+#[path = "runs/checkpoints.rs"]
+mod checkpoints;
 #[path = "runs/doubles.rs"]
 mod doubles;
 #[path = "runs/order.rs"]

@@ -7,6 +7,8 @@
 
 mod escape;
 
+use std::ops::RangeInclusive;
+
 use crate::record::{Generation, Stage};
 
 /// The key of a source PDF in its bucket or folder, decoded (no form or percent encoding), such as
@@ -57,7 +59,7 @@ pub struct KeyLayout {
     pub structure: String,
     /// Document metadata.
     pub metadata: String,
-    /// Records, charges and the history view.
+    /// Records, charges, the history view, and what long runs have done so far.
     pub processing: String,
 }
 
@@ -191,6 +193,62 @@ impl KeyLayout {
     pub fn is_charge_of(&self, source: &SourceKey, key: &str) -> bool {
         let name = key.strip_prefix(&self.charges(source));
         name.is_some_and(|name| !name.contains('/') && name.ends_with(".json"))
+    }
+
+    /// Where runs keep the pages that they have read, until the document is committed: a prefix that ends in `/`.
+    pub fn parts(&self) -> String {
+        format!("{}parts/", self.processing)
+    }
+
+    /// Where the parts of a source are, those of every build: a prefix that ends in `/`.
+    ///
+    /// A source `a.pdf/b.pdf` has its parts under the prefix of the source `a.pdf`: of what a listing of this prefix
+    /// gives, only that belongs to the source which [`KeyLayout::is_part_of`] it.
+    pub fn parts_of_all_generations(&self, source: &SourceKey) -> String {
+        format!("{}{}/", self.parts(), self.escaped_path(source))
+    }
+
+    /// Where the parts of one build of a source are: a prefix that ends in `/`.
+    pub fn parts_of(&self, source: &SourceKey, generation: &Generation) -> String {
+        format!("{}{}/", self.parts_of_all_generations(source), generation.0)
+    }
+
+    /// The part that holds these pages (from 1), such as `…/000001-000512.jsonl`.
+    pub fn part(
+        &self,
+        source: &SourceKey,
+        generation: &Generation,
+        pages: &RangeInclusive<u32>,
+    ) -> String {
+        format!(
+            "{}{:06}-{:06}.jsonl",
+            self.parts_of(source, generation),
+            pages.start(),
+            pages.end()
+        )
+    }
+
+    /// The pages that a part of this build holds; `None` for keys that are not one.
+    pub fn pages_of_part(
+        &self,
+        source: &SourceKey,
+        generation: &Generation,
+        key: &str,
+    ) -> Option<RangeInclusive<u32>> {
+        let name = key.strip_prefix(&self.parts_of(source, generation))?;
+        let (first, last) = name.strip_suffix(".jsonl")?.split_once('-')?;
+        let pages = first.parse().ok()?..=last.parse().ok()?;
+        (self.part(source, generation, &pages) == key && !pages.is_empty()).then_some(pages)
+    }
+
+    /// Whether a key is that of a part of this source, of any build.
+    pub fn is_part_of(&self, source: &SourceKey, key: &str) -> bool {
+        let below = key.strip_prefix(&self.parts_of_all_generations(source));
+        let generation = below.and_then(|below| below.split_once('/'));
+        generation.is_some_and(|(generation, _)| {
+            let generation = Generation(generation.to_owned());
+            self.pages_of_part(source, &generation, key).is_some()
+        })
     }
 
     /// The history view.
@@ -491,6 +549,38 @@ mod tests {
         let inner_image = layout.page_image(&inner, &generation, 3, "png");
         assert!(inner_image.starts_with(&layout.page_images_of_all_generations(&outer)));
         assert_eq!(layout.generation_of_image(&outer, &inner_image), None);
+    }
+
+    #[test]
+    fn a_part_is_named_by_its_build_and_its_pages_and_belongs_to_one_source() {
+        let layout = KeyLayout::default();
+        let generation = Generation("0123456789abcdef".into());
+        let outer = key("source-pdfs/a.pdf");
+        let inner = key("source-pdfs/a.pdf/b.pdf");
+        let part = layout.part(&outer, &generation, &(1..=512));
+        assert_eq!(
+            part,
+            "processing/parts/a.pdf/0123456789abcdef/000001-000512.jsonl"
+        );
+        let pages = |key: &str| layout.pages_of_part(&outer, &generation, key);
+        assert_eq!(pages(&part), Some(1..=512));
+        let folder = layout.parts_of(&outer, &generation);
+        for name in [
+            "",
+            "000002-000001.jsonl",
+            "1-512.jsonl",
+            "000001-000512.jsonl.bak",
+            "x/000001-000512.jsonl",
+        ] {
+            assert_eq!(pages(&format!("{folder}{name}")), None, "{name}");
+        }
+        let many = layout.part(&outer, &generation, &(999_999..=1_000_000));
+        assert_eq!(pages(&many), Some(999_999..=1_000_000));
+
+        let of_inner = layout.part(&inner, &generation, &(1..=2));
+        assert!(of_inner.starts_with(&layout.parts_of_all_generations(&outer)));
+        assert!(layout.is_part_of(&inner, &of_inner) && !layout.is_part_of(&outer, &of_inner));
+        assert!(layout.is_part_of(&outer, &part) && !layout.is_part_of(&inner, &part));
     }
 
     #[test]

@@ -274,6 +274,12 @@ pub struct InProgress {
     /// The page at work. Only a cautious run, which does one page at a time, says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<u32>,
+    /// Pages that are read and kept, from the first on: the next run begins behind them. While the PDF is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<u32>,
+    /// Of so many pages. While the PDF is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u32>,
 }
 
 /// Workers that died in one stage of a document: killed, out of memory, crashed, or without a lease before the end.
@@ -281,14 +287,22 @@ pub struct InProgress {
 pub struct Deaths {
     /// The stage of the last one. The stages that read the PDF (`inspect` to `structure`) count as one.
     pub stage: Stage,
-    /// How many in a row.
+    /// How many in a row without progress: one that came after more pages were kept than at any death before is not
+    /// counted, and begins anew at 0.
     pub count: u32,
+    /// The most pages that were kept at any of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub done: u32,
     /// Hash of what they depend on: another version of the source, other settings, another engine or another build
     /// begin anew.
     pub fingerprint: Fingerprint,
     /// Pages at which a cautious run died. The next run leaves them out.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub pages: BTreeSet<u32>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Record {

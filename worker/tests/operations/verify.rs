@@ -206,6 +206,18 @@ async fn out_4_each_inconsistency_is_found_and_nothing_else() {
     place.local(&[]).await.with_code(0);
     assert_eq!(findings(&place, &[]).await, []);
 
+    // Parts: of no use once the document is done, nor where it was never read.
+    for name in ["invoice.pdf", "gone.pdf"] {
+        let key = format!("processing/parts/{name}/0123456789abcdef/000001-000002.jsonl");
+        let path = place.out().join(&key);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(&path, "{}").expect("written");
+        assert_eq!(findings(&place, &[]).await, found("orphaned", &key));
+        let more = ["--delete-orphans"];
+        assert_eq!(findings(&place, &more).await, found("orphaned", &key));
+        assert_eq!(findings(&place, &[]).await, []);
+    }
+
     // Settings: what they would make today.
     place.configure(&json!({"pages": {"dpi": 60}}));
     assert_eq!(findings(&place, &[]).await, []);
@@ -223,6 +235,9 @@ async fn out_4_each_inconsistency_is_found_and_nothing_else() {
         record["in_progress"] =
             json!({"stage": "pages", "since": "2024-01-01T00:00:00Z", "trace_id": "t"});
     });
+    let part = "processing/parts/invoice.pdf/0123456789abcdef/000001-000002.jsonl";
+    fs::create_dir_all(place.out().join(part).parent().expect("a folder")).expect("a folder");
+    fs::write(place.out().join(part), "{}").expect("written");
     assert_eq!(findings(&place, &[]).await, found("dead", SOURCE));
     change_record(&place, |record| {
         record
@@ -231,6 +246,7 @@ async fn out_4_each_inconsistency_is_found_and_nothing_else() {
             .remove("in_progress");
     });
     assert_eq!(findings(&place, &[]).await, found("unfinished", SOURCE));
+    fs::remove_file(place.out().join(part)).expect("removed");
     change_record(&place, |record| {
         record["updated_at"] = jiff::Timestamp::now().to_string().into();
     });

@@ -65,6 +65,7 @@ fn s3(parts: &Parts, body: &Bytes) -> String {
     if key.is_empty() {
         return match parts.method {
             Method::HEAD => "S3 HEAD bucket".into(),
+            _ if query.contains("processing%2Fparts%2F") => "S3 LIST parts".into(),
             _ => "S3 LIST".into(),
         };
     }
@@ -78,6 +79,7 @@ fn s3(parts: &Parts, body: &Bytes) -> String {
         "config" => "tunables",
         _ if key.starts_with("processing/records/") => "record",
         _ if key.starts_with("processing/charges/") => "charge",
+        _ if key.starts_with("processing/parts/") => "part",
         _ if key.starts_with("processing/pdf_process_history") => "history",
         other => other,
     };

@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 use pagemill_index::testing::TestQdrant;
 use pagemill_samples::hostile;
 use pagemill_testkit::Emulator;
+use serde_json::{Value, json};
 
 use crate::emulated_cloud::{Cloud, settings};
 use crate::state::State;
@@ -24,6 +25,8 @@ const AT_ONCE: usize = 8;
 /// More than any cell needs; a cell that comes near it is one that loops.
 const MAX_RECEIVES: u32 = 10;
 const SOURCE: &str = "source-pdfs/paper.pdf";
+/// Pages of a document that is long.
+const LONG_PAGES: usize = 4;
 const HISTORY: &str = "processing/pdf_process_history.json";
 
 /// What the event under test is about.
@@ -35,6 +38,10 @@ enum Event {
     ShorterSource,
     /// A removal of a source whose outputs are there.
     Removal,
+    /// A source that takes so long that its pages are kept one by one.
+    LongSource,
+    /// The same, of which a run that was stopped has kept some pages.
+    HalfReadSource,
 }
 
 impl Event {
@@ -43,7 +50,17 @@ impl Event {
             Self::NewSource => "new",
             Self::ShorterSource => "shorter",
             Self::Removal => "removal",
+            Self::LongSource => "long",
+            Self::HalfReadSource => "half-read",
         }
+    }
+
+    fn settings(self) -> Value {
+        let mut settings = settings();
+        if matches!(self, Self::LongSource | Self::HalfReadSource) {
+            settings["checkpoints"] = json!({"every_seconds": 0});
+        }
+        settings
     }
 }
 
@@ -93,7 +110,10 @@ impl Matrix {
             },
             llm_calls: 0,
         };
-        if event != Event::NewSource {
+        if event == Event::HalfReadSource {
+            matrix.before.objects = matrix.half_read(test).await?;
+        }
+        if matches!(event, Event::ShorterSource | Event::Removal) {
             let name = format!("{}-before", event.name());
             let cloud = Cloud::beside(emulator, test, &name, MAX_RECEIVES).await?;
             cloud.configure(&settings()).await;
@@ -116,12 +136,43 @@ impl Matrix {
         Some(matrix)
     }
 
+    /// What a run leaves that has kept two pages and was stopped then.
+    async fn half_read(&self, test: &str) -> Option<BTreeMap<String, Vec<u8>>> {
+        let name = format!("{}-before", self.event.name());
+        let cloud = Cloud::beside(&self.emulator, test, &name, MAX_RECEIVES).await?;
+        cloud.configure(&self.event.settings()).await;
+        cloud.send_events_of_sources_only().await;
+        cloud.put(SOURCE, hostile::many_pages(LONG_PAGES)).await;
+        let kill = Rule {
+            name: "S3 PUT part".to_owned(),
+            nth: Some(2),
+            moment: Moment::After,
+            actions: vec![Action::Signal(Signal::SIGKILL)],
+        };
+        let worker = Wired::start(&cloud, &[], [kill]).await;
+        worker.dies("two pages are kept").await;
+        let mut objects = BTreeMap::new();
+        for key in cloud.keys().await {
+            let mut bytes = cloud.get(&key).await;
+            if key.starts_with("processing/records/") {
+                let mut record: Value = serde_json::from_slice(&bytes).expect("a record");
+                let fields = record.as_object_mut().expect("an object");
+                fields.remove("in_progress").expect("it was at work");
+                bytes = record.to_string().into_bytes();
+            }
+            objects.insert(key, bytes);
+        }
+        let parts = objects.keys().filter(|key| key.contains("/parts/"));
+        assert_eq!(parts.count(), 2, "{:?}", objects.keys());
+        Some(objects)
+    }
+
     /// A cloud in the state before the event, and the event on its queue.
     async fn cloud(&self, name: &str) -> Cloud {
         let name = format!("{}-{name}", self.event.name());
         let cloud = Cloud::beside(&self.emulator, "crash matrix", &name, MAX_RECEIVES).await;
         let cloud = cloud.expect("what it needs was there a moment ago");
-        cloud.configure(&settings()).await;
+        cloud.configure(&self.event.settings()).await;
         for (key, bytes) in &self.before.objects {
             cloud.put(key, bytes.clone()).await;
         }
@@ -134,6 +185,9 @@ impl Matrix {
                 cloud.put(SOURCE, hostile::many_pages(2)).await;
             }
             Event::Removal => cloud.delete(SOURCE).await,
+            Event::LongSource | Event::HalfReadSource => {
+                cloud.put(SOURCE, hostile::many_pages(LONG_PAGES)).await;
+            }
         }
         cloud
     }
@@ -146,13 +200,24 @@ impl Matrix {
         let start = match self.event {
             Event::NewSource => 0,
             // What comes before the first message is the same, and in the first matrix.
-            Event::ShorterSource | Event::Removal => {
+            _ => {
                 let polls = |call: &Call| call.name == "SQS ReceiveMessage";
                 self.calls.iter().position(polls).expect("it polls")
             }
         };
         for step in &self.calls[start..] {
+            let all = all || step.name == "S3 PUT part";
             if step.nth > 1 && (!all || step.name == "SQS ReceiveMessage") {
+                continue;
+            }
+            // All else is in the first matrix.
+            let is_new = step.name.contains("part") || step.name == "S3 DELETE many";
+            let is_told = match self.event {
+                Event::LongSource => !is_new,
+                Event::HalfReadSource => !step.name.starts_with("S3 "),
+                _ => false,
+            };
+            if is_told {
                 continue;
             }
             for moment in [Moment::Before, Moment::After] {
@@ -287,6 +352,16 @@ async fn out_1_a_kill_at_any_call_of_a_first_run_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn out_1_a_kill_at_any_call_of_a_second_version_leaves_nothing_of_the_first() {
     matrix(Event::ShorterSource, "crash matrix, second version").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn out_1_a_kill_at_any_call_that_keeps_pages_changes_nothing() {
+    matrix(Event::LongSource, "crash matrix, long document").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn out_1_a_kill_at_any_call_of_a_run_that_goes_on_changes_nothing() {
+    matrix(Event::HalfReadSource, "crash matrix, half-read document").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

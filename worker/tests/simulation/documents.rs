@@ -17,6 +17,8 @@ pub(crate) enum Content {
     Three,
     /// One page.
     One,
+    /// So many pages that what was read of them is kept meanwhile.
+    Long,
     /// Two pages, of which the second can't be read.
     HalfReadable,
     /// It can't be opened, by nobody.
@@ -27,9 +29,10 @@ pub(crate) enum Content {
 
 impl Content {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Three,
         Self::One,
+        Self::Long,
         Self::HalfReadable,
         Self::Corrupt,
         Self::Killer,
@@ -58,6 +61,7 @@ impl Content {
         match self {
             Self::Three => vec![text(1), text(2), text(3)],
             Self::One | Self::Corrupt | Self::Killer => vec![text(1)],
+            Self::Long => (1..=12).map(text).collect(),
             Self::HalfReadable => vec![text(1), None],
         }
     }

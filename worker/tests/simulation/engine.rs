@@ -59,7 +59,7 @@ impl PdfEngine for SimulatedEngine {
                 self.gate.die("of the document");
                 return std::future::pending().await;
             }
-            Content::Three | Content::One | Content::HalfReadable => {}
+            Content::Three | Content::One | Content::Long | Content::HalfReadable => {}
         }
         let pages = u32::try_from(content.pages().len()).unwrap_or(u32::MAX);
         Ok(Box::new(SimulatedDocument {
@@ -96,7 +96,8 @@ impl PdfDocument for SimulatedDocument {
         let gate = Arc::clone(&self.gate);
         let pages = (1_u32..).map(PageNumber).zip(self.content.pages());
         let with_image = request.images.is_some();
-        stream::iter(pages.collect::<Vec<_>>())
+        let behind = request.behind.pages as usize;
+        stream::iter(pages.skip(behind).collect::<Vec<_>>())
             .then(move |(page, text)| {
                 let gate = Arc::clone(&gate);
                 async move {

@@ -281,6 +281,7 @@ impl Gate {
         let who = format!("({})", self.name);
         let server = async move {
             tokio::time::sleep(travel.there).await;
+            let was_held = *fate.borrow() == Transit::Held;
             // An error says that the call was let go of, with the fate that was last.
             drop(fate.wait_for(|fate| *fate != Transit::Held).await);
             if *fate.borrow() == Transit::Lost {
@@ -309,6 +310,9 @@ impl Gate {
                 () = lost => return,
             };
             world.note_result(&who, &what, &result);
+            if result.is_ok() && (was_held || answered.is_closed()) {
+                world.oracle().came_late(&what);
+            }
             let result = match (luck, result) {
                 (Luck::AnswerLost, Ok(_)) => Err(fails(Trouble::Unavailable)),
                 (_, result) => result,

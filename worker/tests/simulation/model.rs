@@ -51,7 +51,12 @@ impl Snapshot {
         let mut objects = BTreeMap::new();
         for object in world.store.keys() {
             let is_charge = layout.is_charge_of(&source, &object);
-            if object != record_key && !is_charge && world.owner_of(&object) == Some(key) {
+            let is_late = world.oracle().is_late_part(&object);
+            if object != record_key
+                && !is_charge
+                && !is_late
+                && world.owner_of(&object) == Some(key)
+            {
                 let body = read(&world.store, &object).unwrap_or_default();
                 objects.insert(object, body);
             }

@@ -1,7 +1,7 @@
 //! What must hold at every moment, checked at the doubles: who may write, when a message may be deleted, what may be
 //! paid for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,12 +20,15 @@ use crate::world::Change;
 pub(crate) struct Oracle {
     sources: Vec<SourceKey>,
     record_keys: Vec<String>,
+    /// What the keys of parts begin with.
+    parts: String,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     violations: Vec<String>,
+    late_parts: BTreeSet<String>,
     /// By receipt.
     grants: BTreeMap<String, Grant>,
     /// Final states that records have had.
@@ -103,6 +106,7 @@ impl Oracle {
         let layout = Settings::default().layout;
         Self {
             record_keys: sources.iter().map(|source| layout.record(source)).collect(),
+            parts: layout.parts(),
             sources,
             inner: Mutex::default(),
         }
@@ -259,6 +263,20 @@ impl Oracle {
             drop(inner);
             gate.note(&format!("VIOLATION: no lease for {what}"));
         }
+    }
+
+    /// A request took effect although nobody waited for it any more, or long after it was sent. No lease can hold such a
+    /// one back; where it brings a part of a document that is done meanwhile, the part stays (docs/SEMANTICS.md).
+    pub(crate) fn came_late(&self, what: &str) {
+        let key = what.strip_prefix("put ").map(str::trim_end);
+        if let Some(key) = key.filter(|key| key.starts_with(&self.parts)) {
+            self.inner().late_parts.insert(key.to_owned());
+        }
+    }
+
+    /// Whether a key is that of a part which came late.
+    pub(crate) fn is_late_part(&self, key: &str) -> bool {
+        self.inner().late_parts.contains(key)
     }
 
     /// A write arrived.

@@ -159,7 +159,12 @@ impl Plan {
             },
             _ => Action::Upload {
                 key,
-                content: *dice.pick(&[Content::Three, Content::One, Content::HalfReadable]),
+                content: *dice.pick(&[
+                    Content::Three,
+                    Content::One,
+                    Content::Long,
+                    Content::HalfReadable,
+                ]),
             },
         }
     }

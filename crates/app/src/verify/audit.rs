@@ -9,7 +9,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use pagemill_document::Letters;
 use pagemill_index::{CollectionNames, TargetStore, VectorStore};
-use pagemill_pipeline::{Graph, Options, Pipeline, Source, TextFile};
+use pagemill_pipeline::{Graph, Options, Pipeline, Source, TextFile, graph};
 use pagemill_storage::{
     Generation, KeyLayout, ObjectStore, Record, RecordError, RecordStatus, RecordStore, SourceKey,
     SourceVersion, Stage, StageEntry, StorageError,
@@ -119,6 +119,7 @@ impl Audit {
                 ) => {
                     if let Some(source) = self.layout.source_of_record(key) {
                         self.take_all(&mut inventory, &source);
+                        self.take_parts(&mut inventory, &source);
                         inventory.sources.remove(source.as_str());
                     }
                     (findings.tell)(Finding {
@@ -136,6 +137,7 @@ impl Audit {
             if !self.grace.is_zero() && record.updated_at > recent {
                 checked.at_work += 1;
                 self.take_all(&mut inventory, &record.source);
+                self.take_parts(&mut inventory, &record.source);
                 inventory.sources.remove(record.source.as_str());
                 continue;
             }
@@ -156,6 +158,7 @@ impl Audit {
         self.source(record, source.as_ref(), findings);
         if let Some(in_progress) = &record.in_progress {
             self.take_all(inventory, &record.source);
+            self.take_parts(inventory, &record.source);
             let what = format!(
                 "a run has been in stage {} since {} and is gone (trace {})",
                 in_progress.stage.name(),
@@ -174,6 +177,7 @@ impl Audit {
         match record.status {
             RecordStatus::Processing => {
                 self.take_all(inventory, &record.source);
+                self.take_parts(inventory, &record.source);
                 let what = format!("a run ended early at {}", record.updated_at);
                 self.tell(
                     findings,
@@ -455,7 +459,22 @@ impl Audit {
         Ok(())
     }
 
-    /// Takes out of the inventory whatever belongs to a source.
+    /// Takes out what runs keep of a source for the next one: there is one to come.
+    fn take_parts(&self, inventory: &mut Inventory, source: &SourceKey) {
+        let prefix = graph::parts(&self.layout, source);
+        let below = inventory.parts.range(prefix.clone()..);
+        let parts: Vec<String> = below
+            .map(|(key, _)| key)
+            .take_while(|key| key.starts_with(&prefix))
+            .filter(|key| self.layout.is_part_of(source, key))
+            .cloned()
+            .collect();
+        for key in parts {
+            inventory.parts.remove(&key);
+        }
+    }
+
+    /// Takes out of the inventory whatever was made from a source.
     fn take_all(&self, inventory: &mut Inventory, source: &SourceKey) {
         for (_, key) in self.graph.files(&self.layout, source) {
             inventory.files.remove(&key);
@@ -503,6 +522,12 @@ impl Audit {
         for (key, seen) in inventory.files {
             if is_old(seen.modified) {
                 self.orphan(findings, key.clone(), why, Orphan::Object(key));
+            }
+        }
+        for (key, seen) in inventory.parts {
+            if is_old(seen.modified) {
+                let what = "no run is at work that would need these pages again";
+                self.orphan(findings, key.clone(), what, Orphan::Object(key));
             }
         }
         for (folder, images) in inventory.images {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use pagemill_index::{Collection, CollectionNames, TargetStore, VectorStore};
-use pagemill_pipeline::Graph;
+use pagemill_pipeline::{Graph, graph};
 use pagemill_storage::{ETag, KeyLayout, ObjectStore};
 
 /// What is known of one object.
@@ -35,6 +35,8 @@ pub(super) struct Inventory {
     pub(super) sources: BTreeMap<String, Seen>,
     /// Text, links, structure and metadata, by key.
     pub(super) files: BTreeMap<String, Seen>,
+    /// What runs keep of documents that they are at work on, by key.
+    pub(super) parts: BTreeMap<String, Seen>,
     /// Page images by their folder, which ends in `/`.
     pub(super) images: BTreeMap<String, Images>,
     /// Points by source, store and generation.
@@ -65,17 +67,11 @@ impl Inventory {
             }
         }
         for prefix in graph.prefixes(layout) {
-            let mut listing = store.list(prefix);
-            while let Some(object) = listing.try_next().await? {
-                inventory.objects += 1;
-                let seen = Seen {
-                    etag: object.etag,
-                    bytes: object.bytes,
-                    modified: object.modified,
-                };
-                inventory.files.insert(object.key, seen);
-            }
+            let files = listed(store, prefix).await?;
+            inventory.files.extend(files);
         }
+        inventory.parts = listed(store, &graph::parts_prefix(layout)).await?;
+        inventory.objects = (inventory.files.len() + inventory.parts.len()) as u64;
         let mut listing = store.list(&layout.page_images);
         while let Some(object) = listing.try_next().await? {
             inventory.objects += 1;
@@ -105,6 +101,21 @@ impl Inventory {
         }
         Ok(inventory)
     }
+}
+
+/// Every object below a prefix, by key.
+async fn listed(store: &dyn ObjectStore, prefix: &str) -> anyhow::Result<BTreeMap<String, Seen>> {
+    let mut objects = BTreeMap::new();
+    let mut listing = store.list(prefix);
+    while let Some(object) = listing.try_next().await? {
+        let seen = Seen {
+            etag: object.etag,
+            bytes: object.bytes,
+            modified: object.modified,
+        };
+        objects.insert(object.key, seen);
+    }
+    Ok(objects)
 }
 
 /// The page of `page-00012.png`.

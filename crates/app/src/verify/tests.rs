@@ -62,7 +62,7 @@ async fn record(store: &Arc<dyn ObjectStore>, key: &str) {
     };
     record.stages.insert(words(), entry);
     let records = RecordStore::new(Arc::clone(store), KeyLayout::default());
-    records.save(&record, None).await.expect("a record");
+    records.save(&mut record, None).await.expect("a record");
 }
 
 async fn found(store: &Arc<dyn ObjectStore>, graph: &Arc<Graph>) -> Vec<(Kind, String)> {

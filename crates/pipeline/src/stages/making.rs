@@ -209,6 +209,8 @@ impl Pipeline {
             run.record.target_stores.clear();
         }
         run.delete(not_wanted).await?;
+        // Before the images: what is in a part must be in the store too, for whoever finds the part.
+        self.delete_parts(run).await?;
         let images = Generation::from(plan.fingerprint(Stage::Pages));
         let old = self.page_image_keys(run, &source, Some(&images)).await?;
         run.delete(old).await?;

@@ -1,16 +1,19 @@
 //! What comes together while the pages of a document stream through, in memory that does not grow with them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::RangeInclusive;
 
-use pagemill_document::{Link, PageState, PageText};
+use pagemill_document::{Link, PageNumber, PageState, PageText};
 use pagemill_pdf::text::{Classifier, Observer};
-use pagemill_pdf::{PageOutput, Spill};
+use pagemill_pdf::{Counted, PageFailure, PageOutput, Spill};
 use pagemill_storage::PageLedger;
 use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use super::accounts::Accounts;
+use super::part::{KeptPage, PageEnd, UploadedImage};
 
 /// What a line, a block or a link takes besides its text, about.
 const ITEM_BYTES: usize = 120;
@@ -74,11 +77,7 @@ impl Links {
             return Ok(());
         }
         self.count += links.len();
-        let bytes = links.iter().map(|link| {
-            let anchor = link.anchor.as_ref().map_or(0, String::len);
-            2 * ITEM_BYTES + anchor + link.target.text_bytes()
-        });
-        let bytes = bytes.sum();
+        let bytes = weight_of_links(&links);
         self.by_page.push(links, bytes)
     }
 
@@ -110,11 +109,16 @@ impl Serialize for Links {
     }
 }
 
-/// A page image that is in the store.
+/// A page that was taken in and is not kept for later runs yet; where its text and links lie.
 #[derive(Debug)]
-pub(super) struct UploadedImage {
-    pub(super) bytes: u64,
-    pub(super) scaled_down: bool,
+struct Unkept {
+    page: PageNumber,
+    failed: Option<PageFailure>,
+    image: Option<UploadedImage>,
+    text: Option<usize>,
+    links: Option<usize>,
+    links_dropped: u32,
+    annotations: u32,
 }
 
 /// What comes together while pages stream through. The images themselves do not stay.
@@ -134,15 +138,98 @@ pub(super) struct Gathered {
     pub(super) scaled_down: Vec<u32>,
     pub(super) images: u32,
     pub(super) image_bytes: u64,
+    /// In a row.
+    unkept: Vec<Unkept>,
+    unkept_bytes: usize,
+    /// Whether pages were left undone for want of time: what comes after them would leave a gap.
+    has_given_up: bool,
 }
 
 impl Gathered {
-    /// Takes a page in.
-    pub(super) fn add(
+    /// Takes a page in, in the order of the pages.
+    pub(super) fn take(
         &mut self,
-        output: PageOutput,
-        image: Option<UploadedImage>,
+        page: PageNumber,
+        end: PageEnd,
+        wants_images: bool,
+        counted: Option<Counted>,
     ) -> io::Result<()> {
+        let mut unkept = Unkept {
+            page,
+            failed: None,
+            image: None,
+            text: None,
+            links: None,
+            links_dropped: 0,
+            annotations: 0,
+        };
+        match end {
+            Err(failure) => {
+                self.failed.insert(page.0, failure.code().to_owned());
+                self.accounts.failed(page.0, counted);
+                // Another run may have the time that this one has not.
+                self.has_given_up |= failure.is_over_allowance();
+                unkept.failed = Some(failure);
+            }
+            Ok((output, image)) => {
+                self.accounts
+                    .page(&output, wants_images && image.is_none(), counted);
+                unkept.image = image;
+                unkept.links_dropped = output.links_dropped;
+                unkept.annotations = output.annotations;
+                let has_links = output.links.as_ref().is_some_and(|links| !links.is_empty());
+                unkept.links = has_links.then(|| self.links.by_page.len());
+                unkept.text = output.text.is_some().then(|| self.texts.len());
+                self.add(output, image)?;
+            }
+        }
+        if !self.has_given_up {
+            self.unkept.push(unkept);
+        }
+        Ok(())
+    }
+
+    /// The pages that are not kept yet, where there are any.
+    pub(super) fn unkept_pages(&self) -> Option<RangeInclusive<u32>> {
+        let (first, last) = (self.unkept.first()?, self.unkept.last()?);
+        Some(first.page.0..=last.page.0)
+    }
+
+    /// What they take in memory, about.
+    pub(super) fn unkept_bytes(&self) -> usize {
+        self.unkept_bytes
+    }
+
+    /// These pages, to be kept.
+    pub(super) fn unkept(&self) -> impl Iterator<Item = io::Result<KeptPage<'_>>> {
+        self.unkept.iter().map(|unkept| {
+            let text = unkept.text.map(|index| self.texts.get(index)).transpose()?;
+            let links = unkept.links.map(|index| {
+                let links = self.links.by_page.get(index)?;
+                Ok::<_, io::Error>(match links {
+                    Cow::Borrowed(links) => Cow::Borrowed(links.as_slice()),
+                    Cow::Owned(links) => Cow::Owned(links),
+                })
+            });
+            Ok(KeptPage {
+                page: unkept.page,
+                failed: unkept.failed.clone(),
+                image: unkept.image,
+                text,
+                links: links.transpose()?,
+                links_dropped: unkept.links_dropped,
+                annotations: unkept.annotations,
+            })
+        })
+    }
+
+    /// All pages so far are kept.
+    pub(super) fn are_kept(&mut self) {
+        self.unkept.clear();
+        self.unkept_bytes = 0;
+    }
+
+    fn add(&mut self, output: PageOutput, image: Option<UploadedImage>) -> io::Result<()> {
         let page = output.page.0;
         if let Some(image) = image {
             self.images += 1;
@@ -151,7 +238,9 @@ impl Gathered {
                 self.scaled_down.push(page);
             }
         }
-        self.links.add(output.links.unwrap_or_default())?;
+        let links = output.links.unwrap_or_default();
+        self.unkept_bytes += weight_of_links(&links);
+        self.links.add(links)?;
         self.links_dropped += output.links_dropped;
         let Some(text) = output.text else {
             return Ok(());
@@ -165,6 +254,7 @@ impl Gathered {
         self.characters += text.text.chars().count();
         self.observer.observe(&text);
         let bytes = weight(&text);
+        self.unkept_bytes += bytes;
         self.texts.push(text, bytes)
     }
 
@@ -195,6 +285,15 @@ impl Gathered {
         };
         (pages, self.links)
     }
+}
+
+/// The memory that links take, about.
+fn weight_of_links(links: &[Link]) -> usize {
+    let bytes = links.iter().map(|link| {
+        let anchor = link.anchor.as_ref().map_or(0, String::len);
+        2 * ITEM_BYTES + anchor + link.target.text_bytes()
+    });
+    bytes.sum()
 }
 
 /// The memory that the text of a page takes, about.

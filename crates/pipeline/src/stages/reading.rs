@@ -8,7 +8,9 @@ use pagemill_pdf::{ExtractRequest, ImageSettings, Pace, PageImage, PageOutput, P
 use pagemill_storage::{Generation, SourceKey, SourceVersion, Stage};
 use serde::Serialize;
 
-use super::pages::{Gathered, Links, Pages, UploadedImage};
+use super::checkpoints::Checkpoints;
+use super::pages::{Gathered, Links, Pages};
+use super::part::UploadedImage;
 use super::{Extracted, no_scratch, uploads};
 use crate::artifacts::{FORMAT, Header, OutlineLink, StructureFile};
 use crate::outcome::PipelineError;
@@ -67,6 +69,13 @@ impl Pipeline {
         run.permit.progress(Progress::Opened {
             pages: inspection.pages,
         });
+        let generation = Generation::from(plan.fingerprint(Stage::Pages));
+        let images = plan.runs(Stage::Pages).then(|| settings.pages.clone());
+        let mut checkpoints = self.checkpoints(run, plan, images.as_ref());
+        let wanted = images.as_ref().map(|settings| (settings, &generation));
+        let mut gathered = self
+            .take_up(run, &*document, &mut checkpoints, wanted)
+            .await?;
         run.finish(
             Stage::Inspect,
             inspected(&inspection, plan, run.is_cautious()),
@@ -74,9 +83,15 @@ impl Pipeline {
 
         // Text is cheap next to images, and everything downstream needs it: it is always taken anew.
         run.enter(Stage::Pages);
-        let generation = Generation::from(plan.fingerprint(Stage::Pages));
-        let images = plan.runs(Stage::Pages).then(|| settings.pages.clone());
-        let mut gathered = self.pages(run, &*document, images, &generation).await?;
+        self.pages(
+            run,
+            &*document,
+            images,
+            &generation,
+            checkpoints,
+            &mut gathered,
+        )
+        .await?;
         if gathered.is_empty() && inspection.pages > 0 {
             let reasons: std::collections::BTreeSet<_> =
                 gathered.failed.values().cloned().collect();
@@ -177,20 +192,21 @@ impl Pipeline {
     ///
     /// After a death it is cautious: one page at a time, and the record says which before it is begun, so that the
     /// page at which the next worker dies is known. The run after that leaves this page out.
+    ///
+    /// What earlier runs kept is taken in already; what is read now is kept now and then.
     async fn pages(
         &self,
         run: &mut Run<'_>,
         document: &dyn PdfDocument,
         images: Option<ImageSettings>,
         generation: &Generation,
-    ) -> Result<Gathered, PipelineError> {
+        mut checkpoints: Checkpoints,
+        gathered: &mut Gathered,
+    ) -> Result<(), PipelineError> {
         let cautious = run.is_cautious();
-        let deaths = run.record.deaths.as_ref().filter(|_| cautious);
-        let skip = deaths
-            .map(|deaths| deaths.pages.clone())
-            .unwrap_or_default();
-        let pages = document.inspection().pages;
-        let next_at_work = |after: u32| (after + 1..=pages).find(|page| !skip.contains(page));
+        let (skip, behind) = (run.left_out(), checkpoints.behind);
+        let last = document.inspection().pages;
+        let next_at_work = |after: u32| (after + 1..=last).find(|page| !skip.contains(page));
         let (pace, at_once) = match cautious {
             true => (Pace::Cautious, 1),
             false => (Pace::Full, UPLOADS_AT_ONCE),
@@ -201,7 +217,7 @@ impl Pipeline {
                 left_out = ?skip,
                 "a worker died while it read this document: one page at a time"
             );
-            run.at_page(next_at_work(0)).await?;
+            run.at_page(next_at_work(behind.pages)).await?;
         }
         let request = ExtractRequest {
             images,
@@ -209,11 +225,10 @@ impl Pipeline {
             links: true,
             pace,
             skip: skip.clone(),
-            ..ExtractRequest::default()
+            behind,
         };
         let wants_images = request.images.is_some();
-        let mut gathered = Gathered::default();
-        gathered.accounts.document(pages, document.pages_in_tree());
+        gathered.accounts.document(last, document.pages_in_tree());
         let (outputs, source) = (run.outputs(), run.record.source.clone());
         let source = &source;
         let pages = document.extract(request).map(|(page, result)| {
@@ -236,27 +251,24 @@ impl Pipeline {
             (bytes, uploaded)
         });
         let mut results = std::pin::pin!(uploads::in_order(pages, at_once, UPLOAD_BYTES));
-        while let Some((page, result)) = results.try_next().await? {
+        while let Some((page, end)) = results.try_next().await? {
             run.permit.progress(Progress::Page { page: page.0 });
-            run.boundary()?;
-            match result {
-                Err(failure) => {
-                    tracing::warn!(
-                        page = page.0,
-                        reason = failure.code(),
-                        "page failed: {failure}"
-                    );
-                    gathered.failed.insert(page.0, failure.code().to_owned());
-                    let counted = document.counted(page);
-                    gathered.accounts.failed(page.0, counted);
-                }
-                Ok((output, image)) => {
-                    let is_without_image = wants_images && image.is_none();
-                    let counted = document.counted(page);
-                    gathered.accounts.page(&output, is_without_image, counted);
-                    gathered.add(output, image).map_err(no_scratch)?;
-                }
+            if let Err(failure) = &end {
+                tracing::warn!(
+                    page = page.0,
+                    reason = failure.code(),
+                    "page failed: {failure}"
+                );
             }
+            let counted = document.counted(page);
+            let taken = gathered.take(page, end, wants_images, counted);
+            taken.map_err(no_scratch)?;
+            let boundary = run.boundary();
+            // After the last page the files themselves are written.
+            if page.0 < last && (boundary.is_err() || checkpoints.are_due(gathered)) {
+                self.keep(run, &mut checkpoints, gathered).await?;
+            }
+            boundary?;
             if !cautious {
                 run.renew_marker().await?;
             } else if !skip.contains(&page.0) {
@@ -264,7 +276,7 @@ impl Pipeline {
                 run.at_page(next_at_work(page.0)).await?;
             }
         }
-        Ok(gathered)
+        Ok(())
     }
 
     /// Uploads a page's image, and its thumbnail where it has one; answers the bytes written.

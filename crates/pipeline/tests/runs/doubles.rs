@@ -12,8 +12,8 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use pagemill_document::{
-    ChargeSink, Inspection, OutlineItem, PageLabel, PageNumber, PageState, PageText, PaidCall,
-    Units,
+    ChargeSink, Inspection, Link, LinkSafety, LinkTarget, OutlineItem, PageLabel, PageNumber,
+    PageState, PageText, PaidCall, Rect, Units,
 };
 use pagemill_index::error::Dependency;
 use pagemill_index::testing::HashEmbedder;
@@ -49,6 +49,8 @@ pub(crate) struct Engine {
     pub(crate) killers: BTreeSet<u32>,
     /// Pages at which the program itself fails.
     pub(crate) faults: BTreeSet<u32>,
+    /// How long each page takes.
+    pub(crate) page_time: Duration,
     /// Pages in the order that they were begun, with the pace.
     pub(crate) begun: Arc<Mutex<Vec<(u32, Pace)>>>,
 }
@@ -58,6 +60,7 @@ struct Document {
     inspection: Inspection,
     killers: BTreeSet<u32>,
     faults: BTreeSet<u32>,
+    page_time: Duration,
     begun: Arc<Mutex<Vec<(u32, Pace)>>>,
 }
 
@@ -75,6 +78,7 @@ impl PdfEngine for Engine {
             },
             killers: self.killers.clone(),
             faults: self.faults.clone(),
+            page_time: self.page_time,
             begun: Arc::clone(&self.begun),
         }))
     }
@@ -100,8 +104,8 @@ impl PdfDocument for Document {
         request: ExtractRequest,
     ) -> BoxStream<'static, (PageNumber, Result<PageOutput, PageFailure>)> {
         let (killers, begun) = (self.killers.clone(), Arc::clone(&self.begun));
-        let faults = self.faults.clone();
-        stream::iter(1..=self.inspection.pages)
+        let (faults, page_time) = (self.faults.clone(), self.page_time);
+        stream::iter(request.behind.pages + 1..=self.inspection.pages)
             .then(move |number| {
                 let page = PageNumber(number);
                 let is_left_out = request.skip.contains(&number);
@@ -118,6 +122,9 @@ impl PdfDocument for Document {
                     assert!(!is_fault, "{}", text_of(page));
                     if is_killer {
                         std::future::pending::<()>().await;
+                    }
+                    if !page_time.is_zero() {
+                        tokio::time::sleep(page_time).await;
                     }
                     (page, Ok(output(page)))
                 }
@@ -151,10 +158,29 @@ fn output(page: PageNumber) -> PageOutput {
             ocr: None,
             truncated: false,
         }),
-        links: Some(Vec::new()),
-        links_dropped: 0,
+        links: Some(links_of(page)),
+        links_dropped: page.0 % 2,
         annotations: 0,
     }
+}
+
+/// Every third page has one.
+fn links_of(page: PageNumber) -> Vec<Link> {
+    let link = Link {
+        page,
+        target: LinkTarget::Uri {
+            uri: format!("https://example.org/{}", page.0),
+        },
+        safety: LinkSafety::Ordinary,
+        anchor: None,
+        bbox: Rect::default(),
+        quads: Vec::new(),
+    };
+    page.0
+        .is_multiple_of(3)
+        .then_some(link)
+        .into_iter()
+        .collect()
 }
 
 fn text_of(page: PageNumber) -> String {
@@ -372,26 +398,72 @@ pub(crate) enum Lost {
     Answer,
 }
 
-/// A store whose n-th write of a record from now gets no answer.
+/// A store whose n-th write of a kind from now gets no answer.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) inner: MemoryStore,
-    lost: Mutex<Option<(u32, Lost)>>,
+    /// Counted are writes and deletions of keys with this prefix.
+    lost: Mutex<Option<(&'static str, u32, Lost)>>,
+    /// What was written and deleted, in order: the first key of each call.
+    written: Mutex<Vec<String>>,
+    /// The prefixes that were listed.
+    listed: Mutex<Vec<String>>,
+    /// The records that were written.
+    records: Mutex<Vec<Record>>,
 }
 
 impl Store {
+    /// Loses a write of a record.
     pub(crate) fn lose(&self, nth: u32, lost: Lost) {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some((nth, lost));
+        self.lose_below("processing/records/", nth, lost);
+    }
+
+    /// Loses a write or a deletion of a key with this prefix.
+    pub(crate) fn lose_below(&self, prefix: &'static str, nth: u32, lost: Lost) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some((prefix, nth, lost));
+    }
+
+    /// What was written and deleted since the last look.
+    pub(crate) fn take_written(&self) -> Vec<String> {
+        std::mem::take(&mut self.written.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The prefixes that were listed since the last look.
+    pub(crate) fn take_listed(&self) -> Vec<String> {
+        std::mem::take(&mut self.listed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The records that were written since the last look.
+    pub(crate) fn take_records(&self) -> Vec<Record> {
+        std::mem::take(&mut self.records.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn lost_now(&self, key: &str) -> Option<Lost> {
-        if !key.starts_with("processing/records/") {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.push(key.to_owned());
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let (prefix, nth, what) = (*lost)?;
+        if !key.starts_with(prefix) {
             return None;
         }
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        let (nth, what) = (*lost)?;
-        *lost = (nth > 1).then_some((nth - 1, what));
+        *lost = (nth > 1).then_some((prefix, nth - 1, what));
         (nth == 1).then_some(what)
+    }
+
+    /// Does what a call does, unless it is to be lost.
+    async fn call<T>(
+        &self,
+        key: &str,
+        doing: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        match self.lost_now(key) {
+            None => doing.await,
+            Some(Lost::Write) => std::future::pending().await,
+            Some(Lost::Answer) => {
+                doing.await?;
+                std::future::pending().await
+            }
+        }
     }
 }
 
@@ -420,25 +492,26 @@ impl ObjectStore for Store {
     async fn put(&self, key: &str, body: Bytes, options: PutOptions) -> Result<ETag, StorageError> {
         // So that runs side by side meet, as they do where a write takes time.
         tokio::task::yield_now().await;
-        match self.lost_now(key) {
-            None => self.inner.put(key, body, options).await,
-            Some(Lost::Write) => std::future::pending().await,
-            Some(Lost::Answer) => {
-                self.inner.put(key, body, options).await?;
-                std::future::pending().await
-            }
+        let record = serde_json::from_slice(&body).ok();
+        if let Some(record) = record.filter(|_| key.starts_with("processing/records/")) {
+            let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+            records.push(record);
         }
+        self.call(key, self.inner.put(key, body, options)).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        self.inner.delete(key).await
+        self.call(key, self.inner.delete(key)).await
     }
 
     async fn delete_many(&self, keys: Vec<String>) -> Result<(), StorageError> {
-        self.inner.delete_many(keys).await
+        let first = keys.first().cloned().unwrap_or_default();
+        self.call(&first, self.inner.delete_many(keys)).await
     }
 
     fn list(&self, prefix: &str) -> Listing {
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        listed.push(prefix.to_owned());
         self.inner.list(prefix)
     }
 }
@@ -447,6 +520,8 @@ impl ObjectStore for Store {
 #[derive(Debug, Default)]
 pub(crate) struct TestPermit {
     pub(crate) stops: bool,
+    /// Whether the run is to end at its next boundary.
+    pub(crate) stops_soon: AtomicBool,
     pub(crate) attempts: AtomicU32,
     charged: Mutex<Charged>,
     used: Mutex<BTreeSet<pagemill_pipeline::Dependency>>,
@@ -470,6 +545,10 @@ impl Permit for TestPermit {
     }
 
     fn progress(&self, _: Progress) {}
+
+    fn should_stop(&self) -> bool {
+        self.stops_soon.load(Ordering::Relaxed)
+    }
 
     fn stopped(&self) -> BoxFuture<'_, ()> {
         match self.stops {
@@ -518,6 +597,9 @@ impl World {
         let store = Arc::new(Store {
             inner: MemoryStore::new("bucket"),
             lost: Mutex::new(None),
+            written: Mutex::default(),
+            listed: Mutex::default(),
+            records: Mutex::default(),
         });
         let (vectors, engine) = (Arc::new(Vectors::default()), Arc::new(engine));
         let generator = Arc::new(Generator {
@@ -649,13 +731,23 @@ impl World {
     }
 
     pub(crate) async fn run_with(&self, source: &Source, options: &Options) -> Ended {
+        self.run_for(Duration::from_secs(60), source, options).await
+    }
+
+    /// Runs a document, and kills the worker when it takes longer than this.
+    pub(crate) async fn run_for(
+        &self,
+        time: Duration,
+        source: &Source,
+        options: &Options,
+    ) -> Ended {
         let run = self.pipeline.process_single_source(
             source,
             &[TargetStore::Pages],
             options,
             &self.permit,
         );
-        match tokio::time::timeout(Duration::from_secs(60), run).await {
+        match tokio::time::timeout(time, run).await {
             Ok(ended) => Ended::With(ended),
             Err(_) => Ended::Killed,
         }

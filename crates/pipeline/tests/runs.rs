@@ -13,6 +13,8 @@ mod charges;
 mod checkpoints;
 #[path = "runs/doubles.rs"]
 mod doubles;
+#[path = "runs/ocr.rs"]
+mod ocr;
 #[path = "runs/order.rs"]
 mod order;
 #[path = "runs/panics.rs"]

@@ -812,7 +812,10 @@ fn parts(
         store: Arc::clone(store) as Arc<dyn ObjectStore>,
         engine: Arc::clone(engine) as Arc<dyn PdfEngine>,
         engine_version: "double".to_owned(),
-        ocr_version: String::new(),
+        ocr_version: match settings.ocr.enabled {
+            true => "a reader".to_owned(),
+            false => String::new(),
+        },
         generator: Arc::clone(generator) as Arc<dyn MetadataGenerator>,
         indexer: Arc::new(indexer.expect("the default settings are in order")),
         history: None,

@@ -41,6 +41,10 @@ pub(crate) enum Command {
     Local(LocalArguments),
     /// Search what `local` or `run` made.
     Search(SearchArguments),
+    /// Print a PDF as Markdown: headings, paragraphs, lists, tables, links.
+    Markdown(ReadArguments),
+    /// Print the tables of a PDF.
+    Tables(TablesArguments),
     /// Say whether the worker that runs on this machine is well; for a container's health check.
     #[command(
         after_help = "Exit codes:\n  0  the worker is well (also while it waits for a service that is away)\n  1  it is not; the line says why and what to do"
@@ -103,6 +107,47 @@ pub(crate) struct LocalArguments {
     /// Documents at work at the same time [default: the number of processors].
     #[arg(long)]
     pub(crate) jobs: Option<usize>,
+}
+
+/// Arguments of `worker markdown`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes:\n  0  everything was read\n  1  a file or a page of it can't be read; the message says which and why\n  2  an argument or a setting is wrong"
+)]
+pub(crate) struct ReadArguments {
+    /// PDFs.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write a file for each PDF into this folder, which is made when missing, instead of printing.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// Tunables, as JSON: limits and passwords are taken from it.
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Arguments of `worker tables`.
+#[derive(Debug, Args)]
+pub(crate) struct TablesArguments {
+    /// What is read, and where it is written.
+    #[command(flatten)]
+    pub(crate) read: ReadArguments,
+    /// How tables are written.
+    #[arg(long, value_enum, default_value_t = TableFormat::Json)]
+    pub(crate) format: TableFormat,
+}
+
+/// How tables are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum TableFormat {
+    /// One object a line: the page, the box, the caption, the cells with their boxes.
+    Json,
+    /// A line for each row (RFC 4180); tables are parted by an empty line.
+    Csv,
+    /// GitHub's tables, or HTML where cells take several rows or columns.
+    Markdown,
+    /// Tables of HTML.
+    Html,
 }
 
 /// Arguments of `worker search`.

@@ -14,6 +14,7 @@ mod local;
 mod logging;
 mod metrics;
 mod progress;
+mod read;
 mod replay;
 mod run;
 mod search;
@@ -93,6 +94,8 @@ fn run_command(cli: cli::Cli) -> anyhow::Result<ExitCode> {
         match cli.command {
             cli::Command::Run(arguments) => run::command(arguments).await,
             cli::Command::Local(arguments) => local::command(arguments).await,
+            cli::Command::Markdown(arguments) => read::markdown_command(arguments).await,
+            cli::Command::Tables(arguments) => read::tables_command(arguments).await,
             cli::Command::Search(arguments) => search::command(arguments).await,
             cli::Command::Doctor(arguments) => doctor::command(arguments).await,
             cli::Command::Verify(arguments) => verify::command(arguments).await,

@@ -9,6 +9,8 @@
 //! - [`Inspection`]: what the file says of itself, before any page is looked at.
 //! - [`PageText`]: the text of one page in reading order. Its [`Block`]s and [`Line`]s have a [`Rect`] each, in points from
 //!   the page's top left corner; a block's span is in bytes of the page's text.
+//! - [`Table`]: the rows, columns and cells of a block that is a table. [`markdown`] writes a document as Markdown, and a
+//!   table as HTML and CSV too.
 //! - [`CharacterAccount`]: what a page shows that is not in its text, and why. [`Letters`] are what it is summed up with.
 //! - [`Link`] and its [`LinkSafety`]; [`Structure`]: bookmarks, headings, page labels.
 //! - [`PaidCall`] and [`ChargeSink`]: what making something of a document costs, and whom to tell. [`Dependency`]: whose outage
@@ -51,8 +53,10 @@ mod dependency;
 mod inspection;
 mod letters;
 mod link;
+pub mod markdown;
 mod page;
 mod structure;
+mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod text;
@@ -65,6 +69,7 @@ pub use letters::Letters;
 pub use link::{Link, LinkSafety, LinkTarget, OutlineTarget};
 pub use page::{PageNumber, PageState, Rect};
 pub use structure::{Heading, OutlineItem, PageLabel, Structure};
+pub use table::{Table, TableCell};
 pub use text::{
     AnnotationSource, AnnotationSpan, Block, BlockKind, Line, OcrAccount, OcrWord, PageText,
 };

@@ -191,6 +191,7 @@ impl Orders<'_> {
             font_size,
             bold,
             lines,
+            table: None,
         }
     }
 
@@ -269,6 +270,7 @@ pub fn page_of(page: PageNumber, text: &str) -> PageText {
                     bold: false,
                 })
                 .collect(),
+            table: None,
         });
         start += paragraph.len() + 2;
     }

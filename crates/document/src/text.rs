@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CharacterAccount, PageNumber, PageState, Rect};
+use crate::{CharacterAccount, PageNumber, PageState, Rect, Table};
 
 /// What shows a text that is not in the page's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,12 @@ pub enum BlockKind {
     Heading,
     /// A list item.
     ListItem,
+    /// A table; [`Block::table`] has its cells.
+    Table,
+    /// What is written above or below a table or figure: `Table 3: ...`.
+    Caption,
+    /// A note at the foot of the page.
+    Footnote,
     /// Text repeated in the same place on most pages: running header, footer, page number.
     Furniture,
 }
@@ -61,8 +67,12 @@ pub struct Block {
     pub font_size: f32,
     /// Whether most of its characters are bold.
     pub bold: bool,
-    /// Its lines as printed (hyphens at line ends kept; the page's text joins them).
+    /// Its lines as printed (hyphens at line ends kept; the page's text joins them); the rows of a table, with its cells
+    /// parted by tabs.
     pub lines: Vec<Line>,
+    /// Its cells, where `kind` is table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Box<Table>>,
 }
 
 /// A part of a page's text that the page's own content has not: an annotation shows it.

@@ -43,6 +43,7 @@ fn page(number: u32, blocks: &[(BlockKind, Option<u8>, &str)]) -> PageText {
             font_size: 10.0,
             bold: false,
             lines: lines.collect(),
+            table: None,
         });
     }
     PageText {

@@ -30,6 +30,7 @@ fn page(number: u32, blocks: &[(f32, &str)]) -> PageText {
             font_size: *font_size,
             bold: false,
             lines: Vec::new(),
+            table: None,
         });
     }
     PageText {

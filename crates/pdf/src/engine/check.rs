@@ -216,6 +216,7 @@ mod tests {
             font_size: 1.0,
             bold: false,
             lines: Vec::new(),
+            table: None,
         }
     }
 

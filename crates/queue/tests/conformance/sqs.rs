@@ -83,7 +83,10 @@ async fn unreachable_sqs_is_unavailable() {
 
 #[tokio::test]
 async fn missing_credentials_are_denied_with_the_remedy() {
+    let http = aws_config::provider_config::ProviderConfig::default()
+        .with_http_client(pagemill_http::for_aws());
     let nothing = aws_config::profile::ProfileFileCredentialsProvider::builder()
+        .configure(&http)
         .profile_name("pagemill-no-such-profile")
         .build();
     let client = client_for("http://127.0.0.1:9");

@@ -47,6 +47,7 @@ fn page(number: u32, samples: &[Sample<'_>]) -> PageText {
                 font_size: sample.size,
                 bold: sample.bold,
             }],
+            table: None,
         });
     }
     PageText {

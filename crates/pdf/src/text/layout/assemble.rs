@@ -150,6 +150,7 @@ fn finish(block: &LaidBlock, direction: Direction, start: usize, end: usize) -> 
         font_size: hundredth(font_size),
         bold,
         lines,
+        table: None,
     }
 }
 

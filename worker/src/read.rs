@@ -1,0 +1,191 @@
+//! `worker markdown` and `worker tables`: what is in a PDF, printed, with nothing stored.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use futures::StreamExt;
+use pagemill_document::{Link, PageText, Rect, Table, markdown};
+use pagemill_pdf::text::classify;
+use pagemill_pdf::{Engine, ExtractRequest, SpoolFile};
+use pagemill_pipeline::Settings;
+use pagemill_storage::SourceKey;
+use serde::Serialize;
+
+use crate::cli::{self, ReadArguments, TableFormat, TablesArguments};
+use crate::logging::printable;
+use pagemill_app::adapters;
+use pagemill_app::environment::Environment;
+
+/// Files that are read at the same time.
+const FILES_AT_ONCE: usize = 4;
+
+/// Prints PDFs as Markdown.
+pub(crate) async fn markdown_command(arguments: ReadArguments) -> anyhow::Result<ExitCode> {
+    let make = |read: &ReadFile| Ok(markdown::markdown(&read.pages, &read.links));
+    command(arguments, "md", make).await
+}
+
+/// Prints the tables of PDFs.
+pub(crate) async fn tables_command(arguments: TablesArguments) -> anyhow::Result<ExitCode> {
+    let TablesArguments { read, format } = arguments;
+    let (extension, make): (_, fn(&Table) -> String) = match format {
+        TableFormat::Json => {
+            let make = |read: &ReadFile| json_lines(&read.pages);
+            return command(read, "tables.jsonl", make).await;
+        }
+        TableFormat::Csv => ("tables.csv", markdown::csv_table),
+        TableFormat::Markdown => ("tables.md", markdown::markdown_table),
+        TableFormat::Html => ("tables.html", markdown::html_table),
+    };
+    let end_of_line = if format == TableFormat::Csv {
+        "\r\n"
+    } else {
+        "\n"
+    };
+    command(read, extension, |read| {
+        let tables = read.pages.iter().flat_map(|page| &page.blocks);
+        let tables = tables.filter_map(|block| block.table.as_deref().map(make));
+        Ok(tables.collect::<Vec<_>>().join(end_of_line))
+    })
+    .await
+}
+
+/// A table as `worker tables` prints it.
+#[derive(Serialize)]
+struct PrintedTable<'a> {
+    page: u32,
+    bbox: Rect,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caption: Option<&'a str>,
+    #[serde(flatten)]
+    table: &'a Table,
+}
+
+fn json_lines(pages: &[PageText]) -> anyhow::Result<String> {
+    let mut lines = String::new();
+    for page in pages {
+        for block in &page.blocks {
+            let Some(table) = &block.table else {
+                continue;
+            };
+            let caption = table.caption.and_then(|index| {
+                let caption = page.blocks.get(index as usize)?;
+                page.text.get(caption.start as usize..caption.end as usize)
+            });
+            let printed = PrintedTable {
+                page: page.page.0,
+                bbox: block.bbox,
+                caption,
+                table,
+            };
+            lines.push_str(&serde_json::to_string(&printed)?);
+            lines.push('\n');
+        }
+    }
+    Ok(lines)
+}
+
+/// What was read of a file.
+struct ReadFile {
+    pages: Vec<PageText>,
+    links: Vec<Link>,
+    /// Pages that can't be read, with the reason.
+    failed: Vec<String>,
+}
+
+async fn command(
+    arguments: ReadArguments,
+    extension: &str,
+    make: impl Fn(&ReadFile) -> anyhow::Result<String>,
+) -> anyhow::Result<ExitCode> {
+    let environment = Environment::read().await?;
+    let settings = match &arguments.config {
+        Some(path) => adapters::settings_from_file(path, true)?,
+        None => Settings::default(),
+    };
+    if let Some(out) = &arguments.out {
+        std::fs::create_dir_all(out).with_context(|| {
+            format!(
+                "{} can't be made: give a folder that can be written",
+                out.display()
+            )
+        })?;
+    }
+    let (engine, _) = adapters::engine(&environment, &settings)?;
+    let mut has_failed = false;
+    let mut files = futures::stream::iter(&arguments.files)
+        .map(|path| {
+            let (engine, settings) = (&engine, &settings);
+            async move { (path, read(engine, settings, path).await) }
+        })
+        .buffered(FILES_AT_ONCE);
+    while let Some((path, read)) = files.next().await {
+        let read = match read {
+            Ok(read) => read,
+            Err(error) => {
+                has_failed = true;
+                eprintln!("{}", printable(&format!("{}: {error:#}", path.display())));
+                continue;
+            }
+        };
+        for failure in &read.failed {
+            has_failed = true;
+            eprintln!("{}", printable(&format!("{}: {failure}", path.display())));
+        }
+        let made = make(&read)?;
+        match &arguments.out {
+            None => print!("{made}"),
+            Some(out) => write(out, path, extension, &made)?,
+        }
+    }
+    drop(files);
+    engine.shutdown().await;
+    Ok(ExitCode::from(match has_failed {
+        true => cli::EXIT_DOCUMENTS_FAILED,
+        false => cli::EXIT_OK,
+    }))
+}
+
+fn write(out: &Path, source: &Path, extension: &str, made: &str) -> anyhow::Result<()> {
+    let Some(name) = source.file_stem() else {
+        bail!("{} has no usable name: rename it", source.display());
+    };
+    let mut name = name.to_owned();
+    name.push(".");
+    name.push(extension);
+    let path: PathBuf = out.join(name);
+    std::fs::write(&path, made).with_context(|| format!("{} can't be written", path.display()))
+}
+
+async fn read(engine: &Engine, settings: &Settings, path: &Path) -> anyhow::Result<ReadFile> {
+    let bytes = std::fs::read(path).context("it can't be read")?;
+    let mut spool = SpoolFile::new(settings.limits.max_file_bytes)?;
+    spool.write(&bytes)?;
+    let passwords = settings
+        .passwords
+        .candidates(&SourceKey(path.display().to_string()));
+    let document = engine.open(spool.seal()?, &passwords).await?;
+    let request = ExtractRequest {
+        text: true,
+        links: true,
+        ..ExtractRequest::default()
+    };
+    let mut read = ReadFile {
+        pages: Vec::new(),
+        links: Vec::new(),
+        failed: Vec::new(),
+    };
+    let mut pages = document.extract(request);
+    while let Some((page, output)) = pages.next().await {
+        match output {
+            Ok(output) => {
+                read.pages.extend(output.text);
+                read.links.extend(output.links.into_iter().flatten());
+            }
+            Err(failure) => read.failed.push(format!("page {}: {failure}", page.0)),
+        }
+    }
+    classify(&mut read.pages);
+    Ok(read)
+}

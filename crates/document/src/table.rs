@@ -54,6 +54,33 @@ fn is_one(number: &u32) -> bool {
 }
 
 impl Table {
+    /// More places than this has no table that is found: whoever lays one out may count on it.
+    pub const MAX_PLACES: u32 = 100_000;
+
+    /// Whether it is what it says: not too large, every cell inside the grid, and no place in two of them.
+    pub fn is_sound(&self) -> bool {
+        let places = self.rows.checked_mul(self.columns);
+        let Some(places) = places.filter(|&places| places <= Self::MAX_PLACES) else {
+            return false;
+        };
+        let mut taken = vec![false; places as usize];
+        self.cells.iter().all(|cell| {
+            let rows = cell.row.checked_add(cell.row_span);
+            let columns = cell.column.checked_add(cell.column_span);
+            let (Some(rows), Some(columns)) = (rows, columns) else {
+                return false;
+            };
+            let is_inside = rows <= self.rows && columns <= self.columns;
+            is_inside
+                && (cell.row..rows).all(|row| {
+                    (cell.column..columns).all(|column| {
+                        let place = &mut taken[(row * self.columns + column) as usize];
+                        !std::mem::replace(place, true)
+                    })
+                })
+        })
+    }
+
     /// Whether a cell takes more than one row or column.
     pub fn has_spans(&self) -> bool {
         self.cells
@@ -126,6 +153,26 @@ mod tests {
         assert_eq!(table.grid(), [["Item name", ""], ["", "7"]]);
         assert_eq!(table.header_rows(), 1);
         assert!(!table.has_spans());
+    }
+
+    #[test]
+    fn a_table_that_is_too_large_or_has_cells_over_each_other_is_not_sound() {
+        let mut table = Table {
+            rows: 2,
+            columns: 2,
+            cells: vec![cell(0, 0, "a"), cell(1, 1, "b")],
+            ..Table::default()
+        };
+        assert!(table.is_sound());
+        table.cells[0].column_span = u32::MAX;
+        assert!(!table.is_sound());
+        table.cells[0].column_span = 2;
+        assert!(table.is_sound());
+        table.cells[0].row_span = 2;
+        assert!(!table.is_sound());
+        table.cells.clear();
+        table.rows = u32::MAX;
+        assert!(!table.is_sound());
     }
 
     #[test]

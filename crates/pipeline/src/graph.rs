@@ -152,7 +152,7 @@ pub(crate) const ALWAYS: &[StageSpec] = &[
 ];
 
 /// The version of the code that reads a PDF; its stages are one pass.
-const READING: u32 = 3;
+const READING: u32 = 4;
 
 /// The stages that a pipeline runs. [`Graph::default`] has those of every pipeline.
 #[derive(Debug, Clone)]

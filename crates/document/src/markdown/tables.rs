@@ -1,5 +1,7 @@
 //! A table as Markdown, HTML and CSV.
 
+use std::collections::HashMap;
+
 use crate::{Table, TableCell};
 
 /// As GitHub has tables, or as HTML where a cell takes several rows or columns. Ends with a newline.
@@ -26,17 +28,17 @@ pub fn markdown_table(table: &Table) -> String {
 
 /// As HTML. Ends with a newline.
 pub fn html_table(table: &Table) -> String {
+    let places = places(table);
     let mut text = String::from("<table>\n");
     for row in 0..table.rows {
         text.push_str("<tr>");
         for column in 0..table.columns {
-            let covers = |cell: &&TableCell| {
-                (cell.row..cell.row.saturating_add(cell.row_span)).contains(&row)
-                    && (cell.column..cell.column.saturating_add(cell.column_span)).contains(&column)
-            };
-            match table.cells.iter().find(covers) {
+            let cell = places
+                .get(&(row, column))
+                .map(|&number| &table.cells[number]);
+            match cell {
                 Some(cell) if (cell.row, cell.column) == (row, column) => {
-                    push_cell(&mut text, cell)
+                    push_cell(&mut text, cell);
                 }
                 Some(_) => {}
                 None => text.push_str("<td></td>"),
@@ -46,6 +48,24 @@ pub fn html_table(table: &Table) -> String {
     }
     text.push_str("</table>\n");
     text
+}
+
+/// Which cell, by its number, fills each place of the grid.
+fn places(table: &Table) -> HashMap<(u32, u32), usize> {
+    let mut places = HashMap::new();
+    for (number, cell) in table.cells.iter().enumerate() {
+        let last_row = cell.row.saturating_add(cell.row_span).min(table.rows);
+        let last_column = cell
+            .column
+            .saturating_add(cell.column_span)
+            .min(table.columns);
+        for row in cell.row..last_row {
+            for column in cell.column..last_column {
+                places.entry((row, column)).or_insert(number);
+            }
+        }
+    }
+    places
 }
 
 fn push_cell(text: &mut String, cell: &TableCell) {

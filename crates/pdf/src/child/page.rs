@@ -15,7 +15,7 @@ use crate::protocol::{ImageHeader, LinkTask, Look, PageAnswer, PageLinks, PageTa
 use crate::render::{Canvas, DrawError, ImageSize, image_size};
 use crate::scan::{self, Scan};
 use crate::text::PageGlyphs;
-use pagemill_document::{Link, PageNumber, PageState, PageText, Rect};
+use pagemill_document::{Block, Link, PageNumber, PageState, PageText, Rect, TableCell};
 
 /// Takes pages, one after the other, with the same buffers.
 #[derive(Debug)]
@@ -327,8 +327,15 @@ fn scaled(mut text: PageText, user_unit: f32) -> PageText {
             line.bbox = line.bbox.scaled(user_unit);
             line.font_size *= user_unit;
         }
+        for cell in cells_of(block) {
+            cell.bbox = cell.bbox.scaled(user_unit);
+        }
     }
     text
+}
+
+fn cells_of(block: &mut Block) -> impl Iterator<Item = &mut TableCell> {
+    block.table.iter_mut().flat_map(|table| &mut table.cells)
 }
 
 fn finite(mut text: PageText) -> PageText {
@@ -347,6 +354,9 @@ fn finite(mut text: PageText) -> PageText {
             if !line.font_size.is_finite() {
                 line.font_size = 0.0;
             }
+        }
+        for cell in cells_of(block) {
+            make_finite(&mut cell.bbox);
         }
     }
     text

@@ -6,7 +6,7 @@ use super::{ExtractRequest, Limits, PageOutput};
 use crate::error::PageFailure;
 use crate::page::{ImageFormat, ImageSettings, PageImage};
 use crate::protocol::{ImageHeader, PageAnswer, PageLinks};
-use pagemill_document::{AnnotationSpan, PageNumber, PageText};
+use pagemill_document::{AnnotationSpan, Block, PageNumber, PageText};
 
 /// Bytes over the limit of text that joining blocks may add.
 const TEXT_SLACK_BYTES: u64 = 64 << 10;
@@ -127,6 +127,7 @@ fn page_text(expected: PageNumber, limits: &Limits, text: PageText) -> Result<Pa
             return Err("a block of text that is not there".to_owned());
         }
         end = span.end;
+        check_table(&text, block, most)?;
     }
     let is_there = |span: &AnnotationSpan| {
         let range = span.start as usize..span.end as usize;
@@ -136,6 +137,20 @@ fn page_text(expected: PageNumber, limits: &Limits, text: PageText) -> Result<Pa
         return Err("a text of an annotation that is not there".to_owned());
     }
     Ok(text)
+}
+
+fn check_table(text: &PageText, block: &Block, most: u64) -> Result<(), String> {
+    let Some(table) = &block.table else {
+        return Ok(());
+    };
+    let bytes: u64 = table.cells.iter().map(|cell| cell.text.len() as u64).sum();
+    let names_block = table
+        .caption
+        .is_none_or(|caption| (caption as usize) < text.blocks.len());
+    if !table.is_sound() || !names_block || bytes > most {
+        return Err("a table that can't be".to_owned());
+    }
+    Ok(())
 }
 
 fn page_links(
@@ -280,6 +295,21 @@ mod tests {
             }
             assert!(check(lying, PNG).is_err());
         }
+    }
+
+    #[test]
+    fn a_table_must_fit_its_grid() {
+        let mut lying = answer();
+        if let Some(text) = &mut lying.text {
+            let mut block = block(0, 2);
+            block.table = Some(Box::new(pagemill_document::Table {
+                rows: u32::MAX,
+                columns: u32::MAX,
+                ..Default::default()
+            }));
+            text.blocks = vec![block];
+        }
+        assert!(check(lying, PNG).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use pagemill_layout::Drawing;
 use pdfium_render::prelude::{PdfPage, PdfPageText};
 
 use crate::annotation_text::AnnotationText;
@@ -11,6 +12,7 @@ use pagemill_document::{CharacterAccount, Letters, PageNumber, PageState, PageTe
 
 mod admit;
 mod annotations;
+mod drawn;
 mod frame;
 mod measure;
 mod reading;
@@ -40,6 +42,8 @@ pub(crate) struct PageGlyphs {
     glyphs: Vec<Glyph>,
     /// What is not among the glyphs.
     account: CharacterAccount,
+    /// Rules and filled areas.
+    drawing: Drawing,
     /// What annotations show; glyphs name them by their place here, from 1.
     annotations: Vec<AnnotationText>,
     /// Whether the page has more glyphs than are read.
@@ -61,6 +65,7 @@ impl PageGlyphs {
             without_hidden,
             ..Self::default()
         };
+        read.drawing = drawn::drawing(page, &frame);
         let mut measure = Measure::new(frame);
         if let Ok(text) = page.text() {
             read.take(&text, &mut measure, None);
@@ -178,7 +183,8 @@ impl PageGlyphs {
     /// The page's text in reading order, cut at `limits.max_text_bytes_per_page`.
     pub(crate) fn text(&self, number: PageNumber, limits: &Limits) -> PageText {
         let max_bytes = usize::try_from(limits.max_text_bytes_per_page).unwrap_or(usize::MAX);
-        let mut laid_out = layout::page_text(&self.glyphs, self.width, max_bytes);
+        let mut laid_out =
+            layout::page_text(&self.glyphs, self.width, max_bytes, Some(&self.drawing));
         laid_out.text.page = number;
         let mut text = laid_out.text;
         text.width = self.width;

@@ -4,12 +4,14 @@
 //!    its text runs from left to right, so that a stamp along the margin never gets into a line. The direction with
 //!    most glyphs comes first.
 //! 2. Glyphs that follow each other in the file and on the page become [`fragments`].
-//! 3. [`regions`] finds columns of prose by the white between fragments and orders them.
-//! 4. [`lines`] puts the fragments of a region on lines by their baseline, and gives their text in logical order.
-//! 5. [`blocks`] parts lines by spacing, size and indent.
-//! 6. [`assemble`] writes the page's text, with hyphens at line ends taken out.
+//! 3. [`tables`] takes the tables out, and leaves something in the place of each. Only in the direction of most glyphs.
+//! 4. [`regions`] finds columns of prose by the white between fragments and orders them.
+//! 5. [`lines`] puts the fragments of a region on lines by their baseline, and gives their text in logical order.
+//! 6. [`blocks`] parts lines by spacing, size and indent.
+//! 7. [`assemble`] writes the page's text, with hyphens at line ends taken out.
 
-use pagemill_document::{Letters, PageText, Rect};
+use pagemill_document::{BlockKind, Letters, PageText, Rect};
+use pagemill_layout::Drawing;
 
 mod assemble;
 mod bidi;
@@ -18,8 +20,10 @@ mod direction;
 mod fragments;
 mod lines;
 mod regions;
+mod tables;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub(super) use direction::{
     Direction, Directions, find_vertical_writing, is_ideographic, turn_down,
@@ -69,18 +73,36 @@ pub(super) struct LaidOut {
     pub(super) overprints: Letters,
 }
 
-/// The text of a page in reading order, cut after `max_bytes`.
-pub(super) fn page_text(glyphs: &[Glyph], width: f32, max_bytes: usize) -> LaidOut {
+/// The text of a page in reading order, cut after `max_bytes`. Tables are looked for where it is told what is drawn.
+pub(super) fn page_text(
+    glyphs: &[Glyph],
+    width: f32,
+    max_bytes: usize,
+    drawing: Option<&Drawing>,
+) -> LaidOut {
     let mut laid_out = Vec::new();
+    let mut drawing = drawing;
     for direction in direction::by_weight(glyphs) {
         let fragments = fragments::fragments(glyphs, direction);
+        let (fragments, tables) = match drawing.take() {
+            Some(drawing) => tables::take_tables(fragments, glyphs, drawing, direction),
+            None => (fragments, Vec::new()),
+        };
         for region in regions::in_reading_order(&fragments, glyphs, width) {
-            let lines = lines::lines(&fragments, &region, glyphs);
-            laid_out.extend(
-                blocks::blocks(lines)
-                    .into_iter()
-                    .map(|block| (block, direction)),
-            );
+            let mut blocks = Vec::new();
+            let is_table = |index: &usize| fragments[*index].table > 0;
+            for part in region.chunk_by(|a, b| !is_table(a) && !is_table(b)) {
+                let number = fragments[part[0]].table as usize;
+                match number.checked_sub(1).and_then(|index| tables.get(index)) {
+                    Some(table) => blocks.push(blocks::LaidBlock {
+                        kind: BlockKind::Table,
+                        lines: table.row_lines(),
+                        table: Some(table.clone()),
+                    }),
+                    None => blocks.extend(blocks::blocks(lines::lines(&fragments, part, glyphs))),
+                }
+            }
+            laid_out.extend(blocks.into_iter().map(|block| (block, direction)));
         }
     }
     assemble::page_text(laid_out, max_bytes)
@@ -147,7 +169,7 @@ pub(super) fn text_within(glyphs: &[Glyph], middles: &Middles, rect: Rect) -> Op
     if inside.is_empty() {
         return None;
     }
-    let laid_out = page_text(&inside, rect.x1 - rect.x0, usize::MAX);
+    let laid_out = page_text(&inside, rect.x1 - rect.x0, usize::MAX, None);
     let text = laid_out
         .text
         .text

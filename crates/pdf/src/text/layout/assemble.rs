@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use crate::text::layout::blocks::LaidBlock;
 use crate::text::layout::direction::is_ideographic;
+use crate::text::layout::tables::LaidTable;
 use crate::text::layout::{Direction, LaidOut};
 use pagemill_document::{
-    AnnotationSource, AnnotationSpan, Block, CharacterAccount, Letters, Line, PageNumber,
-    PageState, PageText, Rect,
+    AnnotationSource, AnnotationSpan, Block, BlockKind, CharacterAccount, Letters, Line,
+    PageNumber, PageState, PageText, Rect, Table, TableCell,
 };
 
 /// Joins blocks by a blank line and the lines of a block as [`PageText::text`] says, up to `max_bytes`.
@@ -34,8 +35,10 @@ pub(super) fn page_text(laid_out: Vec<(LaidBlock, Direction)>, max_bytes: usize)
         text.push_str(separator);
         let start = text.len();
         for (index, line) in block.lines.iter().enumerate() {
-            if index > 0 {
-                join(&mut text, start, &line.text);
+            match index {
+                0 => {}
+                _ if block.table.is_some() => text.push('\n'),
+                _ => join(&mut text, start, &line.text),
             }
             let line_start = text.len();
             text.push_str(&line.text);
@@ -48,7 +51,11 @@ pub(super) fn page_text(laid_out: Vec<(LaidBlock, Direction)>, max_bytes: usize)
             truncated = true;
             text.truncate(text.floor_char_boundary(max_bytes));
         }
-        blocks.push(finish(&block, direction, start, text.len()));
+        let mut finished = finish(&block, direction, start, text.len());
+        if truncated && finished.table.take().is_some() {
+            finished.kind = BlockKind::Paragraph;
+        }
+        blocks.push(finished);
         if truncated {
             break;
         }
@@ -104,7 +111,7 @@ fn within(
 }
 
 /// Makes ready for the next line of a block that began at `start`.
-fn join(text: &mut String, start: usize, next: &str) {
+pub(super) fn join(text: &mut String, start: usize, next: &str) {
     let block = &text[start..];
     let next_is_lower = next.chars().next().is_some_and(char::is_lowercase);
     let mut from_end = block.chars().rev();
@@ -150,7 +157,29 @@ fn finish(block: &LaidBlock, direction: Direction, start: usize, end: usize) -> 
         font_size: hundredth(font_size),
         bold,
         lines,
-        table: None,
+        table: block
+            .table
+            .as_ref()
+            .map(|table| Box::new(finish_table(table, direction))),
+    }
+}
+
+fn finish_table(table: &LaidTable, direction: Direction) -> Table {
+    let cells = table.cells.iter().map(|cell| TableCell {
+        row: cell.row,
+        column: cell.column,
+        row_span: cell.row_span,
+        column_span: cell.column_span,
+        header: cell.header,
+        bbox: rounded(direction.rect_to_seen(cell.bbox)),
+        text: cell.text().0,
+    });
+    Table {
+        rows: table.rows,
+        columns: table.columns,
+        cells: cells.collect(),
+        continued: false,
+        caption: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Blocks: lines of a region that belong together.
 
 use crate::text::layout::lines::LaidLine;
+use crate::text::layout::tables::LaidTable;
 use pagemill_document::{BlockKind, Rect};
 
 /// A block in the frame of its direction.
@@ -8,8 +9,10 @@ use pagemill_document::{BlockKind, Rect};
 pub(super) struct LaidBlock {
     /// Paragraph or list item.
     pub(super) kind: BlockKind,
-    /// Its lines from the top.
+    /// Its lines from the top; a table's rows.
     pub(super) lines: Vec<LaidLine>,
+    /// Its cells, where it is a table.
+    pub(super) table: Option<LaidTable>,
 }
 
 /// Parts the lines of a region where the spacing grows, the size or weight changes, a list item begins or a first
@@ -28,6 +31,7 @@ pub(super) fn blocks(lines: Vec<LaidLine>) -> Vec<LaidBlock> {
                     BlockKind::Paragraph
                 },
                 lines: vec![line],
+                table: None,
             }),
         }
     }
@@ -159,6 +163,9 @@ pub(super) fn is_list_item(text: &str) -> bool {
 impl LaidBlock {
     /// The box around its lines.
     pub(super) fn bbox(&self) -> Rect {
+        if let Some(table) = &self.table {
+            return table.bbox;
+        }
         let mut boxes = self.lines.iter().map(|line| line.bbox);
         let first = boxes.next().unwrap_or_default();
         boxes.fold(first, |all, bbox| Rect {

@@ -2,6 +2,7 @@
 
 use crate::text::layout::bidi::is_right_to_left;
 use crate::text::layout::{Direction, Glyph};
+use pagemill_document::Rect;
 
 /// A gap wider than this many times the font size ends a fragment: wider than a space of justified text, narrower
 /// than the white between columns.
@@ -26,6 +27,8 @@ pub(super) struct Fragment {
     pub(super) baseline: f32,
     /// Font size.
     pub(super) size: f32,
+    /// The table that stands in its place, by its number from 1: then it has no glyphs.
+    pub(super) table: u32,
 }
 
 impl Fragment {
@@ -39,7 +42,39 @@ impl Fragment {
             bottom: glyph.bottom,
             baseline: glyph.baseline,
             size: glyph.size,
+            table: 0,
         }
+    }
+
+    /// One of glyphs that follow each other; `start` is the index of the first.
+    pub(super) fn of_glyphs(start: usize, glyphs: &[Glyph]) -> Self {
+        let mut fragment = Self::of(start, &glyphs[0]);
+        glyphs[1..].iter().for_each(|glyph| fragment.push(glyph));
+        fragment
+    }
+
+    /// What stands in the place of a table whose text is of this size.
+    pub(super) fn of_table(number: u32, bbox: Rect, size: f32) -> Self {
+        Self {
+            start: 0,
+            end: 0,
+            x0: bbox.x0,
+            x1: bbox.x1,
+            top: bbox.y0,
+            bottom: bbox.y1,
+            baseline: bbox.y0 + size,
+            size,
+            table: number,
+        }
+    }
+
+    /// Adds one that follows it.
+    pub(super) fn append(&mut self, next: &Self) {
+        self.end = next.end;
+        self.x0 = self.x0.min(next.x0);
+        self.x1 = self.x1.max(next.x1);
+        self.top = self.top.min(next.top);
+        self.bottom = self.bottom.max(next.bottom);
     }
 
     fn push(&mut self, glyph: &Glyph) {

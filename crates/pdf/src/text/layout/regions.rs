@@ -201,7 +201,7 @@ impl Page<'_> {
 
     fn is_gutter(&self, indices: &[usize], left: (f32, f32), right: (f32, f32)) -> bool {
         let (left, right) = (self.side(indices, left), self.side(indices, right));
-        if left.is_prose() && right.is_prose() {
+        if left.is_column() && right.is_column() {
             return true;
         }
         let fewest = left.baselines.len().min(right.baselines.len());
@@ -210,12 +210,13 @@ impl Page<'_> {
 
     fn side(&self, indices: &[usize], (x0, x1): (f32, f32)) -> Side {
         let mut baselines: Vec<f32> = Vec::new();
-        let (mut glyphs, mut letters, mut covered) = (0, 0, 0.0);
+        let (mut glyphs, mut letters, mut covered, mut tables) = (0, 0, 0.0, 0);
         for &index in indices {
             let fragment = &self.fragments[index];
             if fragment.x0 < x0 - 0.01 || fragment.x1 > x1 + 0.01 {
                 continue;
             }
+            tables += usize::from(fragment.table > 0);
             glyphs += fragment.len();
             letters += self.letters[index];
             covered += fragment.x1 - fragment.x0;
@@ -231,6 +232,7 @@ impl Page<'_> {
             glyphs,
             letters,
             covered,
+            tables,
             width: x1 - x0,
         }
     }
@@ -243,10 +245,17 @@ struct Side {
     letters: usize,
     /// Sum of the widths of the fragments.
     covered: f32,
+    /// Tables, whose text is not counted.
+    tables: usize,
     width: f32,
 }
 
 impl Side {
+    /// Whether it is read from the top to the bottom before what stands beside it.
+    fn is_column(&self) -> bool {
+        self.tables > 0 || self.is_prose()
+    }
+
     /// Lines of letters that fill most of their column, long enough to be sentences or addresses.
     fn is_prose(&self) -> bool {
         let lines = self.baselines.len();

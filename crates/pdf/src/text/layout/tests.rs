@@ -57,7 +57,7 @@ impl Sheet {
     }
 
     fn lay_out(&self) -> PageText {
-        page_text(&self.glyphs, 612.0, usize::MAX).text
+        page_text(&self.glyphs, 612.0, usize::MAX, None).text
     }
 
     fn text(&self) -> String {
@@ -246,7 +246,7 @@ fn a_ligature_of_two_equal_letters_keeps_both() {
         ..first
     });
     sheet.print(first.x1, 100.0, "o");
-    let laid_out = page_text(&sheet.glyphs, 612.0, usize::MAX);
+    let laid_out = page_text(&sheet.glyphs, 612.0, usize::MAX, None);
     assert_eq!(laid_out.text.text, "Netto");
     assert_eq!(laid_out.overprinted, 0);
 }
@@ -259,7 +259,7 @@ fn a_letter_printed_twice_to_look_bold_is_there_once_and_in_the_account() {
         sheet.print(x, 100.0, &ch.to_string());
         sheet.print(x + 0.3, 100.0, &ch.to_string());
     }
-    let laid_out = page_text(&sheet.glyphs, 612.0, usize::MAX);
+    let laid_out = page_text(&sheet.glyphs, 612.0, usize::MAX, None);
     assert_eq!(laid_out.text.text, "bold");
     assert_eq!(laid_out.overprinted, 4);
     assert_eq!(laid_out.overprints, Letters::of("bold"));
@@ -270,7 +270,7 @@ fn two_runs_that_share_a_letter_by_chance_are_two_texts() {
     let mut sheet = Sheet::default();
     sheet.print(72.0, 100.0, "carpet");
     sheet.print(82.5, 100.5, "pony");
-    let laid_out = page_text(&sheet.glyphs, 612.0, usize::MAX);
+    let laid_out = page_text(&sheet.glyphs, 612.0, usize::MAX, None);
     assert_eq!(laid_out.overprinted, 0, "{}", laid_out.text.text);
     assert_eq!(Letters::of(&laid_out.text.text), Letters::of("carpetpony"));
 }
@@ -360,7 +360,7 @@ fn paragraphs_and_list_items_are_blocks() {
 fn text_over_the_limit_is_cut_between_characters() {
     let mut sheet = Sheet::default();
     sheet.print(72.0, 100.0, "ééééé");
-    let page = page_text(&sheet.glyphs, 612.0, 5).text;
+    let page = page_text(&sheet.glyphs, 612.0, 5, None).text;
     assert_eq!(page.text, "éé");
     assert!(page.truncated);
     assert_eq!(page.blocks[0].end, 4);

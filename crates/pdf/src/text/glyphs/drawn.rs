@@ -1,0 +1,255 @@
+//! The rules and filled areas of a page, which say where tables are.
+
+use pagemill_document::Rect;
+use pagemill_layout::{Axis, Drawing, MAX_DRAWN, Rule};
+use pdfium_render::prelude::{
+    PdfMatrix, PdfPage, PdfPageObject, PdfPageObjectCommon, PdfPageObjectsCommon,
+    PdfPagePathObject, PdfPathFillMode, PdfPathSegmentType, PdfPathSegments,
+};
+
+use super::frame::PageFrame;
+
+/// More objects of a page are not looked at.
+const MAX_OBJECTS: usize = 200_000;
+
+/// Paths of a page with more segments than this in all are a picture.
+const MAX_SEGMENTS: u32 = 100_000;
+
+/// A path of more segments than this is a figure of a picture.
+const MAX_SEGMENTS_OF_PATH: u32 = 4_000;
+
+/// Objects in forms in forms are looked at this deep.
+const DEEPEST_FORM: usize = 4;
+
+/// A filled area that is thinner than this, in points, is a rule.
+const THICKEST_RULE: f32 = 3.0;
+
+/// A line may lean by this much, in points.
+const LEANING: f32 = 0.7;
+
+/// Parts of a colour above this are white.
+const WHITE: u8 = 250;
+
+/// A page's rules and filled areas, as seen. None of a page that is drawn rather than written.
+pub(super) fn drawing(page: &PdfPage<'_>, frame: &PageFrame) -> Drawing {
+    let mut collector = Collector {
+        frame,
+        drawing: Drawing::default(),
+        objects: 0,
+        segments: 0,
+    };
+    let is_whole = collector.take(page.objects().iter(), &[Matrix::IDENTITY], 0);
+    match is_whole {
+        true => collector.drawing,
+        false => Drawing::default(),
+    }
+}
+
+/// An affine map of points.
+#[derive(Debug, Clone, Copy)]
+struct Matrix([f32; 6]);
+
+impl Matrix {
+    const IDENTITY: Self = Self([1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+
+    fn of(matrix: &PdfMatrix) -> Self {
+        Self([
+            matrix.a(),
+            matrix.b(),
+            matrix.c(),
+            matrix.d(),
+            matrix.e(),
+            matrix.f(),
+        ])
+    }
+
+    fn apply(self, (x, y): (f32, f32)) -> (f32, f32) {
+        let [a, b, c, d, e, f] = self.0;
+        (a * x + c * y + e, b * x + d * y + f)
+    }
+}
+
+struct Collector<'a> {
+    frame: &'a PageFrame,
+    drawing: Drawing,
+    objects: usize,
+    segments: u32,
+}
+
+/// Points of one stroke of a path, as seen.
+#[derive(Default)]
+struct Stroke {
+    points: Vec<(f32, f32)>,
+    is_curved: bool,
+}
+
+impl Collector<'_> {
+    /// Takes objects whose coordinates become those of the page by `matrices`, the innermost first. False once there is
+    /// too much.
+    fn take<'p>(
+        &mut self,
+        objects: impl Iterator<Item = PdfPageObject<'p>>,
+        matrices: &[Matrix],
+        depth: usize,
+    ) -> bool {
+        for object in objects {
+            self.objects += 1;
+            let is_too_much = self.objects > MAX_OBJECTS
+                || self.segments > MAX_SEGMENTS
+                || self.drawing.rules.len() + self.drawing.fills.len() > MAX_DRAWN;
+            if is_too_much {
+                return false;
+            }
+            match &object {
+                PdfPageObject::Path(path) => self.take_path(path, matrices),
+                PdfPageObject::XObjectForm(form) if depth < DEEPEST_FORM => {
+                    let Ok(matrix) = form.matrix() else {
+                        continue;
+                    };
+                    let mut inner = vec![Matrix::of(&matrix)];
+                    inner.extend(matrices);
+                    if !self.take(form.iter(), &inner, depth + 1) {
+                        return false;
+                    }
+                }
+                _ => {}
+            }
+        }
+        true
+    }
+
+    fn take_path(&mut self, path: &PdfPagePathObject<'_>, matrices: &[Matrix]) {
+        let is_stroked = path.is_stroked().unwrap_or(false);
+        let is_filled = !matches!(path.fill_mode(), Ok(PdfPathFillMode::None) | Err(_));
+        let is_white = || {
+            let colour = path.fill_color();
+            colour.is_ok_and(|colour| {
+                colour.alpha() < 8
+                    || [colour.red(), colour.green(), colour.blue()]
+                        .iter()
+                        .all(|&part| part >= WHITE)
+            })
+        };
+        let segments = path.segments();
+        let count = segments.len();
+        self.segments = self
+            .segments
+            .saturating_add(count.min(MAX_SEGMENTS_OF_PATH));
+        if count > MAX_SEGMENTS_OF_PATH || !(is_stroked || is_filled) {
+            return;
+        }
+        if is_filled && !is_stroked && is_white() {
+            return;
+        }
+        let Ok(matrix) = path.matrix() else {
+            return;
+        };
+        let own = Matrix::of(&matrix);
+        let mut stroke = Stroke::default();
+        let mut strokes = Vec::new();
+        for index in 0..count {
+            let Ok(segment) = segments.get(index) else {
+                return;
+            };
+            let kind = segment.segment_type();
+            if kind == PdfPathSegmentType::MoveTo && !stroke.points.is_empty() {
+                strokes.push(std::mem::take(&mut stroke));
+            }
+            stroke.is_curved |= kind == PdfPathSegmentType::BezierTo;
+            let (x, y) = segment.point();
+            let mut point = own.apply((x.value, y.value));
+            for matrix in matrices {
+                point = matrix.apply(point);
+            }
+            stroke.points.push(self.frame.seen(point.0, point.1));
+            if segment.is_close() {
+                stroke.points.extend(stroke.points.first().copied());
+            }
+        }
+        strokes.push(stroke);
+        for stroke in &strokes {
+            if is_filled && !stroke.is_curved && self.take_area(stroke, is_white()) {
+                continue;
+            }
+            if is_stroked {
+                self.take_stroke(stroke);
+            }
+        }
+    }
+
+    /// Takes a filled rectangle, or an area that is as thin as a rule: borders are often drawn with mitred corners. False for
+    /// any other shape.
+    fn take_area(&mut self, stroke: &Stroke, is_white: bool) -> bool {
+        let Some((bbox, is_rectangle)) = corners(&stroke.points) else {
+            return false;
+        };
+        let (width, height) = (bbox.x1 - bbox.x0, bbox.y1 - bbox.y0);
+        let rules = &mut self.drawing.rules;
+        if height <= THICKEST_RULE && width > 2.0 * height {
+            rules.push(Rule {
+                axis: Axis::Horizontal,
+                at: (bbox.y0 + bbox.y1) / 2.0,
+                from: bbox.x0,
+                to: bbox.x1,
+            });
+        } else if width <= THICKEST_RULE && height > 2.0 * width {
+            rules.push(Rule {
+                axis: Axis::Vertical,
+                at: (bbox.x0 + bbox.x1) / 2.0,
+                from: bbox.y0,
+                to: bbox.y1,
+            });
+        } else if is_white || !is_rectangle {
+            return false;
+        } else {
+            self.drawing.fills.push(bbox);
+        }
+        true
+    }
+
+    fn take_stroke(&mut self, stroke: &Stroke) {
+        for pair in stroke.points.windows(2) {
+            let ((xa, ya), (xb, yb)) = (pair[0], pair[1]);
+            let (width, height) = ((xa - xb).abs(), (ya - yb).abs());
+            if height <= LEANING && width > 1.0 {
+                self.drawing.rules.push(Rule {
+                    axis: Axis::Horizontal,
+                    at: (ya + yb) / 2.0,
+                    from: xa.min(xb),
+                    to: xa.max(xb),
+                });
+            } else if width <= LEANING && height > 1.0 {
+                self.drawing.rules.push(Rule {
+                    axis: Axis::Vertical,
+                    at: (xa + xb) / 2.0,
+                    from: ya.min(yb),
+                    to: ya.max(yb),
+                });
+            }
+        }
+    }
+}
+
+/// The box around the corners of a simple shape, and whether that is the shape itself.
+fn corners(points: &[(f32, f32)]) -> Option<(Rect, bool)> {
+    if !(4..=6).contains(&points.len()) {
+        return None;
+    }
+    let mut bbox = Rect {
+        x0: f32::INFINITY,
+        y0: f32::INFINITY,
+        x1: f32::NEG_INFINITY,
+        y1: f32::NEG_INFINITY,
+    };
+    for &(x, y) in points {
+        bbox.x0 = bbox.x0.min(x);
+        bbox.x1 = bbox.x1.max(x);
+        bbox.y0 = bbox.y0.min(y);
+        bbox.y1 = bbox.y1.max(y);
+    }
+    let is_at = |place: f32, side: f32| (place - side).abs() <= LEANING;
+    let is_corner = |&(x, y): &(f32, f32)| {
+        (is_at(x, bbox.x0) || is_at(x, bbox.x1)) && (is_at(y, bbox.y0) || is_at(y, bbox.y1))
+    };
+    Some((bbox, points.iter().all(is_corner)))
+}

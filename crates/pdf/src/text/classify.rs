@@ -17,6 +17,10 @@ use pagemill_document::{Block, BlockKind, PageText};
 const HEADING_LINES: usize = 4;
 /// Headings have at most this many characters.
 const HEADING_CHARS: usize = 200;
+/// A heading that ends with a colon has at most this many.
+const LABEL_CHARS: usize = 60;
+/// A footnote has at least this many bytes: less is a number beside a chart.
+const SHORTEST_NOTE: usize = 20;
 /// Deepest heading level.
 const DEEPEST_LEVEL: u8 = 6;
 /// Part of the page's height, at its top and at its bottom, in which furniture stands.
@@ -53,7 +57,7 @@ impl Observer {
     /// Takes a page into account.
     pub fn observe(&mut self, page: &PageText) {
         self.pages += 1;
-        for block in &page.blocks {
+        for block in page.blocks.iter().filter(|block| block.table.is_none()) {
             let styles = match edge_key(page, block) {
                 Some(key) => {
                     let is_full = self.edges.len() >= MAX_EDGES;
@@ -127,8 +131,11 @@ pub struct Classifier {
 impl Classifier {
     /// Marks the furniture and the headings of a page. Doing it again changes nothing.
     pub fn apply(&self, page: &mut PageText) {
-        for index in 0..page.blocks.len() {
+        for index in (0..page.blocks.len()).rev() {
             let block = &page.blocks[index];
+            if block.table.is_some() {
+                continue;
+            }
             let is_furniture =
                 edge_key(page, block).is_some_and(|key| self.furniture.contains(&key));
             let is_heading =
@@ -142,7 +149,60 @@ impl Classifier {
                 let block = &mut page.blocks[index];
                 block.kind = BlockKind::Heading;
                 block.level = level;
+            } else if let Some(body) = self.body {
+                self.name(page, index, body);
             }
+        }
+        link_captions(page);
+    }
+
+    /// Says of a block that is neither furniture nor a heading by itself whether its neighbours or its text make it one, or
+    /// a caption, or a footnote.
+    fn name(&self, page: &mut PageText, index: usize, body: Body) {
+        let block = &page.blocks[index];
+        let Some(text) = text_of(page, block).map(str::trim) else {
+            return;
+        };
+        let is_table = |index: usize| {
+            page.blocks
+                .get(index)
+                .is_some_and(|block| block.table.is_some())
+        };
+        let is_beside_table = is_table(index + 1) || index > 0 && is_table(index - 1);
+        let next = page.blocks.get(index + 1);
+        let title_level = next.and_then(|next| match next.kind {
+            BlockKind::Heading => next.level,
+            _ => None,
+        });
+        let (kind, level) = if is_whole_caption(text, is_beside_table) {
+            (BlockKind::Caption, None)
+        } else if title_level.is_some() && is_lone_number(text) && block.font_size > body.size * 1.4
+        {
+            (BlockKind::Heading, title_level)
+        } else if is_footnote(page, block, text, body) {
+            (BlockKind::Footnote, None)
+        } else {
+            return;
+        };
+        let block = &mut page.blocks[index];
+        block.kind = kind;
+        block.level = level;
+    }
+}
+
+/// Says which caption each table has: the one above it, or else the one below.
+fn link_captions(page: &mut PageText) {
+    for index in 0..page.blocks.len() {
+        if page.blocks[index].table.is_none() {
+            continue;
+        }
+        let neighbours = [index.checked_sub(1), index.checked_add(1)];
+        let caption = neighbours.into_iter().flatten().find(|&beside| {
+            let block = page.blocks.get(beside);
+            block.is_some_and(|block| block.kind == BlockKind::Caption)
+        });
+        if let Some(table) = &mut page.blocks[index].table {
+            table.caption = caption.and_then(|caption| u32::try_from(caption).ok());
         }
     }
 }
@@ -339,19 +399,77 @@ fn heading_shape(page: &PageText, block: &Block) -> Option<HeadingShape> {
     let characters = text.chars().count();
     let letters = text.chars().filter(|ch| ch.is_alphabetic()).count();
     let is_wordy = letters >= 2 && letters * 2 >= characters;
-    if characters > HEADING_CHARS || !is_wordy || text.contains('\t') {
+    let has_cells = after_number(text).contains('\t');
+    if characters > HEADING_CHARS || !is_wordy || has_cells || is_caption(text) {
         return None;
     }
-    let is_sentence = text.ends_with(['.', ',', ';', ':', '。']) && !ends_in_number(text);
+    // A colon ends what names the list or the steps below it, where it is short.
+    let is_label = text.ends_with(':') && characters <= LABEL_CHARS;
+    let is_sentence =
+        text.ends_with(['.', ',', ';', ':', '。']) && !is_label && !ends_in_number(text);
     let starts_small = text.chars().next().is_some_and(char::is_lowercase);
     Some(HeadingShape {
         in_bold: block.bold
             && !is_sentence
             && !starts_small
             && block.lines.len() <= 2
-            && characters <= 120
-            && !is_caption(text),
+            && characters <= 120,
     })
+}
+
+/// A heading without its number, which white as wide as a tab may follow: `3.1\tMills`.
+fn after_number(text: &str) -> &str {
+    let Some((number, title)) = text.split_once('\t') else {
+        return text;
+    };
+    let is_number = number.len() <= 10
+        && !number.contains(' ')
+        && number
+            .trim_end_matches(['.', ')', ':'])
+            .split('.')
+            .all(|part| {
+                let is_decimal = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+                let is_roman = part.bytes().all(|byte| b"IVXLC".contains(&byte));
+                is_decimal || (1..=5).contains(&part.len()) && is_roman || part.len() == 1
+            });
+    match is_number {
+        true => title,
+        false => text,
+    }
+}
+
+/// Whether a block is a number and nothing else, as the one above the title of a chapter.
+fn is_lone_number(text: &str) -> bool {
+    let text = text.trim();
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_roman = text.bytes().all(|byte| b"IVX".contains(&byte));
+    (1..=4).contains(&text.len()) && (is_decimal || is_roman)
+}
+
+/// Whether a block that begins with the name and number of a figure or table is its caption, and no sentence about it: a
+/// sign follows the number, or nothing does, or the table itself stands beside.
+fn is_whole_caption(text: &str, is_beside_table: bool) -> bool {
+    let mut words = text.split_whitespace();
+    let number = words.nth(1).unwrap_or_default();
+    let next = words.next();
+    is_caption(text)
+        && (number.ends_with(['.', ':', ')'])
+            || next.is_none_or(|word| matches!(word, "–" | "—" | "-" | "|"))
+            || is_beside_table)
+}
+
+/// Whether a block is a note at the foot of its page: smaller than the body text, below the middle, and begun by a mark.
+fn is_footnote(page: &PageText, block: &Block, text: &str, body: Body) -> bool {
+    let is_small = block.font_size <= body.size * 0.92;
+    let is_low = block.bbox.y0 > page.height * 0.5;
+    let after_digits = text.trim_start_matches(|ch: char| ch.is_ascii_digit());
+    let digits = text.len() - after_digits.len();
+    let is_numbered = (1..=3).contains(&digits)
+        && after_digits
+            .trim_start()
+            .starts_with(|ch: char| ch.is_alphabetic() || matches!(ch, '“' | '"' | '‘'));
+    let is_marked = text.starts_with(['*', '†', '‡', '§']);
+    is_small && is_low && (is_numbered || is_marked) && text.len() >= SHORTEST_NOTE
 }
 
 /// Whether text begins as the caption of a figure or table does: `Figure 1`, `Tab. 2:`.

@@ -10,7 +10,11 @@ const USUAL_BOX: f32 = 1.17;
 
 /// How far the height of a font's box may be from its size. Beyond it, the size is in other units than points, as that
 /// of a Type 3 font whose glyphs are drawn in points.
-const BELIEVABLE_BOX: std::ops::RangeInclusive<f32> = 0.3..=4.0;
+const BELIEVABLE_BOX: std::ops::RangeInclusive<f32> = 0.3..=6.5;
+
+/// A box higher than this many font sizes is not that of a line: fonts of formulas have room for everything that is built
+/// of their signs.
+const HIGHEST_BOX: f32 = 2.2;
 
 /// What the glyphs of one word share; asking PDFium for it at every glyph would double the cost of a page.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -120,6 +124,9 @@ impl Measure {
             let is_twice_as_wide = extent.x1 - extent.x0 > 1.6 * style.size;
             if is_ideographic(ch) && is_twice_as_wide && (extent.x0..=extent.x1).contains(&origin) {
                 (extent.x0, extent.x1) = (origin, origin + style.size);
+            }
+            if !style.by_box && extent.y1 - extent.y0 > HIGHEST_BOX * style.size {
+                (extent.y0, extent.y1) = (baseline - 0.8 * style.size, baseline + 0.2 * style.size);
             }
             (extent.x0, extent.x1, extent.y0, extent.y1)
         };

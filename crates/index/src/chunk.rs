@@ -2,12 +2,17 @@
 //!
 //! - Text is cut at headings and paragraphs where that fits, else at sentences, else at words. A single word longer
 //!   than a chunk is cut between graphemes: there is no other way to keep the limit.
+//! - A table is cut between rows only, and each piece of it begins with the rows of its head, and with its caption where
+//!   that stands above it.
 //! - Page furniture is left out. Nothing else is: every other visible character is in at least one chunk.
 //! - A chunk's text is the text of its spans, joined by blank lines; a span is a byte range of one page's text.
 //! - The same pages and settings always give the same chunks.
 
 mod boxes;
 mod sentences;
+mod tables;
+
+use std::ops::Range;
 
 use pagemill_document::{BlockKind, PageNumber, PageText, Rect};
 use serde::{Deserialize, Serialize};
@@ -69,6 +74,8 @@ struct Atom {
     is_heading: bool,
     /// Index into the heading paths.
     path: usize,
+    /// Of a row of a table: the atoms of its caption and head, which come before its first row.
+    head: Option<(usize, usize)>,
 }
 
 /// Cuts the text of pages into chunks.
@@ -77,27 +84,18 @@ pub fn chunks(pages: &[PageText], settings: &IndexSettings) -> Vec<Chunk> {
     let mut result = Vec::new();
     let mut begin = 0;
     while begin < atoms.len() {
-        let overlap = if begin == 0 {
-            0..0
-        } else {
-            overlap(&atoms, begin, settings)..begin
-        };
-        let repeated: u32 = atoms[overlap.clone()].iter().map(|atom| atom.tokens).sum();
-        let room = settings.chunk_tokens - repeated;
+        let repeated = repeated(&atoms, begin, settings);
+        let tokens: u32 = atoms[repeated.clone()].iter().map(|atom| atom.tokens).sum();
+        let room = settings.chunk_tokens - tokens;
         let guess = chunk_end(&atoms, begin, room, settings);
-        let first = if overlap.is_empty() {
-            begin
-        } else {
-            overlap.start
-        };
-        let counted = fit(pages, &atoms, (first, begin, guess), settings);
+        let counted = fit(pages, &atoms, (repeated.clone(), begin, guess), settings);
         let end = before_headings(&atoms, begin, counted);
-        let chunk_begin = widest_fitting(pages, &atoms, first, begin, end, settings);
+        let repeated = widest_fitting(pages, &atoms, repeated, begin..end, settings);
         result.push(chunk(
             pages,
             &atoms,
             &paths,
-            (chunk_begin, begin, end),
+            (repeated, begin..end),
             result.len(),
             settings.tokenizer,
         ));
@@ -113,6 +111,8 @@ fn atoms(pages: &[PageText], settings: &IndexSettings) -> (Vec<Atom>, Vec<Vec<St
     let mut open: Vec<(u8, String)> = Vec::new();
     let mut paragraph = 0;
     for (page_index, page) in pages.iter().enumerate() {
+        // Where the caption of a table above which it stands begins.
+        let mut caption: Option<usize> = None;
         for stretch in stretches(page) {
             let text = &page.text[stretch.start..stretch.end];
             if text.trim().is_empty() {
@@ -124,8 +124,28 @@ fn atoms(pages: &[PageText], settings: &IndexSettings) -> (Vec<Atom>, Vec<Vec<St
                 open.push((level, text.split_whitespace().collect::<Vec<_>>().join(" ")));
                 paths.push(open.iter().map(|(_, title)| title.clone()).collect());
             }
-            for (start, end, tokens) in sentences::split(text, settings) {
+            let begins = found.len();
+            let above = caption.take().filter(|_| stretch.head_rows.is_some());
+            if above.is_some() {
+                // A caption and its table are not parted where both fit.
+                paragraph -= 1;
+            }
+            let pieces = match stretch.head_rows {
+                Some(rows) => tables::rows(text, rows as usize, settings),
+                None => sentences::split(text, settings)
+                    .into_iter()
+                    .map(|piece| (piece, false))
+                    .collect(),
+            };
+            let head = pieces.iter().take_while(|(_, is_head)| *is_head).count();
+            let head =
+                (stretch.head_rows.is_some()).then(|| (above.unwrap_or(begins), begins + head));
+            if stretch.is_caption {
+                caption = Some(begins);
+            }
+            for ((start, end, tokens), _) in pieces {
                 found.push(Atom {
+                    head,
                     page: page_index,
                     start: stretch.start + start,
                     end: stretch.start + end,
@@ -146,6 +166,22 @@ struct Stretch {
     start: usize,
     end: usize,
     heading_level: Option<u8>,
+    is_caption: bool,
+    /// Of a table: how many of its rows are its head.
+    head_rows: Option<u32>,
+}
+
+impl Stretch {
+    /// Text that stands in no block.
+    fn between(start: usize, end: usize) -> Self {
+        Self {
+            start,
+            end,
+            heading_level: None,
+            is_caption: false,
+            head_rows: None,
+        }
+    }
 }
 
 /// The stretches of a page but furniture, in order. A span that does not fit the text is not believed: its text then
@@ -159,11 +195,7 @@ fn stretches(page: &PageText) -> Vec<Stretch> {
         if !fits {
             continue;
         }
-        found.push(Stretch {
-            start: done,
-            end: start,
-            heading_level: None,
-        });
+        found.push(Stretch::between(done, start));
         if block.kind != BlockKind::Furniture {
             let heading_level =
                 (block.kind == BlockKind::Heading).then(|| block.level.unwrap_or(1).max(1));
@@ -171,15 +203,13 @@ fn stretches(page: &PageText) -> Vec<Stretch> {
                 start,
                 end,
                 heading_level,
+                is_caption: block.kind == BlockKind::Caption,
+                head_rows: block.table.as_ref().map(|table| table.header_rows()),
             });
         }
         done = end;
     }
-    found.push(Stretch {
-        start: done,
-        end: page.text.len(),
-        heading_level: None,
-    });
+    found.push(Stretch::between(done, page.text.len()));
     found
 }
 
@@ -240,16 +270,38 @@ fn paragraph_tokens(atoms: &[Atom], from: usize) -> u32 {
 fn fit(
     pages: &[PageText],
     atoms: &[Atom],
-    (first, begin, end): (usize, usize, usize),
+    (repeated, begin, end): (Range<usize>, usize, usize),
     settings: &IndexSettings,
 ) -> usize {
     let mut last = end;
     while last > begin + 1
-        && tokens_of(pages, &atoms[first..last], settings.tokenizer) > settings.chunk_tokens
+        && tokens_of(
+            pages,
+            &both(atoms, &repeated, begin..last),
+            settings.tokenizer,
+        ) > settings.chunk_tokens
     {
         last -= 1;
     }
     last
+}
+
+/// What a chunk repeats of what came before: within a table its caption and head, unless they would take half of it; else
+/// the end of the chunk before.
+fn repeated(atoms: &[Atom], begin: usize, settings: &IndexSettings) -> Range<usize> {
+    let Some((start, end)) = atoms[begin].head else {
+        return overlap(atoms, begin, settings)..begin;
+    };
+    let tokens: u32 = atoms[start..end].iter().map(|atom| atom.tokens).sum();
+    match begin >= end && tokens <= settings.chunk_tokens / 2 {
+        true => start..end,
+        false => begin..begin,
+    }
+}
+
+/// Atoms that are repeated, and those that follow.
+fn both(atoms: &[Atom], repeated: &Range<usize>, rest: Range<usize>) -> Vec<Atom> {
+    [&atoms[repeated.clone()], &atoms[rest]].concat()
 }
 
 /// Where the repetition of the chunk before begins: whole sentences from just before `begin`, but no heading, and
@@ -262,6 +314,7 @@ fn overlap(atoms: &[Atom], begin: usize, settings: &IndexSettings) -> usize {
     let mut tokens = 0;
     while first > 0
         && !atoms[first - 1].is_heading
+        && atoms[first - 1].head.is_none()
         && tokens + atoms[first - 1].tokens <= settings.chunk_overlap_tokens
     {
         first -= 1;
@@ -274,34 +327,37 @@ fn overlap(atoms: &[Atom], begin: usize, settings: &IndexSettings) -> usize {
 fn widest_fitting(
     pages: &[PageText],
     atoms: &[Atom],
-    from: usize,
-    begin: usize,
-    end: usize,
+    mut repeated: Range<usize>,
+    rest: Range<usize>,
     settings: &IndexSettings,
-) -> usize {
-    let mut first = from;
-    while first < begin
-        && tokens_of(pages, &atoms[first..end], settings.tokenizer) > settings.chunk_tokens
+) -> Range<usize> {
+    while !repeated.is_empty()
+        && tokens_of(
+            pages,
+            &both(atoms, &repeated, rest.clone()),
+            settings.tokenizer,
+        ) > settings.chunk_tokens
     {
-        first += 1;
+        repeated.start += 1;
     }
-    first
+    repeated
 }
 
 fn tokens_of(pages: &[PageText], atoms: &[Atom], tokenizer: Tokenizer) -> u32 {
     tokenizer.count(&join(pages, &runs(pages, atoms)))
 }
 
-/// Makes a chunk of atoms; those before `begin` repeat the chunk before and do not count for the heading path.
+/// Makes a chunk of atoms; those that are repeated do not count for the heading path.
 fn chunk(
     pages: &[PageText],
     atoms: &[Atom],
     paths: &[Vec<String>],
-    (first, begin, end): (usize, usize, usize),
+    (repeated, body): (Range<usize>, Range<usize>),
     number: usize,
     tokenizer: Tokenizer,
 ) -> Chunk {
-    let runs = runs(pages, &atoms[first..end]);
+    let all = both(atoms, &repeated, body.clone());
+    let runs = runs(pages, &all);
     let text = join(pages, &runs);
     let spans: Vec<ChunkSpan> = runs
         .iter()
@@ -315,9 +371,9 @@ fn chunk(
     let tokens = tokenizer.count(&text);
     Chunk {
         n: u32::try_from(number).unwrap_or(u32::MAX),
-        heading_path: shared_path(&atoms[begin..end], paths),
-        first_page: pages[atoms[first].page].page,
-        last_page: pages[atoms[end - 1].page].page,
+        heading_path: shared_path(&atoms[body.clone()], paths),
+        first_page: pages[all[0].page].page,
+        last_page: pages[atoms[body.end - 1].page].page,
         text,
         spans,
         tokens,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use pagemill_document::{Block, BlockKind, Line, PageNumber, PageState, PageText, Rect};
+use pagemill_document::{
+    Block, BlockKind, Line, PageNumber, PageState, PageText, Rect, Table, TableCell,
+};
 use pagemill_index::IndexSettings;
 use pagemill_index::chunk::chunks;
 use proptest::prelude::*;
@@ -283,5 +285,51 @@ proptest! {
                 prop_assert_eq!(is_covered, !is_furniture, "{:?} at {} of page {}", letter, place, source.page.0);
             }
         }
+    }
+}
+
+#[test]
+fn a_table_is_cut_between_rows_and_repeats_its_caption_and_head() {
+    let rows: Vec<String> = (1..=6)
+        .map(|row| format!("Mill number {row}\tgrinds {row}{row} tonnes. Every year."))
+        .collect();
+    let table = format!("Name\tTonnes\n{}", rows.join("\n"));
+    let mut pages = [page(
+        1,
+        &[
+            (HEAD, Some(1), "Mills"),
+            (BlockKind::Caption, None, "Table 1: What they grind"),
+            (BlockKind::Table, None, &table),
+            (BODY, None, "After it."),
+        ],
+    )];
+    let cell = |column| TableCell {
+        row: 0,
+        column,
+        row_span: 1,
+        column_span: 1,
+        header: true,
+        bbox: Rect::default(),
+        text: String::new(),
+    };
+    pages[0].blocks[2].table = Some(Box::new(Table {
+        rows: 7,
+        columns: 2,
+        cells: vec![cell(0), cell(1)],
+        ..Table::default()
+    }));
+    let found = chunks(&pages, &settings(60, 20, 10));
+    assert!(found.len() > 1);
+    for row in &rows {
+        let whole = found
+            .iter()
+            .filter(|chunk| chunk.text.contains(row.as_str()));
+        assert_eq!(whole.count(), 1, "{row} in {found:#?}");
+    }
+    for chunk in found.iter().filter(|chunk| chunk.text.contains("grinds")) {
+        let begins = "Table 1: What they grind\n\nName\tTonnes\n";
+        assert!(chunk.text.contains(begins), "{chunk:#?}");
+        assert_eq!(chunk.heading_path, ["Mills"]);
+        assert!(chunk.tokens <= 60);
     }
 }

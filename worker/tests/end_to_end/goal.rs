@@ -19,8 +19,9 @@ async fn a_document_is_built_as_far_as_the_goal_and_no_further() {
     let runtime = runtime("goal").expect("the place has one");
     let bare = place.root().join("bare");
     std::fs::create_dir_all(&bare).expect("a folder");
-    std::os::unix::fs::symlink(runtime.join("libpdfium.so"), bare.join("libpdfium.so"))
-        .expect("a link");
+    for name in ["libpdfium.so", "tesseract"] {
+        std::os::unix::fs::symlink(runtime.join(name), bare.join(name)).expect("a link");
+    }
     place
         .environment
         .push(("PAGEMILL_RUNTIME", bare.to_string_lossy().into_owned()));

@@ -188,8 +188,8 @@ async fn a_dry_run_says_what_would_run_and_does_nothing() {
         .local(&["--dry-run"])
         .await
         .with_code(0)
-        .says("pages (its inputs or settings changed)");
-    assert!(!ended.stdout.contains("metadata ("), "{}", ended.stdout);
+        .says("invoice.pdf: pages, index, commit (its inputs or settings changed)");
+    assert!(!ended.stdout.contains("metadata"), "{}", ended.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]

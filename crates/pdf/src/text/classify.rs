@@ -149,7 +149,9 @@ impl Classifier {
                 let block = &mut page.blocks[index];
                 block.kind = BlockKind::Heading;
                 block.level = level;
-            } else if let Some(body) = self.body {
+            } else if let Some(body) = self.body
+                && page.blocks[index].kind != BlockKind::Furniture
+            {
                 self.name(page, index, body);
             }
         }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ministack::Emulator;
 pub(crate) use ministack::client_for;
+use ministack::create_queues;
 use pagemill_queue::capabilities::Stale;
 use pagemill_queue::{Ask, Queue, QueueError, SqsQueue};
+use pagemill_testkit::Emulator;
 use pretty_assertions::assert_eq;
 
 use crate::suite::{self, Fresh, Kind};
@@ -21,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[async_trait]
 impl Kind for Emulator {
     async fn fresh(&self, receive_limit: u32) -> Fresh {
-        let (queue, dead_letters) = self.create_queues(receive_limit).await;
+        let (queue, dead_letters) = create_queues(self, receive_limit).await;
         let description = queue.describe().await.expect("a description");
         let queue = queue
             .described_by(&description)
@@ -42,12 +43,12 @@ impl Kind for Emulator {
 
 #[tokio::test]
 async fn sqs_conforms_on_the_emulator() {
-    let Some(emulator) = Emulator::start().await else {
+    let Some(emulator) = Emulator::start("sqs_conforms_on_the_emulator").await else {
         return;
     };
     suite::run(&emulator).await;
 
-    let (queue, dead_letters) = emulator.create_queues(3).await;
+    let (queue, dead_letters) = create_queues(&emulator, 3).await;
     let found = queue
         .dead_letters()
         .await
@@ -55,7 +56,7 @@ async fn sqs_conforms_on_the_emulator() {
         .expect("a policy");
     assert_eq!(found.name(), dead_letters.name());
     let missing = SqsQueue::new(
-        emulator.client(),
+        client_for(&emulator.endpoint()),
         format!("{}/000000000000/no-such-queue", emulator.endpoint()),
     );
     let error = missing

@@ -4,6 +4,21 @@ use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+/// Digits of a run's name in the key of a charge.
+const RUN_DIGITS: usize = 16;
+
+/// A text as the trace shows it: the same in each run of a seed, which the names of runs in keys of charges are not.
+pub(crate) fn traced(text: &str) -> String {
+    let mut shown = String::new();
+    for piece in text.split_inclusive('/') {
+        let (name, rest) = piece.split_at_checked(RUN_DIGITS).unwrap_or((piece, ""));
+        let is_run = rest.starts_with('-') && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        shown.push_str(if is_run { "RUN" } else { name });
+        shown.push_str(rest);
+    }
+    shown
+}
+
 /// The trace of one run. Its hash is always there, its lines only when they were asked for.
 #[derive(Debug)]
 pub(crate) struct Trace(Mutex<Inner>);

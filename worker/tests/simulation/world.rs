@@ -21,7 +21,7 @@ use crate::oracle::Oracle;
 use crate::process::Process;
 use crate::sabotage::Sabotage;
 use crate::schedule::{Action, Dependency, Plan};
-use crate::trace::Trace;
+use crate::trace::{Trace, traced};
 
 /// The bucket's name.
 pub(crate) const BUCKET: &str = "bucket";
@@ -173,7 +173,7 @@ impl World {
     ) {
         match result {
             Ok(_) => self.note(who, &format!("{what} -> done")),
-            Err(error) => self.note(who, &format!("{what} -> {error}")),
+            Err(error) => self.note(who, &traced(&format!("{what} -> {error}"))),
         }
     }
 

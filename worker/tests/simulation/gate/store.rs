@@ -13,6 +13,7 @@ use pagemill_storage::{
 use super::{Call, Gate, Trouble};
 use crate::sabotage::Sabotage;
 use crate::schedule::Dependency;
+use crate::trace::traced;
 
 /// Objects, for one worker.
 #[derive(Debug)]
@@ -28,17 +29,6 @@ impl GatedStore {
             what,
             writes: writes.and_then(|key| self.gate.world.owner_of(key)),
         }
-    }
-}
-
-/// A key as the trace shows it: the same in each run of a seed, which the names of runs are not.
-fn traced(key: &str) -> String {
-    match key.rsplit_once('/') {
-        Some((folder, name)) if key.starts_with("processing/charges/") => {
-            let call = name.split_once('-').map_or(name, |(_, call)| call);
-            format!("{folder}/RUN-{call}")
-        }
-        _ => key.to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! - Headings by their levels; paragraphs on one line each; list items with their numbers, bullets as `-`.
 //! - Tables as GitHub has them, and as HTML where a cell takes several rows or columns, which GitHub's can't.
 //! - Links where their anchor is found in the text. Those that could run or leak something are left out:
-//!   a [`LinkSafety`](crate::LinkSafety) other than `ordinary` is not made clickable.
+//!   a [`LinkSafety`] other than `ordinary` is not made clickable.
 //! - Furniture (running heads, page numbers) is left out.
 //! - In a document of several pages each begins with an anchor, `<a id="page-3"></a>`.
 

@@ -21,6 +21,8 @@ def settings(image_format: str) -> dict[str, Any]:
     """Images, text and links; no metadata and no vectors."""
     return {
         "goal": "extraction",
+        # What the others do not do: pages without text are drawn and not read.
+        "ocr": {"enabled": False},
         "pages": {"format": image_format, "dpi": DPI, "jpeg_quality": JPEG_QUALITY},
     }
 

@@ -269,7 +269,7 @@ pub const REASONS: &[Reason] = &[
         Kind::PutOff,
         "lease_lost",
         "the message was no longer this worker's",
-        "See the lease codes, or the log line of the call",
+        "See the lease codes",
     ),
     reason(
         Kind::PutOff,

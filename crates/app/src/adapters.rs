@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 #[cfg(feature = "work")]
 pub use self::work::{
-    VECTORS, Vectors, engine, indexer, libpdfium, parts, settings_from_file, settings_from_store,
+    VECTORS, Vectors, embedder, engine, indexer, libpdfium, parts, settings_from_file,
+    settings_from_store,
 };
 use crate::error::Error;
 

@@ -121,18 +121,7 @@ impl TableCell {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn cell(row: u32, column: u32, text: &str) -> TableCell {
-        TableCell {
-            row,
-            column,
-            row_span: 1,
-            column_span: 1,
-            header: row == 0,
-            bbox: Rect::default(),
-            text: text.to_owned(),
-        }
-    }
+    use crate::testing::table_cell as cell;
 
     #[test]
     fn a_cell_says_how_many_places_it_takes_only_when_it_takes_several() {

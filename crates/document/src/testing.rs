@@ -3,7 +3,9 @@
 //! A fuzzer's bytes are read as small orders, so that what comes out looks now like a paper, now like nothing that
 //! anybody printed, and always the same for the same bytes.
 
-use crate::{Block, BlockKind, CharacterAccount, Line, PageNumber, PageState, PageText, Rect};
+use crate::{
+    Block, BlockKind, CharacterAccount, Line, PageNumber, PageState, PageText, Rect, TableCell,
+};
 
 /// What the rules for titles, types, dates, identifiers, parties, captions and languages look for.
 const PHRASES: &[&str] = &[
@@ -286,5 +288,18 @@ pub fn page_of(page: PageNumber, text: &str) -> PageText {
         characters: CharacterAccount::default(),
         ocr: None,
         truncated: false,
+    }
+}
+
+/// A cell of a table, of one row and one column; those of the first row are its head.
+pub fn table_cell(row: u32, column: u32, text: &str) -> TableCell {
+    TableCell {
+        row,
+        column,
+        row_span: 1,
+        column_span: 1,
+        header: row == 0,
+        bbox: Rect::default(),
+        text: text.to_owned(),
     }
 }

@@ -20,7 +20,7 @@ impl GreyImage<'_> {
     ///
     /// # Errors
     /// [`OcrError::BadImage`].
-    pub fn validate(&self) -> Result<(), OcrError> {
+    pub(crate) fn validate(&self) -> Result<(), OcrError> {
         let wanted = self.width as usize * self.height as usize;
         match wanted == self.pixels.len() && wanted > 0 {
             true => Ok(()),

@@ -32,7 +32,7 @@ mod tesseract;
 
 pub use enhance::Turn;
 pub use image::GreyImage;
-pub use models::{Models, is_language};
+pub use models::Models;
 pub use reader::{Reader, Reading, Word};
 pub use tesseract::Library;
 

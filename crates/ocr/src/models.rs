@@ -60,7 +60,7 @@ impl Models {
 }
 
 /// Whether a text may be the name of a language, as Tesseract has them: `eng`, `deu_latf`, `chi_sim`.
-pub fn is_language(text: &str) -> bool {
+fn is_language(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     !text.is_empty() && text.len() <= LANGUAGE_BYTES && text.bytes().all(is_plain)
 }

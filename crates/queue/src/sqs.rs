@@ -5,7 +5,6 @@ mod wire;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -94,11 +93,6 @@ impl SqsQueue {
         let mut config = Builder::from(&loaded).timeout_config(timeouts);
         config.set_region(region);
         Self::new(Client::from_conf(config.build()), url)
-    }
-
-    /// The same as [`SqsQueue::connect`], as the pointer that intake, heartbeat and settler take.
-    pub async fn connect_shared(url: impl Into<String>) -> Arc<dyn Queue> {
-        Arc::new(Self::connect(url).await)
     }
 
     /// The same queue, whose dead letters go there.

@@ -1,6 +1,5 @@
 //! Stands where SQS is left out (feature `sqs`): every call says so, so that programs need no second way through their code.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,11 +24,6 @@ impl SqsQueue {
             url: url.into(),
             capabilities: crate::memory::likeness::sqs(),
         }
-    }
-
-    /// The same, as the pointer that intake, heartbeat and settler take.
-    pub async fn connect_shared(url: impl Into<String>) -> Arc<dyn Queue> {
-        Arc::new(Self::connect(url).await)
     }
 
     /// As it is: nothing goes anywhere.

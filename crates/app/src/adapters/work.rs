@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use pagemill_index::{
-    EmbedEndpoint, Indexer, ModelFiles, NoEmbedder, VectorStore, embedded_store, qdrant_store,
+    EmbedEndpoint, Embedder, IndexError, Indexer, ModelFiles, NoEmbedder, VectorStore,
+    embedded_store, qdrant_store,
 };
 use pagemill_metadata::{GeneratorKind, LlmEndpoint};
 use pagemill_pdf::{Engine, EngineReport, EngineSettings, LayerName, OcrReport, OcrSettings};
@@ -84,9 +85,7 @@ pub fn libpdfium(environment: &Environment) -> anyhow::Result<PathBuf> {
 /// When libpdfium is missing or can't be used, or a layer of the sandbox that must be there is not.
 pub fn engine(environment: &Environment, settings: &Settings) -> anyhow::Result<(Engine, String)> {
     let libpdfium = libpdfium(environment)?;
-    let library = std::fs::read(&libpdfium)
-        .with_context(|| format!("{} can't be read", libpdfium.display()))?;
-    let version = format!("pdfium sha256:{}", &hex(&Sha256::digest(&library))[..16]);
+    let version = format!("pdfium sha256:{}", short_hash(&libpdfium)?);
     let this_program = std::env::current_exe().context("the path of this program is not known")?;
     let engine = Engine::new(EngineSettings {
         child_command: vec![
@@ -119,12 +118,7 @@ fn ocr_version(environment: &Environment, report: &EngineReport) -> anyhow::Resu
     let mut version = reader.clone();
     for language in languages {
         let path = tesseract(environment).join(format!("{language}.traineddata"));
-        let model =
-            std::fs::read(&path).with_context(|| format!("{} can't be read", path.display()))?;
-        version.push_str(&format!(
-            " {language}:{}",
-            &hex(&Sha256::digest(&model))[..16]
-        ));
+        version.push_str(&format!(" {language}:{}", short_hash(&path)?));
     }
     Ok(version)
 }
@@ -132,6 +126,25 @@ fn ocr_version(environment: &Environment, report: &EngineReport) -> anyhow::Resu
 /// The folder of what reads pictures of pages.
 fn tesseract(environment: &Environment) -> PathBuf {
     environment.runtime.join("tesseract")
+}
+
+/// What makes vectors. Nothing is called for it.
+///
+/// # Errors
+/// When its model or its address is missing or can't be used.
+pub fn embedder(
+    environment: &Environment,
+    settings: &Settings,
+) -> Result<Arc<dyn Embedder>, IndexError> {
+    let endpoint = environment.embeddings.as_ref().map(|api| EmbedEndpoint {
+        base_url: api.base_url.clone(),
+        api_key: api.api_key.clone(),
+        timeout: API_TIMEOUT,
+    });
+    let models = ModelFiles {
+        dir: environment.runtime.join("models"),
+    };
+    pagemill_index::embedder(&settings.index, &models, endpoint.as_ref())
 }
 
 /// Opens the vector store and the embedder, which is left out where nothing will be embedded.
@@ -158,16 +171,8 @@ pub fn indexer(
             )
         }
     };
-    let endpoint = environment.embeddings.as_ref().map(|api| EmbedEndpoint {
-        base_url: api.base_url.clone(),
-        api_key: api.api_key.clone(),
-        timeout: API_TIMEOUT,
-    });
-    let models = ModelFiles {
-        dir: environment.runtime.join("models"),
-    };
     let embedder = match embeds {
-        true => pagemill_index::embedder(&settings.index, &models, endpoint.as_ref())?,
+        true => embedder(environment, settings)?,
         false => Arc::new(NoEmbedder),
     };
     Ok(Indexer::new(
@@ -234,8 +239,10 @@ fn required_layers(value: Option<&str>) -> anyhow::Result<BTreeSet<LayerName>> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The first digits of a file's SHA-256, enough to tell one build of it from another.
+fn short_hash(path: &Path) -> anyhow::Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
+    Ok(hex::encode(&Sha256::digest(&bytes)[..8]))
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use pagemill_index::{
-    Collection, EmbedEndpoint, EmbedderKind, ModelFiles, TargetStore, embedded_store, qdrant_store,
-};
+use pagemill_index::{Collection, EmbedderKind, TargetStore, embedded_store, qdrant_store};
 use pagemill_metadata::GeneratorKind;
 use pagemill_pipeline::Settings;
 use secrecy::ExposeSecret;
 
 use super::Report;
+use crate::adapters;
 use crate::environment::{self, Api, Environment};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,15 +37,7 @@ async fn embedder(
     settings: &Settings,
     report: &mut Report<'_>,
 ) -> Option<usize> {
-    let endpoint = environment.embeddings.as_ref().map(|api| EmbedEndpoint {
-        base_url: api.base_url.clone(),
-        api_key: api.api_key.clone(),
-        timeout: TIMEOUT,
-    });
-    let files = ModelFiles {
-        dir: environment.runtime.join("models"),
-    };
-    let embedder = match pagemill_index::embedder(&settings.index, &files, endpoint.as_ref()) {
+    let embedder = match adapters::embedder(environment, settings) {
         Ok(embedder) => embedder,
         Err(error) => {
             report.error("embedder", "it can't be used", &error);

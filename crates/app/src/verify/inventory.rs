@@ -54,17 +54,8 @@ impl Inventory {
     ) -> anyhow::Result<Self> {
         let mut inventory = Self::default();
         if with_sources {
-            let mut listing = store.list(&layout.source);
-            while let Some(object) = listing.try_next().await? {
-                if layout.is_source(&object.key) {
-                    let seen = Seen {
-                        etag: object.etag,
-                        bytes: object.bytes,
-                        modified: object.modified,
-                    };
-                    inventory.sources.insert(object.key, seen);
-                }
-            }
+            inventory.sources = listed(store, &layout.source).await?;
+            inventory.sources.retain(|key, _| layout.is_source(key));
         }
         for prefix in graph.prefixes(layout) {
             let files = listed(store, prefix).await?;

@@ -1,18 +1,6 @@
 use super::*;
-use crate::testing::page_of;
-use crate::{PageNumber, Rect, Table, TableCell};
-
-fn cell(row: u32, column: u32, text: &str) -> TableCell {
-    TableCell {
-        row,
-        column,
-        row_span: 1,
-        column_span: 1,
-        header: row == 0,
-        bbox: Rect::default(),
-        text: text.to_owned(),
-    }
-}
+use crate::testing::{page_of, table_cell as cell};
+use crate::{PageNumber, Rect, Table};
 
 fn table() -> Table {
     Table {

@@ -85,10 +85,21 @@ impl PageReader {
         if let Err(error) = drawing::add(&mut page, document, &look.shapes) {
             tracing::debug!(?error, "an annotation can't be drawn");
         }
-        if let (Some(text), Some(ocr)) = (&mut page_text, &mut self.ocr)
-            && text.state != PageState::Text
-            && !(copy_may_come && PageTask::is_unclear(misread, text))
-            && !self.canvas.is_blank(&page)?
+        let lacks_text = page_text
+            .as_ref()
+            .is_some_and(|text| text.state != PageState::Text);
+        let waits_for_copy = page_text
+            .as_ref()
+            .is_some_and(|text| copy_may_come && PageTask::is_unclear(misread, text));
+        let may_be_read = lacks_text && self.ocr.is_some() && !waits_for_copy;
+        // One that is drawn, and not read before, shows by that whether it is blank.
+        let probed = match may_be_read || lacks_text && images.is_none() {
+            true => Some(self.canvas.is_blank(&page)?),
+            false => None,
+        };
+        if may_be_read
+            && probed == Some(false)
+            && let (Some(text), Some(ocr)) = (&mut page_text, &mut self.ocr)
             && let Some(read) = ocr.read(&page, text, look.user_unit, limits)?
         {
             *text = read;
@@ -96,10 +107,6 @@ impl PageReader {
         let has_no_text = page_text.as_ref().is_some_and(|page_text| {
             matches!(page_text.state, PageState::NeedsOcr | PageState::Blank)
         });
-        let probed = match images {
-            None if has_no_text => Some(self.canvas.is_blank(&page)?),
-            _ => None,
-        };
         let drawn = match images {
             Some(settings) => Some(self.draw(&page, &look, settings, has_no_text)?),
             None => None,

@@ -14,11 +14,12 @@ use crate::breaker::{Admission, Breakers};
 use crate::capabilities::Capabilities;
 use crate::clock::{Clock, Moment};
 use crate::error::QueueError;
+use crate::give_back::give_back;
 use crate::health::PollHealth;
 use crate::lease::{LeaseSettings, POLL_MAX, SettlePermit};
 use crate::message::Message;
 use crate::protection::{Busy, Protection, Refused};
-use crate::transport::{Ask, End, Hold, Queue};
+use crate::transport::{Ask, Hold, Queue};
 
 /// After a failed poll the next comes after 1 s × 2ⁿ, at most this.
 const POLL_PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -294,7 +295,7 @@ impl Intake {
     }
 
     async fn give_back(&self, message: &Message) {
-        if let Err(error) = self.queue.settle(&message.receipt, &End::Release).await {
+        if let Err(error) = give_back(&*self.queue, message).await {
             tracing::warn!(%error, message_id = %message.id, "the message was not given back and comes back when its hold ends");
         }
     }

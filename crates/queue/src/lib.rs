@@ -55,6 +55,7 @@ pub mod capabilities;
 pub mod clock;
 pub mod description;
 pub mod error;
+mod give_back;
 pub mod health;
 pub mod heartbeat;
 pub mod intake;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::capabilities::{DeadLettering, HoldLength};
+use crate::capabilities::DeadLettering;
 use crate::error::QueueError;
+use crate::give_back::{give_back, is_held_by_connection};
 use crate::lease::SettlePermit;
 use crate::message::Message;
 use crate::transport::{End, Queue};
@@ -191,7 +192,10 @@ impl Settler {
                 self.dead_letter(&permit, message, failure, attempts, context)
                     .await
             }
-            Outcome::LeaseLost => Ok(Settled::Left),
+            Outcome::LeaseLost => {
+                self.leave(message).await;
+                Ok(Settled::Left)
+            }
         };
         match settled {
             Err(QueueError::StaleReceipt { reason, .. }) => {
@@ -207,13 +211,10 @@ impl Settler {
     /// ends; where only the end of its connection ends that, it is given back, or this worker would keep it for hours.
     /// A receipt that is stale is refused there.
     pub async fn leave(&self, message: &Message) {
-        if !matches!(
-            self.queue.capabilities().hold,
-            HoldLength::Connection { .. }
-        ) {
+        if !is_held_by_connection(&*self.queue) {
             return;
         }
-        if let Err(error) = self.queue.settle(&message.receipt, &End::Release).await {
+        if let Err(error) = give_back(&*self.queue, message).await {
             tracing::debug!(message_id = %message.id, %error, "the message was not given back");
         }
     }

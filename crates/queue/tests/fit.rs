@@ -181,6 +181,23 @@ async fn le_4_a_message_whose_lease_is_lost_is_given_back_where_its_connection_w
     assert_eq!(again.expect("a receive").len(), 1);
 }
 
+/// Else a worker that had one refused call keeps it for as long as its connection lives.
+#[tokio::test(start_paused = true)]
+async fn le_4_a_message_is_given_back_by_another_call_when_the_first_one_fails() {
+    let setup = setup(rabbitmq(SECOND * 60));
+    let (message, lease) = setup.take().await;
+    drop(lease);
+    let refused = QueueError::Unavailable {
+        queue: "pdfs".into(),
+        reason: "scripted".into(),
+    };
+    let faults = [0; 3].map(|_| Fault::Error(refused.clone()));
+    setup.queue.script(Operation::Settle, faults);
+    let settler = Settler::new(Arc::new(setup.queue.clone()), "1.2.3");
+    settler.leave(&message).await;
+    assert!(!setup.queue.holds(&message.receipt));
+}
+
 /// Others have the message from that moment on, long before the deadline.
 #[tokio::test(start_paused = true)]
 async fn le_4_a_lease_is_lost_with_the_connection_that_its_receipt_lives_with() {

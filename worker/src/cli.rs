@@ -154,7 +154,12 @@ pub(crate) enum TableFormat {
 #[derive(Debug, Args)]
 pub(crate) struct SearchArguments {
     /// What to look for, in plain words.
-    pub(crate) question: String,
+    #[arg(required_unless_present = "questions", conflicts_with = "questions")]
+    pub(crate) question: Option<String>,
+    /// A file of questions, one a line (`-`: standard input). The answers are JSON, a line for each question: `question`,
+    /// and `hits` as --json prints them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) questions: Option<PathBuf>,
     /// The folder that `worker local` wrote. Without it, the vector store of the environment is asked.
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,

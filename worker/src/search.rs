@@ -1,20 +1,22 @@
 //! `worker search`: a question in, hits out: document, page, snippet, score, page image.
 
-use std::io::Write as _;
+mod snippet;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use pagemill_app::Environment;
-use pagemill_app::search::{Options, search};
-use pagemill_index::Hit;
+use pagemill_app::search::{Options, Searcher};
+use pagemill_index::{Hit, sparse};
 use pagemill_storage::shown;
-use pagemill_storage::shown::is_steering;
 use serde_json::{Map, Value, json};
 
 use crate::cli::{self, SearchArguments};
-
-/// Characters of a hit's text that are shown.
-const SNIPPET: usize = 240;
+use snippet::snippet;
 
 /// Runs the command.
 pub(crate) async fn command(arguments: SearchArguments) -> anyhow::Result<ExitCode> {
@@ -26,20 +28,60 @@ pub(crate) async fn command(arguments: SearchArguments) -> anyhow::Result<ExitCo
         limit: arguments.limit,
     };
     let environment = Environment::read().await?;
-    let hits = search(&arguments.question, &options, &environment).await?;
-    let mut output = std::io::stdout().lock();
-    if hits.is_empty() && !arguments.json {
-        writeln!(output, "no hits")?;
-    }
-    for (number, hit) in hits.iter().enumerate() {
-        if arguments.json {
-            writeln!(output, "{}", as_json(hit))?;
-        } else {
-            let lines = as_text(number + 1, hit, options.out.as_deref());
-            writeln!(output, "{lines}")?;
+    let searcher = Searcher::open(&options, &environment)?;
+    match (arguments.question, arguments.questions) {
+        (Some(question), _) => {
+            let hits = searcher.ask(&question).await?;
+            match arguments.json {
+                true => show_json(&hits)?,
+                false => show(&hits, &question, options.out.as_deref())?,
+            }
         }
+        (None, Some(file)) => ask_all(&searcher, &file).await?,
+        (None, None) => unreachable!("the command line asks for one of them"),
     }
     Ok(ExitCode::from(cli::EXIT_OK))
+}
+
+fn show(hits: &[Hit], question: &str, out: Option<&Path>) -> std::io::Result<()> {
+    let mut output = std::io::stdout().lock();
+    if hits.is_empty() {
+        writeln!(output, "no hits")?;
+    }
+    let sought: HashSet<String> = sparse::question_terms(question).into_iter().collect();
+    for (number, hit) in hits.iter().enumerate() {
+        writeln!(output, "{}", as_text(number + 1, hit, &sought, out))?;
+    }
+    Ok(())
+}
+
+fn show_json(hits: &[Hit]) -> std::io::Result<()> {
+    let mut output = std::io::stdout().lock();
+    hits.iter()
+        .try_for_each(|hit| writeln!(output, "{}", as_json(hit)))
+}
+
+/// Answers a file of questions, each as soon as it is found.
+async fn ask_all(searcher: &Searcher, file: &Path) -> anyhow::Result<()> {
+    let lines: Box<dyn BufRead + Send> = match file == Path::new("-") {
+        true => Box::new(BufReader::new(std::io::stdin())),
+        false => Box::new(BufReader::new(File::open(file).with_context(|| {
+            format!(
+                "{} can't be opened: name a file of questions",
+                file.display()
+            )
+        })?)),
+    };
+    for line in lines.lines() {
+        let question = line.with_context(|| format!("{} can't be read", file.display()))?;
+        if question.trim().is_empty() {
+            continue;
+        }
+        let hits: Vec<Value> = searcher.ask(&question).await?.iter().map(as_json).collect();
+        let answer = json!({"question": question, "hits": hits});
+        writeln!(std::io::stdout(), "{answer}")?;
+    }
+    Ok(())
 }
 
 /// The fields of a hit, wherever the store's layout has them.
@@ -70,7 +112,7 @@ fn as_json(hit: &Hit) -> Value {
     })
 }
 
-fn as_text(number: usize, hit: &Hit, out: Option<&Path>) -> String {
+fn as_text(number: usize, hit: &Hit, sought: &HashSet<String>, out: Option<&Path>) -> String {
     let (meta, text) = fields(hit);
     let of = |name: &str| meta.get(name).and_then(Value::as_str).unwrap_or_default();
     let page = meta.get("page").and_then(Value::as_u64).unwrap_or_default();
@@ -87,7 +129,7 @@ fn as_text(number: usize, hit: &Hit, out: Option<&Path>) -> String {
     if !headings.is_empty() {
         lines.push(format!("   in: {}", shown(&headings.join(" > "))));
     }
-    lines.push(format!("   {}", snippet(text)));
+    lines.push(format!("   {}", snippet(text, sought)));
     let image = of("page_image");
     if !image.is_empty() {
         let image = out.map_or_else(
@@ -100,34 +142,11 @@ fn as_text(number: usize, hit: &Hit, out: Option<&Path>) -> String {
     lines.join("\n")
 }
 
-/// The beginning of a text on one line, without what could move a terminal's cursor.
-fn snippet(text: &str) -> String {
-    let mut words = String::new();
-    for word in text.split_whitespace() {
-        if words.chars().count() + word.chars().count() > SNIPPET {
-            words.push_str(" ...");
-            break;
-        }
-        if !words.is_empty() {
-            words.push(' ');
-        }
-        words.extend(word.chars().filter(|character| !is_steering(*character)));
-    }
-    words
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use pagemill_storage::shown::is_steering;
 
-    #[test]
-    fn a_snippet_is_one_short_line_without_control_characters() {
-        let text = format!("first\nsecond\u{1b}[31m\u{202e} {}", "word ".repeat(200));
-        let snippet = snippet(&text);
-        assert!(snippet.starts_with("first second[31m word"), "{snippet}");
-        assert!(snippet.ends_with("..."));
-        assert!(snippet.chars().count() < SNIPPET + 10);
-    }
+    use super::*;
 
     #[test]
     fn ho_4_a_hit_shows_its_name_escaped_and_gives_it_raw_as_json() {
@@ -138,7 +157,7 @@ mod tests {
             score: 1.0,
             payload: meta.as_object().expect("an object").clone(),
         };
-        let text = as_text(1, &hit, None);
+        let text = as_text(1, &hit, &HashSet::new(), None);
         let escaped = r"source-pdfs/a\nb\u{1b}[31m\u{202e}.pdf";
         assert!(text.starts_with(&format!("1. {escaped}, page 1")), "{text}");
         assert!(text.contains(&format!("image: {escaped}")), "{text}");

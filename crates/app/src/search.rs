@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use pagemill_index::{Hit, SearchFilter, TargetStore};
+use pagemill_index::{Hit, Indexer, SearchFilter, TargetStore};
 
 use crate::adapters::{self, VECTORS, Vectors};
 use crate::environment::Environment;
@@ -23,46 +23,69 @@ pub struct Options {
     pub limit: usize,
 }
 
-/// Asks a store. Opens it for this one question.
-///
-/// # Errors
-/// When there is no store yet, it does not answer, or it was made by another embedder.
-pub async fn search(
-    question: &str,
-    options: &Options,
-    environment: &Environment,
-) -> anyhow::Result<Vec<Hit>> {
-    let config = match (&options.config, &options.out) {
-        (Some(config), _) => config.clone(),
-        (None, Some(out)) => out.join(&environment.app_config_key),
-        (None, None) => environment.app_config_key.clone().into(),
-    };
-    let settings = adapters::settings_from_file(&config, options.config.is_some())?;
-    let vectors = match (&options.out, &environment.qdrant) {
-        (Some(out), None) => {
-            let folder = out.join(VECTORS);
-            if !folder.is_dir() {
-                bail!(
-                    "{} holds no vectors yet: run worker local IN --out {} first",
-                    out.display(),
-                    out.display()
-                );
+/// A store that is open for questions.
+#[derive(Debug)]
+pub struct Searcher {
+    indexer: Indexer,
+    store: TargetStore,
+    filter: SearchFilter,
+    limit: usize,
+}
+
+impl Searcher {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// When there is no store yet, or a setting is wrong.
+    pub fn open(options: &Options, environment: &Environment) -> anyhow::Result<Self> {
+        let config = match (&options.config, &options.out) {
+            (Some(config), _) => config.clone(),
+            (None, Some(out)) => out.join(&environment.app_config_key),
+            (None, None) => environment.app_config_key.clone().into(),
+        };
+        let settings = adapters::settings_from_file(&config, options.config.is_some())?;
+        let vectors = match (&options.out, &environment.qdrant) {
+            (Some(out), None) => {
+                let folder = out.join(VECTORS);
+                if !folder.is_dir() {
+                    bail!(
+                        "{} holds no vectors yet: run worker local IN --out {} first",
+                        out.display(),
+                        out.display()
+                    );
+                }
+                Vectors::Embedded(folder)
             }
-            Vectors::Embedded(folder)
+            _ => Vectors::Environment,
+        };
+        if let Some(prefix) = &options.prefix
+            && !prefix.ends_with('/')
+        {
+            bail!("--prefix {prefix} names no folder: end it with /");
         }
-        _ => Vectors::Environment,
-    };
-    let indexer = adapters::indexer(environment, &settings, vectors, true)?;
-    if let Some(prefix) = &options.prefix
-        && !prefix.ends_with('/')
-    {
-        bail!("--prefix {prefix} names no folder: end it with /");
+        Ok(Self {
+            indexer: adapters::indexer(environment, &settings, vectors, true)?,
+            store: options.store,
+            filter: SearchFilter {
+                folder: options.prefix.clone(),
+                ..SearchFilter::default()
+            },
+            limit: options.limit,
+        })
     }
-    let filter = SearchFilter {
-        folder: options.prefix.clone(),
-        ..SearchFilter::default()
-    };
-    let store = options.store;
-    let found = indexer.search(store, question, options.limit, filter).await;
-    found.with_context(|| format!("the {store} store can't be searched"))
+
+    /// What the store has for a question, best first.
+    ///
+    /// # Errors
+    /// When the store does not answer, or was made by another embedder.
+    pub async fn ask(&self, question: &str) -> anyhow::Result<Vec<Hit>> {
+        let filter = self.filter.clone();
+        let found = self
+            .indexer
+            .search(self.store, question, self.limit, filter);
+        let store = self.store;
+        found
+            .await
+            .with_context(|| format!("the {store} store can't be searched"))
+    }
 }

@@ -8,15 +8,16 @@ use backon::{ExponentialBuilder, Retryable};
 use pagemill_document::{ChargeSink, PageNumber, PageText, Uncharged};
 
 use crate::chunk::{Chunk, chunks};
-use crate::embed::{Embedder, Purpose};
+use crate::context::Context;
+use crate::embed::{Embedder, Embedding, Purpose};
 use crate::error::IndexError;
 use crate::points::{DocumentPoints, Point, Vectors};
 use crate::settings::{CollectionNames, IndexSettings, TargetStore};
-use crate::sparse;
+use crate::sparse::{self, Beside, SparseVector};
 use crate::store::{Collection, CollectionSpec, Hit, SearchFilter, SearchQuery, VectorStore};
 
 /// Changes when the same settings would give other points.
-const LAYOUT_VERSION: &str = "index-1";
+const LAYOUT_VERSION: &str = "index-2";
 
 /// Pause before a failed write is tried again; doubles once.
 const WRITE_PAUSE: Duration = Duration::from_millis(200);
@@ -46,6 +47,14 @@ pub struct DocumentInput<'a> {
     pub pages: &'a [PageText],
     /// Keys of the page images.
     pub page_images: &'a BTreeMap<PageNumber, String>,
+}
+
+/// A text to be found.
+struct Entry {
+    /// What is embedded.
+    embedded: String,
+    /// Its sparse vector.
+    words: Option<SparseVector>,
 }
 
 /// What was done for a document.
@@ -175,10 +184,14 @@ impl Indexer {
             title: document.title,
             page_images: document.page_images,
         };
+        let context = Context::of(document.source, document.title, document.pages);
         if report.points.contains_key(&TargetStore::Pages) {
             for batch in document.pages.chunks(self.batch_size()) {
-                let texts = batch.iter().map(|page| page.text.clone()).collect();
-                let vectors = self.vectors(texts, &mut report, charges).await?;
+                let texts = batch.iter().map(|page| Entry {
+                    embedded: page.text.clone(),
+                    words: self.words(&page.text, &context.beside_page()),
+                });
+                let vectors = self.vectors(texts.collect(), &mut report, charges).await?;
                 let points = batch
                     .iter()
                     .zip(vectors)
@@ -198,8 +211,11 @@ impl Indexer {
             let cut = self.cut(document.pages).await?;
             report.chunks = cut.len() as u64;
             for batch in cut.chunks(self.batch_size()) {
-                let texts = batch.iter().map(Chunk::embedded_text).collect();
-                let vectors = self.vectors(texts, &mut report, charges).await?;
+                let texts = batch.iter().map(|chunk| Entry {
+                    words: self.words(&chunk.embedded_text(), &context.beside_chunk(chunk)),
+                    embedded: context.embedded_text(chunk),
+                });
+                let vectors = self.vectors(texts.collect(), &mut report, charges).await?;
                 for target in &chunk_targets {
                     let pairs = batch.iter().zip(vectors.iter().cloned());
                     let points = pairs
@@ -275,37 +291,45 @@ impl Indexer {
         on_blocking_thread(move || chunks(&owned, &settings)).await
     }
 
+    /// The sparse vector of a text, where there are to be some.
+    fn words(&self, text: &str, beside: &[Beside<'_>]) -> Option<SparseVector> {
+        let is_wanted = self.settings.sparse && !text.trim().is_empty();
+        is_wanted.then(|| sparse::document_vector(text, beside, &self.settings))
+    }
+
     async fn vectors(
         &self,
-        texts: Vec<String>,
+        entries: Vec<Entry>,
         report: &mut IndexReport,
         charges: &dyn ChargeSink,
     ) -> Result<Vec<Vectors>, IndexError> {
-        let wanted: Vec<usize> = (0..texts.len())
-            .filter(|place| !texts[*place].trim().is_empty())
+        let (texts, words): (Vec<String>, Vec<Option<SparseVector>>) = entries
+            .into_iter()
+            .map(|entry| (entry.embedded, entry.words))
+            .unzip();
+        let is_empty: Vec<bool> = texts.iter().map(|text| text.trim().is_empty()).collect();
+        let with_text: Vec<String> = texts
+            .into_iter()
+            .filter(|text| !text.trim().is_empty())
             .collect();
-        let mut vectors: Vec<Vectors> = vec![(None, None); texts.len()];
-        if wanted.is_empty() {
-            return Ok(vectors);
-        }
-        let with_text: Vec<String> = wanted.iter().map(|place| texts[*place].clone()).collect();
-        let embedding = self
-            .embedder
-            .embed(&with_text, Purpose::Document, charges)
-            .await?;
+        let embedding = match with_text.is_empty() {
+            true => Embedding::default(),
+            false => {
+                self.embedder
+                    .embed(&with_text, Purpose::Document, charges)
+                    .await?
+            }
+        };
         report.embedded += with_text.len() as u64;
         report.embed_calls += embedding.calls;
         report.embed_tokens += embedding.tokens;
-        for (place, dense) in wanted.iter().zip(embedding.vectors) {
-            vectors[*place].0 = Some(dense).filter(|vector| has_direction(vector));
-        }
-        if self.settings.sparse {
-            for place in wanted {
-                let vector = sparse::document_vector(&texts[place], &self.settings);
-                vectors[place].1 = Some(vector).filter(|terms| !terms.is_empty());
-            }
-        }
-        Ok(vectors)
+        let mut made = embedding.vectors.into_iter();
+        let vectors = is_empty.into_iter().zip(words).map(|(is_empty, words)| {
+            let dense = (!is_empty).then(|| made.next()).flatten();
+            let sparse = words.filter(|terms| !terms.is_empty());
+            (dense.filter(|vector| has_direction(vector)), sparse)
+        });
+        Ok(vectors.collect())
     }
 
     async fn write(

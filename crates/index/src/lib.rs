@@ -3,7 +3,8 @@
 //! [`chunks`](chunk::chunks) cuts the text of pages into pieces of a known number of tokens. An [`Embedder`] turns
 //! texts into dense vectors; [`sparse`] turns them into BM25-style sparse ones. A [`VectorStore`] keeps both: a Qdrant
 //! server ([`QdrantServer`]) or the same engine in this process ([`EdgeStore`]). An [`Indexer`] ties them together for
-//! one document.
+//! one document: each text is found by its words and its meaning, and by what says where it stands, which are the name of
+//! its file, the title, the headings above it and the first words of its page.
 //!
 //! Every point says which source and which generation of it made it, so that the points of an older generation can be
 //! deleted after a commit and a document that shrank leaves no orphans.
@@ -13,6 +14,7 @@
 //! build is [`IndexError::NotBuilt`].
 
 pub mod chunk;
+mod context;
 pub mod embed;
 pub mod error;
 pub mod fusion;

@@ -4,16 +4,19 @@
 //! document's vector, the rarity (IDF) is put on by the store (`Modifier::Idf` of Qdrant), which knows all documents,
 //! and a query has 1 for each of its terms: the dot product is BM25 with a fixed average length.
 //!
-//! A term is a lowercase word (Unicode, UAX #29) after compatibility normalisation (NFKC); where a script has no
-//! spaces between words (Han, Hiragana, Katakana), a term is a pair of neighbouring letters. There are no stop words
-//! and no stemming: rarity does the first, and the second needs to know the language.
+//! A term is a lowercase word (Unicode, UAX #29) after compatibility normalisation (NFKC), without the s of a plural; where
+//! a script has no spaces between words (Han, Hiragana, Katakana), a term is a pair of neighbouring letters. A text's vector
+//! has all its words; of a question the function words are left out.
+
+mod question;
+mod terms;
 
 use std::collections::BTreeMap;
 
-use unicode_normalization::UnicodeNormalization;
-use unicode_segmentation::UnicodeSegmentation;
-
 use crate::settings::IndexSettings;
+
+pub use question::terms_of as question_terms;
+pub use terms::{name_terms, terms};
 
 /// A sparse vector: indices rising and without duplicates, a value for each.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -36,13 +39,30 @@ impl SparseVector {
     }
 }
 
-/// The vector of a text to be found.
-pub fn document_vector(text: &str, settings: &IndexSettings) -> SparseVector {
+/// Text that is weighed into the vector of another text: what stands around it, and is not in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Beside<'a> {
+    /// Its terms.
+    pub terms: &'a [String],
+    /// How often each of them counts.
+    pub weight: f32,
+}
+
+/// The vector of a text to be found, and of what stands beside it.
+pub fn document_vector(
+    text: &str,
+    beside: &[Beside<'_>],
+    settings: &IndexSettings,
+) -> SparseVector {
     let mut frequencies: BTreeMap<u32, f32> = BTreeMap::new();
     let mut length = 0.0_f32;
-    for term in terms(text) {
-        *frequencies.entry(term_index(&term)).or_default() += 1.0;
-        length += 1.0;
+    let mut count = |term: &str, weight: f32| {
+        *frequencies.entry(term_index(term)).or_default() += weight;
+        length += weight;
+    };
+    terms(text).iter().for_each(|term| count(term, 1.0));
+    for Beside { terms, weight } in beside {
+        terms.iter().for_each(|term| count(term, *weight));
     }
     let (k1, b) = (settings.bm25_k1, settings.bm25_b);
     let norm = k1 * (1.0 - b + b * length / settings.bm25_average_words);
@@ -55,46 +75,11 @@ pub fn document_vector(text: &str, settings: &IndexSettings) -> SparseVector {
 /// The vector of a question.
 pub fn query_vector(text: &str) -> SparseVector {
     SparseVector::from_weights(
-        terms(text)
-            .into_iter()
-            .map(|term| (term_index(&term), 1.0))
+        question::terms_of(text)
+            .iter()
+            .map(|term| (term_index(term), 1.0))
             .collect(),
     )
-}
-
-/// The terms of a text, in order, with repeats.
-pub fn terms(text: &str) -> Vec<String> {
-    let normal: String = text.nfkc().flat_map(char::to_lowercase).collect();
-    let mut found = Vec::new();
-    let mut run: Vec<char> = Vec::new();
-    for piece in normal.split_word_bounds() {
-        if piece.chars().all(is_unspaced) {
-            run.extend(piece.chars());
-            continue;
-        }
-        push_pairs(&mut run, &mut found);
-        if piece.chars().any(char::is_alphanumeric) {
-            found.push(piece.to_owned());
-        }
-    }
-    push_pairs(&mut run, &mut found);
-    found
-}
-
-/// Turns a run of letters of an unspaced script into pairs; a single letter stays alone.
-fn push_pairs(run: &mut Vec<char>, found: &mut Vec<String>) {
-    if run.len() == 1 {
-        found.extend(run.iter().map(char::to_string));
-    }
-    found.extend(run.windows(2).map(|pair| pair.iter().collect()));
-    run.clear();
-}
-
-/// Whether a letter belongs to a script written without spaces: Han, Hiragana, Katakana (Unicode blocks).
-fn is_unspaced(letter: char) -> bool {
-    matches!(letter,
-        '\u{3041}'..='\u{3096}' | '\u{30A1}'..='\u{30FA}' | '\u{30FC}'..='\u{30FE}' | '\u{3005}'..='\u{3007}'
-        | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
 /// The index of a term: FNV-1a, 32 bits. It is stored in collections: never change it.
@@ -109,26 +94,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_lowercase_and_punctuation_is_gone() {
-        assert_eq!(
-            terms("The “Total” is €1,234.50 — don't pay!"),
-            ["the", "total", "is", "1,234.50", "don't", "pay"]
-        );
-    }
-
-    #[test]
-    fn unspaced_scripts_become_pairs() {
-        assert_eq!(terms("東京都 and 日"), ["東京", "京都", "and", "日"]);
-        assert_eq!(terms("データ"), ["デー", "ータ"]);
-        assert_eq!(terms("한국어 문서"), ["한국어", "문서"]);
-    }
-
-    #[test]
-    fn ligatures_and_full_width_forms_match_plain_ones() {
-        assert_eq!(terms("ﬁnance ＡＢＣ"), terms("finance abc"));
-    }
-
-    #[test]
     fn indices_are_stable() {
         // The published FNV-1a test vectors for "a" and "foobar".
         assert_eq!(term_index("a"), 0xE40C_292C);
@@ -139,7 +104,7 @@ mod tests {
     fn frequency_saturates_and_long_texts_weigh_less() {
         let settings = IndexSettings::default();
         let weight = |text: &str| {
-            let vector = document_vector(text, &settings);
+            let vector = document_vector(text, &[], &settings);
             let place = vector
                 .indices
                 .iter()
@@ -158,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_vector_is_sorted_and_without_duplicates() {
-        let vector = document_vector("one two three two one", &IndexSettings::default());
+        let vector = document_vector("one two three two one", &[], &IndexSettings::default());
         assert_eq!(vector.indices.len(), 3);
         assert!(vector.indices.is_sorted());
         assert!(query_vector("... !").is_empty());

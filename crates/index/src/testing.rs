@@ -170,7 +170,8 @@ impl Embedder for HashEmbedder {
     ) -> Result<Embedding, IndexError> {
         let mut embedding = Embedding::default();
         for text in texts {
-            let terms = crate::sparse::query_vector(text);
+            let settings = crate::settings::IndexSettings::default();
+            let terms = crate::sparse::document_vector(text, &[], &settings);
             let mut vector = vec![0.0; self.dimensions];
             for index in &terms.indices {
                 vector[*index as usize % self.dimensions] += 1.0;

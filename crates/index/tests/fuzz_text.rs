@@ -36,7 +36,7 @@ fn cut(pages: &[PageText], settings: &IndexSettings) {
         assert_eq!(texts.join("\n\n"), chunk.text);
         assert!(!chunk.text.trim().is_empty());
         assert!(chunk.first_page <= chunk.last_page);
-        let vector = document_vector(&chunk.embedded_text(), settings);
+        let vector = document_vector(&chunk.embedded_text(), &[], settings);
         assert_eq!(vector.indices.len(), vector.values.len());
     }
 }

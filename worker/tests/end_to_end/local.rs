@@ -240,6 +240,39 @@ async fn search_finds_the_invoice() {
         let hit: Value = serde_json::from_str(line).expect("JSON");
         assert_eq!(hit["source"], "source-pdfs/other/slides.pdf");
     }
+    let questions = "total amount due\n\nwhat do the slides show?\n";
+    std::fs::write(place.root().join("questions"), questions).expect("a file");
+    let asked = place
+        .run(&["search", "--out", "out", "--questions", "questions"])
+        .await
+        .with_code(0);
+    let answers: Vec<Value> = asked
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let found: Vec<(&Value, &Value)> = answers
+        .iter()
+        .map(|answer| (&answer["question"], &answer["hits"][0]["source"]))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (
+                &"total amount due".into(),
+                &"source-pdfs/invoice.pdf".into()
+            ),
+            (
+                &"what do the slides show?".into(),
+                &"source-pdfs/other/slides.pdf".into()
+            ),
+        ]
+    );
+    place
+        .run(&["search", "--out", "out", "--questions", "nothing"])
+        .await
+        .with_code(2)
+        .complains("nothing can't be opened");
 }
 
 #[tokio::test(flavor = "multi_thread")]

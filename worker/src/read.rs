@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use futures::StreamExt;
-use pagemill_document::{Link, PageText, Rect, Table, markdown};
-use pagemill_pdf::text::classify;
+use pagemill_document::{Link, PageText, Rect, Table, classify, markdown};
 use pagemill_pdf::{Engine, ExtractRequest, SpoolFile};
 use pagemill_pipeline::Settings;
 use pagemill_storage::SourceKey;

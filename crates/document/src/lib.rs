@@ -13,6 +13,8 @@
 //!   table as HTML and CSV too.
 //! - [`CharacterAccount`]: what a page shows that is not in its text, and why. [`Letters`] are what it is summed up with.
 //! - [`Link`] and its [`LinkSafety`]; [`Structure`]: bookmarks, headings, page labels.
+//! - [`classify`] says what the blocks of a page are, seen over the whole document, and [`headings`] lists those that are
+//!   headings.
 //! - [`PaidCall`] and [`ChargeSink`]: what making something of a document costs, and whom to tell. [`Dependency`]: whose outage
 //!   can fail it.
 //!
@@ -49,7 +51,9 @@
 
 mod account;
 mod charge;
+mod classify;
 mod dependency;
+mod headings;
 mod inspection;
 mod letters;
 mod link;
@@ -63,7 +67,9 @@ mod text;
 
 pub use account::CharacterAccount;
 pub use charge::{ChargeSink, NotCharged, PaidCall, Uncharged, Units};
+pub use classify::{Classifier, Observer, classify};
 pub use dependency::Dependency;
+pub use headings::{headings, headings_of_page};
 pub use inspection::{DocumentInfo, Encryption, Inspection};
 pub use letters::Letters;
 pub use link::{Link, LinkSafety, LinkTarget, OutlineTarget};

@@ -10,16 +10,14 @@ use memmap2::Mmap;
 use pdfium_render::prelude::{PdfDocument, Pdfium};
 
 use crate::encode::Encoder;
-use crate::engine::Limits;
-use crate::error::PageFailure;
 use crate::inspect::Parsed;
-use crate::page::ImageSettings;
 use crate::pdfium;
 use crate::protocol::{Answer, FoundPage, Look, PageLinks, PageTask, Request};
 use crate::render::DrawError;
 use crate::repair;
 use crate::sandbox::Layer;
 use pagemill_document::{PageNumber, Rect};
+use pagemill_reader::{ImageSettings, Limits, PageFailure};
 
 mod channel;
 mod guard;

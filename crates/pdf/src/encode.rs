@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jpeg_encoder::ColorType as JpegColor;
 use serde::{Deserialize, Serialize};
 
-use crate::page::{ImageFormat, ImageSettings};
+use pagemill_reader::{ImageFormat, ImageSettings};
 
 mod samples;
 mod strips;

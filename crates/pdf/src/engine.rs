@@ -4,19 +4,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::stream::BoxStream;
-use schemars::JsonSchema;
+use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
+use pagemill_reader::{
+    Counted, ExtractRequest, Limits, PageFailure, PageOutput, PdfError, SealedFile,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::encode::JpegEncoder;
-use crate::error::{PageFailure, PdfError};
-use crate::memory_file::SealedFile;
-use crate::page::{ImageSettings, PageImage};
 use crate::pool::Pool;
 use crate::sandbox::{Layer, LayerName};
-use pagemill_document::{Inspection, Link, OutlineItem, PageLabel, PageNumber, PageText};
 
 mod check;
 mod contract;
@@ -26,7 +24,6 @@ mod fuzz;
 mod opening;
 mod patience;
 
-pub use contract::{PdfDocument, PdfEngine};
 pub use extraction::PAGES_PER_TURN;
 use opening::OpenedDocument;
 
@@ -58,120 +55,6 @@ pub struct OcrSettings {
     pub dpi: u32,
     /// Most pixels of that picture.
     pub max_pixels: u64,
-}
-
-/// Limits of one document, each with its own clear error.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Largest file in bytes.
-    pub max_file_bytes: u64,
-    /// Most pages of a document.
-    pub max_pages: u32,
-    /// Most links of one page; more are counted, not kept.
-    pub max_links_per_page: u32,
-    /// Most bytes of text of one page; more is cut and the page says so.
-    pub max_text_bytes_per_page: u64,
-    /// Longest time for one page in seconds.
-    pub page_timeout_seconds: u32,
-    /// Longest time to open and inspect a document in seconds.
-    pub open_timeout_seconds: u32,
-    /// Longest time for all pages of a document in seconds. Pages that were not begun by then fail as `out_of_time`.
-    pub document_timeout_seconds: u32,
-    /// So many pages of a document may end their renderers for good (crashed, timed out, out of memory); the pages that
-    /// were not begun by then fail as `not_tried`.
-    pub max_page_deaths: u32,
-    /// Finished pages of a document that wait to be written, in MiB. Renderers wait when there is no room for more; one
-    /// page always passes.
-    pub page_buffer_mib: u64,
-    /// Address space of one child in MiB.
-    pub child_memory_mib: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_file_bytes: 512 << 20,
-            max_pages: 10_000,
-            max_links_per_page: 10_000,
-            max_text_bytes_per_page: 4 << 20,
-            page_timeout_seconds: 20,
-            open_timeout_seconds: 30,
-            document_timeout_seconds: 3_600,
-            max_page_deaths: 50,
-            page_buffer_mib: 32,
-            child_memory_mib: 1024,
-        }
-    }
-}
-
-/// What to take from the pages.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ExtractRequest {
-    /// Page images, when wanted.
-    pub images: Option<ImageSettings>,
-    /// Text with layout.
-    pub text: bool,
-    /// Links.
-    pub links: bool,
-    /// How much is done at the same time.
-    pub pace: Pace,
-    /// Pages that no child may see: each comes as [`PageFailure::KilledTheWorker`].
-    pub skip: BTreeSet<u32>,
-    /// What an earlier extraction of the same document did: it is not done again.
-    pub behind: Behind,
-}
-
-/// The part of a document that is behind an extraction when it begins. What it used up of the limits stays used up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Behind {
-    /// So many pages from the first on do not come.
-    pub pages: u32,
-    /// How many of these ended their renderers.
-    pub deaths: u32,
-    /// How long they took.
-    pub time: Duration,
-}
-
-/// How much of a document is done at the same time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Pace {
-    /// As much as there are children for.
-    #[default]
-    Full,
-    /// One page at a time. A page is begun when the one before was taken from the stream; it has a child of its own,
-    /// and no other child is at work or warm meanwhile, whatever document it is for. So one page has all the memory
-    /// there is, and who reads the stream knows at each moment which page is at work. For a document that ended a
-    /// worker before.
-    Cautious,
-}
-
-/// What one page gave. Everything that was asked for comes from one page load.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PageOutput {
-    /// Which page.
-    pub page: PageNumber,
-    /// Its image, when asked for.
-    pub image: Option<PageImage>,
-    /// Its text, when asked for.
-    pub text: Option<PageText>,
-    /// Its links in the order of the annotations, when asked for.
-    pub links: Option<Vec<Link>>,
-    /// Links beyond the limit, counted and not kept.
-    pub links_dropped: u32,
-    /// Annotations of any kind, as the renderer counts them.
-    pub annotations: u32,
-}
-
-/// What the second reader of a file, which reads its objects and renders nothing, counts on a page.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counted {
-    /// Annotations of any kind.
-    pub annotations: u32,
-    /// Annotations that are to be seen and that the renderer draws nothing of.
-    pub undrawn: u32,
-    /// Links, those beyond the limit left out.
-    pub links: u32,
 }
 
 /// What the engine is made of, for a doctor.
@@ -307,7 +190,7 @@ impl Document {
     ///
     /// Pages are worked on in turns of [`PAGES_PER_TURN`], one turn more than there are children. So many pages are
     /// held at most, and not more bytes of them than [`Limits::page_buffer_mib`] but for one page: a slow reader slows
-    /// the children. The time of [`Limits::document_timeout_seconds`] begins with this call. With [`Pace::Cautious`] a turn is one page, and there is one
+    /// the children. The time of [`Limits::document_timeout_seconds`] begins with this call. With [`Pace::Cautious`](pagemill_reader::Pace::Cautious) a turn is one page, and there is one
     /// turn at a time. Dropping the stream stops the work: the children that are busy with it are killed.
     pub fn extract(
         &self,

@@ -8,7 +8,6 @@ mod fuzz;
 pub(crate) mod glyph_names;
 #[cfg(test)]
 pub(crate) mod hand_made;
-mod header;
 mod info;
 mod kept;
 pub(crate) mod layers;
@@ -23,7 +22,5 @@ pub(crate) mod tree;
 mod truth_tests;
 mod xmp;
 
-pub use header::check_header;
-pub(crate) use header::{HEADER_BYTES, TAIL_BYTES, has_header, is_headless, not_a_pdf};
 pub(crate) use loading::{changed, decrypted};
 pub(crate) use parsed::Parsed;

@@ -4,6 +4,7 @@
 //! each with one PDFium, a memory limit and a CPU limit. The parent ([`engine`]) hands a child the file as a
 //! sealed memory file, asks for ranges of pages and trusts nothing that comes back (`protocol`).
 //!
+//! What it is asked, and how it answers, is the contract in [`pagemill_reader`]: whoever asks through that compiles no engine.
 //! What comes out is told in the words of [`pagemill_document`]: an [`Inspection`](pagemill_document::Inspection) of the
 //! file; for each page a [`PageOutput`] with its image, its [`PageText`](pagemill_document::PageText) in reading order, and
 //! its links; for the whole its structure.
@@ -13,13 +14,10 @@ pub mod child;
 mod drawing;
 mod encode;
 pub mod engine;
-pub mod error;
 #[cfg(test)]
 mod fuzz;
 pub mod inspect;
 pub mod link;
-pub mod memory_file;
-pub mod page;
 mod pdfium;
 mod pool;
 mod protocol;
@@ -27,18 +25,15 @@ mod render;
 mod repair;
 pub mod sandbox;
 mod scan;
-pub mod spill;
 pub mod structure;
 pub mod text;
 
 pub use child::child_main;
 pub use encode::JpegEncoder;
-pub use engine::{
-    Behind, Counted, Document, Engine, EngineReport, EngineSettings, ExtractRequest, Limits,
-    OcrReport, OcrSettings, Pace, PageOutput, PdfDocument, PdfEngine,
+pub use engine::{Document, Engine, EngineReport, EngineSettings, OcrReport, OcrSettings};
+// The contract that the engine keeps, so that whoever uses the engine alone needs this crate alone.
+pub use pagemill_reader::{
+    Behind, Counted, ExtractRequest, ImageFormat, ImageSettings, Limits, Pace, PageFailure,
+    PageImage, PageOutput, PdfDocument, PdfEngine, PdfError, SealedFile, SpoolFile,
 };
-pub use error::{PageFailure, PdfError};
-pub use memory_file::{SealedFile, SpoolFile};
-pub use page::{ImageFormat, ImageSettings, PageImage};
 pub use sandbox::{Layer, LayerName, LayerState};
-pub use spill::Spill;

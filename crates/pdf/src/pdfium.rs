@@ -8,12 +8,11 @@ use pdfium_render::prelude::{
     PdfiumError, PdfiumInternalError, PdfiumLibraryConfig,
 };
 
-use crate::engine::Limits;
-use crate::error::PdfError;
 use crate::inspect::passwords;
 use crate::link;
 use crate::protocol::PageLinks;
 use pagemill_document::{DocumentInfo, Encryption, Inspection, Link, LinkTarget, PageNumber, Rect};
+use pagemill_reader::{Limits, PdfError};
 
 /// Name of the library on Linux.
 const LIBRARY_NAME: &str = "libpdfium.so";

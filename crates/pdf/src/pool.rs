@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use crate::encode::JpegEncoder;
 use crate::engine::{EngineSettings, OcrReport};
-use crate::error::PdfError;
-use crate::memory_file::SealedFile;
 use crate::protocol::{Answer, FrameCaps, Request};
 use crate::sandbox::{self, Layer, LayerName};
+use pagemill_reader::{PdfError, SealedFile};
 
 mod lease;
 mod places;

@@ -14,13 +14,12 @@ use serde::{Deserialize, Serialize};
 use crate::annotation_text::AnnotationText;
 use crate::drawing::Shape;
 use crate::encode::JpegEncoder;
-use crate::engine::{Limits, OcrReport, OcrSettings};
-use crate::error::{PageFailure, PdfError};
-use crate::page::{ImageFormat, ImageSettings};
+use crate::engine::{OcrReport, OcrSettings};
 use crate::repair::{Purpose, Repair};
 use crate::sandbox::Layer;
 use crate::scan::Scan;
 use pagemill_document::{Inspection, Link, OutlineItem, PageLabel, PageNumber, PageText};
+use pagemill_reader::{ImageFormat, ImageSettings, Limits, PageFailure, PdfError};
 
 /// First bytes of every frame; the digit is the protocol's version.
 const MAGIC: [u8; 4] = *b"PMC1";

@@ -3,7 +3,7 @@
 use pdfium_render::prelude::{PdfBitmap, PdfBitmapFormat, PdfPage, PdfRenderConfig};
 
 use crate::encode::{BYTES_PER_PIXEL, Pixels, longest_edge};
-use crate::page::ImageSettings;
+use pagemill_reader::ImageSettings;
 
 /// Points in an inch, the unit of PDF (ISO 32000-2 section 8.3.2.3).
 const POINTS_PER_INCH: f64 = 72.0;
@@ -165,7 +165,7 @@ fn make_room(buffer: &mut Vec<u8>, bytes: usize) -> Result<(), DrawError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::page::ImageFormat;
+    use pagemill_reader::ImageFormat;
 
     fn size(width: f32, height: f32, settings: &ImageSettings) -> (u32, u32, bool) {
         let size = image_size(width, height, settings);

@@ -11,10 +11,9 @@
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Limits;
-use crate::error::PdfError;
-use crate::inspect::{changed, decrypted, has_header, is_headless};
+use crate::inspect::{changed, decrypted};
 use pagemill_document::Encryption;
+use pagemill_reader::{Limits, PdfError, has_header, is_headless};
 
 mod box_font;
 mod content;

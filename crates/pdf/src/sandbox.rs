@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::PdfError;
+use pagemill_reader::PdfError;
 
 /// A layer of the wall. Each holds on its own; together they leave a child its channel, its memory and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::page::{ImageFormat, ImageSettings};
+use pagemill_reader::{ImageFormat, ImageSettings};
 
 mod detect;
 mod jpeg_file;

@@ -1,7 +1,4 @@
-//! Reading the document's structure: outline, headings, page labels.
+//! Reading the document's structure: outline and page labels.
 
-mod headings;
 pub(crate) mod labels;
 pub(crate) mod outline;
-
-pub use headings::{headings, headings_of_page};

@@ -6,10 +6,9 @@ use std::path::Path;
 
 use futures::StreamExt;
 use pagemill_document::{Letters, PageState, PageText};
-use pagemill_pdf::memory_file::SealedFile;
 use pagemill_pdf::{
     Engine, EngineSettings, ExtractRequest, ImageSettings, LayerName, Limits, OcrReport,
-    OcrSettings,
+    OcrSettings, SealedFile,
 };
 use pagemill_samples::{SCAN_LINES, blank, grey, scan};
 

@@ -1,8 +1,7 @@
 //! The text of real pages, read by PDFium. Needs `PAGEMILL_RUNTIME`, a folder that holds `libpdfium.so`.
 
 use pagemill_document::{PageNumber, PageState, PageText};
-use pagemill_pdf::engine::Limits;
-use pagemill_pdf::text;
+use pagemill_pdf::{Limits, text};
 use pdfium_render::prelude::Pdfium;
 
 /// A PDF of one page in Helvetica (`/F1`) and Helvetica-Bold (`/F2`).

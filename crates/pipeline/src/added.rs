@@ -10,8 +10,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use pagemill_document::{ChargeSink, Dependency, Units};
-use pagemill_pdf::PdfDocument;
-use pagemill_pdf::memory_file::SealedFile;
+use pagemill_reader::{PdfDocument, SealedFile};
 use pagemill_storage::{ETag, PageLedger, SourceKey, Stage, StorageError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

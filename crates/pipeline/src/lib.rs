@@ -20,7 +20,7 @@
 //!
 //! # What it needs
 //!
-//! Traits only: an [`ObjectStore`](pagemill_storage::ObjectStore), a PDF [engine](pagemill_pdf::PdfEngine), a
+//! Traits only: an [`ObjectStore`](pagemill_storage::ObjectStore), a PDF [engine](pagemill_reader::PdfEngine), a
 //! [metadata generator](pagemill_metadata::MetadataGenerator), an [indexer](pagemill_index::Indexer), and for each
 //! run a [`Permit`], which is asked before every write whether this worker still holds the document.
 //!

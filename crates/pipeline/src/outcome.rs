@@ -7,7 +7,7 @@ use pagemill_document::Dependency;
 use pagemill_index::IndexError;
 use pagemill_metadata::MetadataError;
 use pagemill_panics::Panicked;
-use pagemill_pdf::PdfError;
+use pagemill_reader::PdfError;
 use pagemill_storage::{Charged, Fault, RecordError, Stage, StorageError};
 
 use crate::attempts::{BUILD, INTERNAL_ERROR};

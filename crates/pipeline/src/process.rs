@@ -9,8 +9,7 @@ use jiff::Timestamp;
 use pagemill_document::Dependency;
 use pagemill_index::{Indexer, TargetStore};
 use pagemill_metadata::MetadataGenerator;
-use pagemill_pdf::PdfEngine;
-use pagemill_pdf::memory_file::{SealedFile, SpoolFile};
+use pagemill_reader::{PdfEngine, PdfError, SealedFile, SpoolFile};
 use pagemill_storage::history::HistoryWriter;
 use pagemill_storage::{
     Charged, ETag, KeyLayout, ObjectMeta, ObjectStore, Record, RecordStatus, RecordStore,
@@ -33,7 +32,7 @@ use crate::stages::Extracted;
 pub struct Parts {
     /// Objects: sources, outputs, records.
     pub store: Arc<dyn ObjectStore>,
-    /// Opens and renders PDFs; in production in child processes ([`pagemill_pdf::Engine`]).
+    /// Opens and renders PDFs; in production in child processes (`Engine` of `pagemill-pdf`).
     pub engine: Arc<dyn PdfEngine>,
     /// Which engine that is (a hash of its library): part of the fingerprints of what it makes.
     pub engine_version: String,
@@ -638,11 +637,11 @@ impl Pipeline {
 /// Why the bytes did not come.
 enum FetchError {
     Storage(StorageError),
-    Pdf(pagemill_pdf::PdfError),
+    Pdf(PdfError),
 }
 
-impl From<pagemill_pdf::PdfError> for FetchError {
-    fn from(error: pagemill_pdf::PdfError) -> Self {
+impl From<PdfError> for FetchError {
+    fn from(error: PdfError) -> Self {
         Self::Pdf(error)
     }
 }

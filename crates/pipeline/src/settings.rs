@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use pagemill_index::{IndexSettings, TargetStore};
 use pagemill_metadata::MetadataSettings;
-use pagemill_pdf::{ImageSettings, engine::Limits};
+use pagemill_reader::{ImageSettings, Limits};
 use pagemill_storage::{KeyLayout, SourceKey};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};

@@ -10,8 +10,8 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use nix::unistd::{Whence, lseek};
 use serde::Serialize;
 
-use crate::memory_file::required_seals;
 use crate::protocol::{self, FrameCaps, FrameLengths, PREFIX_BYTES, Request};
+use pagemill_reader::required_seals;
 
 /// Most header bytes of a request. The parent is trusted; the cap only keeps a broken stream from asking for memory.
 const MAX_REQUEST_BYTES: u64 = 256 << 20;

@@ -13,8 +13,8 @@ use nix::sys::resource::{Resource, UsageWho, getrusage, rlim_t, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::engine::Limits;
 use crate::sandbox::{Layer, LayerName};
+use pagemill_reader::Limits;
 
 mod files;
 mod process;

@@ -7,10 +7,10 @@ use pagemill_ocr::{GreyImage, Library, Models, OcrError, Reader, Reading};
 use pdfium_render::prelude::PdfPage;
 
 use crate::encode::BYTES_PER_PIXEL;
-use crate::engine::{Limits, OcrReport, OcrSettings};
-use crate::page::{ImageFormat, ImageSettings};
+use crate::engine::{OcrReport, OcrSettings};
 use crate::render::{Canvas, DrawError, image_size};
 use crate::text::PageGlyphs;
+use pagemill_reader::{ImageFormat, ImageSettings, Limits};
 
 /// Points in an inch.
 const POINTS_PER_INCH: f32 = 72.0;

@@ -8,14 +8,13 @@ use super::make_finite;
 use super::ocr::OcrReader;
 use crate::drawing;
 use crate::encode::{Encoded, Encoder};
-use crate::engine::Limits;
-use crate::page::{ImageFormat, ImageSettings};
 use crate::pdfium;
 use crate::protocol::{ImageHeader, LinkTask, Look, PageAnswer, PageLinks, PageTask};
 use crate::render::{Canvas, DrawError, ImageSize, image_size};
 use crate::scan::{self, Scan};
 use crate::text::PageGlyphs;
 use pagemill_document::{Block, Link, PageNumber, PageState, PageText, Rect, TableCell};
+use pagemill_reader::{ImageFormat, ImageSettings, Limits};
 
 /// Takes pages, one after the other, with the same buffers.
 #[derive(Debug)]

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::{ExtractRequest, Limits, PageOutput};
-use crate::error::PageFailure;
-use crate::page::{ImageFormat, ImageSettings, PageImage};
 use crate::protocol::{ImageHeader, PageAnswer, PageLinks};
 use pagemill_document::{AnnotationSpan, Block, PageNumber, PageText};
+use pagemill_reader::{
+    ExtractRequest, ImageFormat, ImageSettings, Limits, PageFailure, PageImage, PageOutput,
+};
 
 /// Bytes over the limit of text that joining blocks may add.
 const TEXT_SLACK_BYTES: u64 = 64 << 10;

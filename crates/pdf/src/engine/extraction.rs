@@ -18,10 +18,9 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::opening::OpenedDocument;
-use super::{ExtractRequest, Pace, PageOutput};
-use crate::error::PageFailure;
 use crate::pool::{Pool, Source};
 use pagemill_document::PageNumber;
+use pagemill_reader::{ExtractRequest, Pace, PageFailure, PageOutput};
 
 mod again;
 mod allowance;

@@ -2,12 +2,12 @@
 
 use bolero::{TypeGenerator, check};
 
+use super::check as answers;
 use super::opening::LinkCollector;
-use super::{ExtractRequest, Limits, check as answers};
 use crate::fuzz::{Edit, damaged};
-use crate::page::{ImageFormat, ImageSettings};
 use crate::protocol::{self, Answer, FrameCaps, FrameLengths, PREFIX_BYTES};
 use pagemill_document::PageNumber;
+use pagemill_reader::{ExtractRequest, ImageFormat, ImageSettings, Limits};
 
 const PAGE: PageNumber = PageNumber(2);
 

@@ -10,15 +10,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Counted;
 use super::patience::Patience;
-use crate::error::PdfError;
-use crate::inspect::{has_header, not_a_pdf};
-use crate::memory_file::SealedFile;
 use crate::pool::{Death, Lease, Pool, Source, Trouble, Wound};
 use crate::protocol::{Answer, FrameCaps, LinkTask, Look, Misread, Request};
 use crate::repair::{Purpose, Repair};
 use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
+use pagemill_reader::{Counted, PdfError, SealedFile, has_header, not_a_pdf};
 
 mod found;
 

@@ -4,9 +4,9 @@ use bolero::{TypeGenerator, check};
 
 use super::Parsed;
 use super::hand_made::{one_page, pdf};
-use crate::engine::Limits;
 use crate::fuzz::{Edit, damaged};
 use pagemill_document::PageNumber;
+use pagemill_reader::Limits;
 
 /// Most links of a page, so small that a damaged file gets over it.
 const MOST_LINKS: u32 = 3;

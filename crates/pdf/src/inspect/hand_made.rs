@@ -1,8 +1,7 @@
 //! PDFs written by hand, for tests.
 
 use super::Parsed;
-use crate::engine::Limits;
-use crate::error::PdfError;
+use pagemill_reader::{Limits, PdfError};
 
 /// A file of these objects, numbered from 1; the first is the catalog. `trailer` is added to the trailer.
 pub(crate) fn pdf_with_trailer(objects: &[String], trailer: &str) -> Vec<u8> {

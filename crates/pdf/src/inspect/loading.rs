@@ -13,7 +13,7 @@ use super::kept::keep_what_is_read;
 use super::objects::Objects;
 use super::page_tree::PageTree;
 use super::{passwords, text_string};
-use crate::error::PdfError;
+use pagemill_reader::PdfError;
 
 /// Bytes that one object stream or cross-reference stream may inflate to. Most writers put a few hundred objects
 /// into a stream, some put all of a document there, so some megabytes must fit; and what is inflated can need a

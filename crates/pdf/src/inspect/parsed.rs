@@ -17,8 +17,6 @@ use super::page_tree::{PageNode, PageTree};
 use super::{active, info, text_string, xmp};
 use crate::annotation_text::{self, AnnotationText};
 use crate::drawing::{self, Undrawn};
-use crate::engine::Limits;
-use crate::error::PdfError;
 use crate::link::annotations;
 use crate::link::destinations::Destinations;
 use crate::protocol::{Look, Misread};
@@ -27,6 +25,7 @@ use crate::structure::{labels, outline};
 use pagemill_document::{
     DocumentInfo, Encryption, Inspection, Link, OutlineItem, PageLabel, PageNumber,
 };
+use pagemill_reader::{Limits, PdfError};
 
 /// Fonts that are no objects of their own are looked for this deep: page, resources, fonts, font.
 const DEEPEST_FONT: usize = 4;

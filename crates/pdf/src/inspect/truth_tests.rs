@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::Parsed;
-use crate::engine::Limits;
-use crate::error::PdfError;
 use pagemill_document::{Encryption, Link, LinkTarget, PageNumber};
+use pagemill_reader::{Limits, PdfError};
 
 /// Pages of a file whose links the truth lists at most.
 const TRUTH_PAGES: usize = 700;

@@ -13,11 +13,10 @@ use tokio::time::timeout;
 use super::places::Place;
 use super::process::{End, Renderer};
 use super::{Pool, Source};
-use crate::engine::Limits;
-use crate::error::PdfError;
 use crate::protocol::{self, Answer, FrameCaps, FrameLengths, PREFIX_BYTES, Request};
 use crate::repair::{Purpose, Repair};
 use pagemill_document::Inspection;
+use pagemill_reader::{Limits, PdfError};
 
 /// The part of its memory that a child may hold and still has room for anything that a fresh one has room for.
 const NEXT_TO_NOTHING: u64 = 8;

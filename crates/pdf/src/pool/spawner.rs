@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::process::{End, Renderer};
 use crate::encode::ROWS_STAND_ALONE;
-use crate::error::PdfError;
+use pagemill_reader::PdfError;
 
 enum Order {
     Spawn(oneshot::Sender<io::Result<Renderer>>),

@@ -4,8 +4,8 @@ use bolero::{TypeGenerator, check};
 use pagemill_samples::unusual::lettering;
 
 use super::{Purpose, box_font, content, glyph_text, repaired, to_unicode};
-use crate::engine::Limits;
 use crate::fuzz::{Edit, damaged};
+use pagemill_reader::Limits;
 
 #[derive(Debug, Clone, TypeGenerator)]
 struct File {

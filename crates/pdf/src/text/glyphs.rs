@@ -6,9 +6,9 @@ use pagemill_layout::Drawing;
 use pdfium_render::prelude::{PdfPage, PdfPageText};
 
 use crate::annotation_text::AnnotationText;
-use crate::engine::Limits;
 use crate::text::layout::{self, Glyph, Middles};
 use pagemill_document::{CharacterAccount, Letters, PageNumber, PageState, PageText, Rect};
+use pagemill_reader::Limits;
 
 mod admit;
 mod annotations;

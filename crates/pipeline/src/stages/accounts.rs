@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use pagemill_pdf::{Counted, PageOutput};
+use pagemill_reader::{Counted, PageOutput};
 use pagemill_storage::{Missing, Unaccounted};
 
 /// Pages that are named of each kind.

@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use pagemill_pdf::{Behind, ImageSettings, PageFailure, PdfDocument};
+use pagemill_reader::{Behind, ImageSettings, PageFailure, PdfDocument};
 use pagemill_storage::{Generation, Stage, StorageError};
 use tokio::time::Instant;
 

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;
 
-use pagemill_document::{Link, PageNumber, PageState, PageText};
-use pagemill_pdf::text::{Classifier, Observer};
-use pagemill_pdf::{Counted, PageFailure, PageOutput, Spill};
+use pagemill_document::{Classifier, Link, Observer, PageNumber, PageState, PageText};
+use pagemill_reader::{Counted, PageFailure, PageOutput, Spill};
 use pagemill_storage::PageLedger;
 use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use pagemill_document::{Link, PageNumber, PageText};
-use pagemill_pdf::{PageFailure, PageOutput};
+use pagemill_reader::{PageFailure, PageOutput};
 use pagemill_storage::{Fingerprint, SourceKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -1,10 +1,10 @@
 //! The stages that read the PDF: inspect, pages, text, links and structure, from one pass over its pages.
 
 use futures::{StreamExt, TryStreamExt};
-use pagemill_document::{Heading, Inspection, Structure};
-use pagemill_pdf::memory_file::SealedFile;
-use pagemill_pdf::structure::headings_of_page;
-use pagemill_pdf::{ExtractRequest, ImageSettings, Pace, PageImage, PageOutput, PdfDocument};
+use pagemill_document::{Heading, Inspection, Structure, headings_of_page};
+use pagemill_reader::{
+    ExtractRequest, ImageSettings, Pace, PageImage, PageOutput, PdfDocument, SealedFile,
+};
 use pagemill_storage::{Generation, SourceKey, SourceVersion, Stage};
 use serde::Serialize;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pagemill_pdf::Pace;
 use pagemill_pipeline::{Outcome, PipelineError};
+use pagemill_reader::Pace;
 use pagemill_storage::{RecordStatus, Stage};
 
 use crate::doubles::{Ended, Engine, Lost, World, engine, killed, processed};

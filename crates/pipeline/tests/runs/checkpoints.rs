@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use pagemill_pdf::Pace;
 use pagemill_pipeline::{
     CheckpointSettings, Delivery, Options, Outcome, PipelineError, Settings, Source,
 };
+use pagemill_reader::Pace;
 use pagemill_storage::{ObjectStore, PutOptions, Record, RecordStatus, SourceKey, Stage};
 
 use crate::doubles::{Ended, Engine, Lost, SOURCE, World, engine, killed, processed};

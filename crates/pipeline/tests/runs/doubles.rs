@@ -25,13 +25,13 @@ use pagemill_metadata::extractive::ExtractiveGenerator;
 use pagemill_metadata::{
     DocumentInput, DocumentMetadata, GeneratorKind, MetadataError, MetadataGenerator, Usage,
 };
-use pagemill_pdf::{
-    ExtractRequest, ImageFormat, Pace, PageFailure, PageImage, PageOutput, PdfDocument, PdfEngine,
-    PdfError, SealedFile,
-};
 use pagemill_pipeline::{
     Delivery, Graph, LeaseLost, Options, Outcome, Parts, Permit, Pipeline, PipelineError, Progress,
     Settings, Source,
+};
+use pagemill_reader::{
+    ExtractRequest, ImageFormat, Pace, PageFailure, PageImage, PageOutput, PdfDocument, PdfEngine,
+    PdfError, SealedFile,
 };
 use pagemill_storage::object::{ByteStream, Listing};
 use pagemill_storage::{

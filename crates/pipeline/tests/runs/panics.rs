@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use pagemill_pdf::Pace;
 use pagemill_pipeline::{PipelineError, Source};
+use pagemill_reader::Pace;
 use pagemill_storage::{Fault, Record, RecordStatus, Stage};
 
 use crate::doubles::{Ended, Engine, World, engine, processed};

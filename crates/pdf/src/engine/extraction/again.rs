@@ -7,12 +7,11 @@
 use super::Extraction;
 use super::turn::{pages_request, receive};
 use crate::engine::opening::{OpenedDocument, rewritten};
-use crate::engine::{ExtractRequest, PageOutput};
-use crate::error::PageFailure;
 use crate::pool::{Death, Lease, Source, Trouble};
 use crate::protocol::PageTask;
 use crate::repair::Purpose;
 use pagemill_document::{PageNumber, PageState};
+use pagemill_reader::{ExtractRequest, PageFailure, PageOutput};
 
 type Outcome = Result<PageOutput, PageFailure>;
 

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::engine::{Behind, Limits};
-use crate::error::PageFailure;
 use pagemill_document::PageNumber;
+use pagemill_reader::{Behind, Limits, PageFailure};
 
 /// The time and the deaths of one document.
 #[derive(Debug)]

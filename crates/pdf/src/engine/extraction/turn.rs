@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::{Extraction, Finished, again};
+use crate::engine::check;
 use crate::engine::opening::OpenedDocument;
 use crate::engine::patience::Patience;
-use crate::engine::{ExtractRequest, Pace, PageOutput, check};
-use crate::error::{PageFailure, PdfError};
 use crate::pool::{Death, DeathKind, Lease, Trouble, Wound};
 use crate::protocol::{Answer, FrameCaps, PageTask, Request};
 use pagemill_document::PageNumber;
+use pagemill_reader::{ExtractRequest, Pace, PageFailure, PageOutput, PdfError};
 
 /// Attempts to start a child in the middle of a document, and the time between them. Nobody is to blame when the
 /// machine is out of processes for a moment.

@@ -7,10 +7,9 @@ use pagemill_document::PageNumber;
 
 use crate::annotation_text;
 use crate::drawing;
-use crate::engine::{Counted, Limits};
 use crate::inspect::page_tree::is_user_unit;
 use crate::protocol::{FoundPage, Look, PageLinks};
-use crate::spill::Spill;
+use pagemill_reader::{Counted, Limits, Spill};
 
 /// Most bytes of links of one document, as they come over the channel.
 const MAX_LINK_BYTES: u64 = 256 << 20;

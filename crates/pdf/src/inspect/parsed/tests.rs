@@ -5,10 +5,9 @@ use std::io::Write;
 use lopdf::{Document, EncryptionState, EncryptionVersion, Object, Permissions, StringFormat};
 
 use super::Parsed;
-use crate::engine::Limits;
-use crate::error::PdfError;
 use crate::inspect::hand_made::{one_page, open, pdf, pdf_with_trailer};
 use pagemill_document::{Encryption, PageNumber};
+use pagemill_reader::{Limits, PdfError};
 
 const PAGE: &str = "<</Type/Page/Parent 2 0 R>>";
 

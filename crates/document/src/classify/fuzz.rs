@@ -1,12 +1,10 @@
-//! Fuzz target: furniture, headings and their list, of any text in blocks that may lie. Runs as those of
-//! [`crate::fuzz`] do.
+//! Fuzz target: furniture, headings and their list, of any text in blocks that may lie. `cargo test` runs it for about a
+//! second; BOLERO_RANDOM_TEST_TIME_MS=600000 makes that ten minutes.
 
 use bolero::check;
 
-use super::classify;
-use crate::structure::headings;
-use pagemill_document::BlockKind;
-use pagemill_document::testing::any_pages;
+use crate::testing::any_pages;
+use crate::{BlockKind, classify, headings};
 
 #[test]
 fn ho_3_any_pages_are_classified_and_doing_it_again_changes_nothing() {

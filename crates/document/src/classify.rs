@@ -11,7 +11,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use pagemill_document::{Block, BlockKind, PageText};
+use crate::{Block, BlockKind, PageText};
 
 /// Headings have at most this many lines.
 const HEADING_LINES: usize = 4;

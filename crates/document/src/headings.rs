@@ -1,8 +1,8 @@
-//! The headings that [`crate::text::classify`] found, in reading order.
+//! The headings that [`classify`](crate::classify()) found, in reading order.
 
-use pagemill_document::{BlockKind, Heading, PageText};
+use crate::{BlockKind, Heading, PageText};
 
-/// Lists the headings of pages that went through [`crate::text::classify`], in reading order. The text of a heading
+/// Lists the headings of pages that went through [`classify`](crate::classify()), in reading order. The text of a heading
 /// is on one line.
 pub fn headings(pages: &[PageText]) -> Vec<Heading> {
     pages.iter().flat_map(headings_of_page).collect()

@@ -15,10 +15,10 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use sha2::{Digest, Sha256};
 
 use crate::error::PdfError;
-use crate::inspect::{self, HEADER_BYTES, TAIL_BYTES};
+use crate::header::{self, HEADER_BYTES, TAIL_BYTES};
 
 /// The seals that a PDF carries before a child sees it.
-pub(crate) fn required_seals() -> SealFlag {
+pub fn required_seals() -> SealFlag {
     SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL
 }
 
@@ -109,7 +109,7 @@ impl SpoolFile {
         if self.written == 0 {
             return Err(PdfError::Empty);
         }
-        inspect::check_header(&self.header, &self.tail)?;
+        header::check_header(&self.header, &self.tail)?;
         fcntl(&self.file, FcntlArg::F_ADD_SEALS(required_seals())).map_err(|errno| PdfError::Engine {
             reason: format!("a memory file could not be sealed ({errno}): a Linux kernel of 3.17 or later is needed"),
         })?;
@@ -159,12 +159,12 @@ impl SealedFile {
     }
 
     /// Its first bytes, as many as tell what the file is.
-    pub(crate) fn first_bytes(&self) -> &[u8] {
+    pub fn first_bytes(&self) -> &[u8] {
         &self.inner.first
     }
 
-    /// The descriptor that a child gets a copy of.
-    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+    /// The descriptor of its memory, of which a child process gets a copy.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.inner.file.as_fd()
     }
 }

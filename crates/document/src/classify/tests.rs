@@ -1,6 +1,5 @@
-use crate::structure::headings;
-use crate::text::{Observer, classify};
-use pagemill_document::{Block, BlockKind, Line, PageNumber, PageState, PageText, Rect};
+use crate::{Block, BlockKind, Line, PageNumber, PageState, PageText, Rect};
+use crate::{Observer, classify, headings};
 
 struct Sample<'a> {
     text: &'a str,

@@ -55,14 +55,14 @@ pub fn check_header(first: &[u8], last: &[u8]) -> Result<(), PdfError> {
 }
 
 /// Whether a PDF header stands among the first bytes, where PDFium looks for it.
-pub(crate) fn has_header(first: &[u8]) -> bool {
+pub fn has_header(first: &[u8]) -> bool {
     let window = &first[..first.len().min(HEADER_BYTES)];
     memmem::find(window, b"%PDF-").is_some()
 }
 
 /// Whether a file without a header is a PDF by everything else: by an object near its beginning, or by the words that
 /// stand at its end. What is surely something else is not.
-pub(crate) fn is_headless(first: &[u8], last: &[u8]) -> bool {
+pub fn is_headless(first: &[u8], last: &[u8]) -> bool {
     let window = &first[..first.len().min(HEADER_WINDOW)];
     let is_other = signature(window).is_some_and(|name| name != POSTSCRIPT);
     if is_other {
@@ -92,7 +92,7 @@ fn has_object(window: &[u8]) -> bool {
 }
 
 /// The refusal of a file that begins like this.
-pub(crate) fn not_a_pdf(first: &[u8]) -> PdfError {
+pub fn not_a_pdf(first: &[u8]) -> PdfError {
     PdfError::NotAPdf {
         looks_like: looks_like(&first[..first.len().min(HEADER_WINDOW)]).to_owned(),
     }

@@ -1,0 +1,62 @@
+//! What a caller needs of an engine, so that it can be run over another one: a simulation has no child processes.
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
+
+use crate::error::{PageFailure, PdfError};
+use crate::file::SealedFile;
+use crate::request::{Counted, ExtractRequest, PageOutput};
+
+/// Opens PDFs.
+#[async_trait]
+pub trait PdfEngine: Send + Sync + std::fmt::Debug {
+    /// Opens and inspects a document. The empty password is tried first, then `passwords` in their order.
+    ///
+    /// # Errors
+    /// Every [`PdfError`], by what the caller can do about it.
+    async fn open(
+        &self,
+        file: SealedFile,
+        passwords: &[String],
+    ) -> Result<Box<dyn PdfDocument>, PdfError>;
+
+    /// Ends what the engine runs beside this process. A later call of [`PdfEngine::open`] fails, while streams that are
+    /// being read go on to their end.
+    async fn shutdown(&self);
+
+    /// How many processes have died over a document so far: crashed, out of memory or out of time. An engine without
+    /// processes of its own has none.
+    fn deaths(&self) -> u64 {
+        0
+    }
+}
+
+/// An opened PDF. It holds the file's bytes in memory until it and its last stream are gone.
+pub trait PdfDocument: Send + Sync + std::fmt::Debug {
+    /// What the file says of itself. `pages` is the count that is extracted.
+    fn inspection(&self) -> &Inspection;
+
+    /// The bookmarks of the file.
+    fn outline(&self) -> &[OutlineItem];
+
+    /// The printed page labels, only where the file has them.
+    fn page_labels(&self) -> &[PageLabel];
+
+    /// Pages in the file's page tree, as a second reader finds them; an engine with one reader has none.
+    fn pages_in_tree(&self) -> Option<u32> {
+        None
+    }
+
+    /// What a second reader counts on a page; an engine with one reader has none.
+    fn counted(&self, _page: PageNumber) -> Option<Counted> {
+        None
+    }
+
+    /// Every page that is not [behind](ExtractRequest::behind) exactly once, in page order, each whole or failed with a
+    /// reason. Dropping the stream stops the work.
+    fn extract(
+        &self,
+        request: ExtractRequest,
+    ) -> BoxStream<'static, (PageNumber, Result<PageOutput, PageFailure>)>;
+}

@@ -135,12 +135,6 @@ pub const REASONS: &[Reason] = &[
     ),
     reason(
         Kind::Failed,
-        "llm_bad_answer",
-        "the model's answer did not follow the schema, also after one repair",
-        "Use a model that follows JSON schemas, or the extractive generator, then redrive",
-    ),
-    reason(
-        Kind::Failed,
         "custom_prompt_too_long",
         "the document's custom prompt is longer than 4,096 bytes, or leaves its text no room in the model's input",
         "Send a request with a shorter one, or raise `metadata.max_input_tokens` and redrive",

@@ -71,6 +71,10 @@ pub trait ChargeSink: Send + Sync {
     /// # Errors
     /// When it could not be written down, or the caller may not spend any more: make no further call, and give the work up.
     async fn charge(&self, call: PaidCall) -> Result<(), NotCharged>;
+
+    /// Takes note that an answer comes in, piece by piece: a slow model is at work, and no reason to believe that this run hangs.
+    /// May be called often.
+    fn answering(&self) {}
 }
 
 /// A paid call could not be written down.

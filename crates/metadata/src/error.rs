@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use pagemill_document::{Dependency, NotCharged};
 
-use crate::usage::Usage;
-
 /// Why no metadata could be made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum MetadataError {
@@ -30,16 +28,6 @@ pub enum MetadataError {
         reason: String,
         /// What to change.
         remedy: String,
-    },
-    /// The model's answer does not follow the schema, also after one repair round.
-    #[error(
-        "the model's answer is not usable ({reason}): use a model that follows JSON schemas, or the extractive generator"
-    )]
-    BadAnswer {
-        /// What is wrong with the answer; no document text.
-        reason: String,
-        /// What was paid nevertheless.
-        usage: Usage,
     },
     /// The document's custom prompt is too long. No word of it is in the message.
     #[error(
@@ -76,7 +64,7 @@ impl MetadataError {
             | Self::NotPermitted(_)
             | Self::NotBuilt { .. }
             | Self::Configuration(_) => false,
-            Self::BadAnswer { .. } | Self::CustomPrompt { .. } => true,
+            Self::CustomPrompt { .. } => true,
         }
     }
 
@@ -101,7 +89,6 @@ impl MetadataError {
         match self {
             Self::Unavailable { .. } => "llm_unavailable",
             Self::Refused { .. } => "llm_refused",
-            Self::BadAnswer { .. } => "llm_bad_answer",
             Self::CustomPrompt { .. } => "custom_prompt_too_long",
             Self::NotPermitted(_) => "not_permitted",
             Self::NotBuilt { .. } => "not_built",

@@ -9,25 +9,28 @@
 //!   evenly spread ones are read, and a warning names the pages left out.
 //! - It does not, and `long_documents` is `beginning`: one call with what fits, and a warning.
 //!
-//! Answers are asked for as strict `json_schema`. A server that refuses that gets `json_object` with the schema in
-//! the prompt, then no format at all; which one works is remembered. An answer that departs from the schema, is cut
-//! or runs in a loop is sent back once with what is wrong.
+//! A server whose context is smaller than that says so; the limits are then taken from what it says, for this document and
+//! the next ones.
+//!
+//! An answer is read value by value ([`answer`]). One that lacks fields, is cut or is no JSON at all is sent back once with what
+//! is wrong ([`ask`]). A model of which nothing can be used costs no document: its metadata is the extractive one, with a
+//! warning.
 
 pub(crate) mod answer;
+mod ask;
 pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod prompt;
+mod refusal;
+mod reply;
+mod stream;
 pub(crate) mod transport;
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use async_openai::types::chat::{
-    ChatCompletionRequestAssistantMessage, ChatCompletionRequestMessage,
-    ChatCompletionRequestSystemMessage, ChatCompletionRequestUserMessage,
-    CreateChatCompletionRequest, ResponseFormat, ResponseFormatJsonSchema,
-};
 use async_trait::async_trait;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use pagemill_document::{ChargeSink, PageNumber, Units};
 use serde_json::Value;
 
@@ -37,39 +40,60 @@ use crate::extractive::ExtractiveGenerator;
 use crate::generator::{DocumentInput, MetadataGenerator};
 use crate::settings::{
     CUSTOM_PROMPT_MAX_BYTES, GeneratorKind, LlmEndpoint, LongDocuments, MetadataSettings,
-    OutputLimitField,
 };
 use crate::usage::Usage;
-use answer::Answer;
+use answer::{Answer, Read};
+use ask::{Asker, Question, REPAIR_TOKENS, Unanswered};
 use plan::{Piece, Tokenizer};
 use prompt::{Fence, fill};
-use transport::{Failure, Meter, Transport};
+use transport::{Meter, TooLong};
 
 /// Version of schemas, fence and merging; part of the fingerprint.
-const LLM_VERSION: u32 = 1;
+const LLM_VERSION: u32 = 2;
 /// Tokens that a document must have at least.
 const LEAST_ROOM: usize = 500;
 /// Tokens kept free for message framing, the fence and the schema in the prompt.
 const MARGIN_TOKENS: usize = 300;
-
-/// Characters of a bad answer that are sent back with what is wrong with it.
-const REPEATED_CHARS: usize = 4_000;
-/// Tokens that a repair round adds to a prompt at most: the answer, hardly ever more tokens than characters, and what is wrong.
-const REPAIR_TOKENS: u64 = REPEATED_CHARS as u64 + 300;
-
-/// How answers are asked for, in the order of trial.
-const JSON_SCHEMA: u8 = 0;
-const JSON_OBJECT: u8 = 1;
-const PLAIN: u8 = 2;
+/// How often the limits are lowered for one document.
+const MOST_LOWERINGS: usize = 6;
 
 /// The generator that asks a model.
 #[derive(Debug)]
 pub struct LlmGenerator {
     settings: MetadataSettings,
     extractive: ExtractiveGenerator,
-    transport: Transport,
-    /// The way of asking that worked last.
-    format: AtomicU8,
+    asker: Asker,
+    /// What the settings allow, or less, where the server's context is smaller.
+    limits: Mutex<Limits>,
+}
+
+/// Most tokens of a prompt and of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Limits {
+    input: usize,
+    output: u32,
+}
+
+impl Limits {
+    /// Those for a server that found a prompt too long. Its tokens are not ours, so what it says of its own count is a measure.
+    fn lowered(self, told: TooLong) -> Self {
+        let Some(context) = told.context else {
+            return Self {
+                input: self.input * 2 / 3,
+                ..self
+            };
+        };
+        let output = self
+            .output
+            .min(u32::try_from(context / 3).unwrap_or(self.output));
+        let free = context.saturating_sub(output as usize);
+        let scaled = match told.prompt {
+            Some(prompt) if prompt > free => free * self.input / prompt,
+            _ => free,
+        };
+        let input = (scaled * 19 / 20).min(self.input * 9 / 10);
+        Self { input, output }
+    }
 }
 
 /// The schema of a call, and its name.
@@ -85,17 +109,27 @@ impl LlmGenerator {
     /// [`MetadataError::Configuration`] when the base URL is none, the HTTP client can't be built, or the prompts
     /// leave no room for a document.
     pub fn new(settings: &MetadataSettings, endpoint: &LlmEndpoint) -> Result<Self, MetadataError> {
+        let limits = Limits {
+            input: settings.max_input_tokens as usize,
+            output: settings.max_output_tokens,
+        };
         Ok(Self {
             settings: settings.clone(),
             extractive: ExtractiveGenerator::new(settings),
-            transport: Transport::new(settings, endpoint)?,
-            format: AtomicU8::new(JSON_SCHEMA),
+            asker: Asker::new(settings, endpoint)?,
+            limits: Mutex::new(limits),
         })
+    }
+
+    fn limits(&self) -> Limits {
+        // Two plain numbers: a panic elsewhere can't leave them half written.
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tokens that are left for a document beside these texts and the schema.
     fn room(
         &self,
+        limits: Limits,
         tokenizer: Tokenizer,
         texts: &[&str],
         wanted: &Wanted,
@@ -103,199 +137,145 @@ impl LlmGenerator {
     ) -> Result<usize, MetadataError> {
         let used: usize = texts.iter().map(|text| tokenizer.count(text)).sum();
         let used = used + tokenizer.count(&wanted.schema.to_string()) + MARGIN_TOKENS;
-        let room = (self.settings.max_input_tokens as usize).saturating_sub(used);
-        if room < LEAST_ROOM {
-            let of_custom = match custom.is_empty() {
-                true => 0,
-                false => {
-                    let times = texts.iter().filter(|text| text.contains(custom)).count();
-                    (times * tokenizer.count(custom)).min(used)
-                }
-            };
-            let without_it = (used - of_custom).saturating_add(LEAST_ROOM);
-            if without_it <= self.settings.max_input_tokens as usize && of_custom > 0 {
-                return Err(MetadataError::CustomPrompt {
-                    reason: format!(
-                        "it takes {of_custom} tokens and leaves no room for the document in max_input_tokens = {}",
-                        self.settings.max_input_tokens
-                    ),
-                });
+        let room = limits.input.saturating_sub(used);
+        if room >= LEAST_ROOM {
+            return Ok(room);
+        }
+        if limits.input < self.settings.max_input_tokens as usize {
+            return Err(MetadataError::Refused {
+                reason: format!(
+                    "its context leaves {} tokens for a prompt, and prompts and schema take {used}",
+                    limits.input
+                ),
+                remedy: "give the model's server a larger context, or take a model that has one"
+                    .to_owned(),
+            });
+        }
+        let of_custom = match custom.is_empty() {
+            true => 0,
+            false => {
+                let times = texts.iter().filter(|text| text.contains(custom)).count();
+                (times * tokenizer.count(custom)).min(used)
             }
-            return Err(MetadataError::Configuration(format!(
-                "the prompts and the schema take {used} of max_input_tokens = {}; raise it, or shorten the prompts",
-                self.settings.max_input_tokens
-            )));
+        };
+        let without_it = (used - of_custom).saturating_add(LEAST_ROOM);
+        if without_it <= limits.input && of_custom > 0 {
+            return Err(MetadataError::CustomPrompt {
+                reason: format!(
+                    "it takes {of_custom} tokens and leaves no room for the document in max_input_tokens = {}",
+                    limits.input
+                ),
+            });
         }
-        Ok(room)
+        Err(MetadataError::Configuration(format!(
+            "the prompts and the schema take {used} of max_input_tokens = {}; raise it, or shorten the prompts",
+            limits.input
+        )))
     }
 
-    fn request(
-        &self,
-        mut messages: Vec<ChatCompletionRequestMessage>,
-        wanted: &Wanted,
-        format: u8,
-    ) -> CreateChatCompletionRequest {
-        let response_format = match format {
-            JSON_SCHEMA => Some(ResponseFormat::JsonSchema {
-                json_schema: ResponseFormatJsonSchema {
-                    description: None,
-                    name: wanted.name.to_owned(),
-                    schema: wanted.schema.clone(),
-                    strict: Some(true),
-                },
-            }),
-            JSON_OBJECT => Some(ResponseFormat::JsonObject),
-            _ => None,
-        };
-        if format != JSON_SCHEMA {
-            let words = format!(
-                "Answer with one JSON object that follows this JSON schema:\n{}",
-                wanted.schema
-            );
-            messages.insert(1, ChatCompletionRequestSystemMessage::from(words).into());
-        }
-        let limit = Some(self.settings.max_output_tokens);
-        let (max_completion_tokens, max_tokens) = match self.settings.output_limit_field {
-            OutputLimitField::MaxCompletionTokens => (limit, None),
-            OutputLimitField::MaxTokens => (None, limit),
-        };
-        // Compatible servers know only the older names of these two.
-        #[allow(deprecated)]
-        CreateChatCompletionRequest {
-            messages,
-            model: self.settings.model.clone(),
-            temperature: self.settings.temperature,
-            seed: self.settings.seed,
-            max_completion_tokens,
-            max_tokens,
-            response_format,
-            ..CreateChatCompletionRequest::default()
-        }
-    }
-
-    /// One completion, in the first format that the server takes.
-    async fn complete(
-        &self,
-        messages: &[ChatCompletionRequestMessage],
-        wanted: &Wanted,
-        meter: &Meter<'_>,
-    ) -> Result<transport::Completion, MetadataError> {
-        let mut format = self.format.load(Ordering::Relaxed);
-        loop {
-            let request = self.request(messages.to_vec(), wanted, format);
-            match self.transport.complete(&request, meter).await {
-                Ok(completion) => {
-                    self.format.fetch_max(format, Ordering::Relaxed);
-                    return Ok(completion);
-                }
-                Err(Failure::NotAccepted(_)) if format < PLAIN => {
-                    tracing::info!(
-                        format,
-                        "the llm server refuses this response format; trying a simpler one"
-                    );
-                    format += 1;
-                }
-                Err(Failure::NotAccepted(reason)) => {
-                    return Err(MetadataError::Refused {
-                        reason,
-                        remedy:
-                            "check the model's name, temperature, output_limit_field and extra_body"
-                                .to_owned(),
-                    });
-                }
-                Err(Failure::Filtered) => {
-                    return Err(MetadataError::BadAnswer {
-                        reason: "the server's content filter refuses the document".to_owned(),
-                        usage: meter.usage(),
-                    });
-                }
-                Err(Failure::Final(error)) => return Err(error),
-            }
-        }
-    }
-
-    /// A valid answer, after one repair round at most.
-    async fn ask(
-        &self,
-        system: &str,
-        user: &str,
-        wanted: &Wanted,
-        meter: &Meter<'_>,
-    ) -> Result<Value, MetadataError> {
-        let mut messages: Vec<ChatCompletionRequestMessage> = vec![
-            ChatCompletionRequestSystemMessage::from(system).into(),
-            ChatCompletionRequestUserMessage::from(user).into(),
-        ];
-        let first = self.complete(&messages, wanted, meter).await?;
-        let bad = |reason: String| MetadataError::BadAnswer {
-            reason,
-            usage: meter.usage(),
-        };
-        if first.was_refused {
-            return Err(bad("the model refused to answer".to_owned()));
-        }
-        let problem = match answer::checked(&first.content, first.was_cut, &wanted.schema) {
-            Ok(value) => return Ok(value),
-            Err(problem) => problem,
-        };
-        let repeated: String = first.content.chars().take(REPEATED_CHARS).collect();
-        let words = format!(
-            "That answer is not usable: {problem}. Answer again with the corrected JSON object only."
-        );
-        messages.push(ChatCompletionRequestAssistantMessage::from(repeated).into());
-        messages.push(ChatCompletionRequestUserMessage::from(words).into());
-        let second = self.complete(&messages, wanted, meter).await?;
-        answer::checked(&second.content, second.was_cut, &wanted.schema).map_err(bad)
-    }
-
+    /// The model's answer, with limits that its server takes.
     async fn answer(
         &self,
         input: DocumentInput<'_>,
         meter: &Meter<'_>,
         warnings: &mut Vec<String>,
-    ) -> Result<Answer, MetadataError> {
+    ) -> Result<Read<Answer>, Unanswered> {
+        let mut lowerings = 0;
+        loop {
+            let limits = self.limits();
+            let mut of_this_round = Vec::new();
+            let answered = self
+                .answer_within(limits, input, meter, &mut of_this_round)
+                .await;
+            let told = match answered {
+                Err(Unanswered::TooLong(told)) if lowerings < MOST_LOWERINGS => told,
+                Err(Unanswered::TooLong(_)) => {
+                    return Err(Unanswered::Failed(MetadataError::Refused {
+                        reason: format!("a prompt of {} tokens is too long for it", limits.input),
+                        remedy: "lower max_input_tokens or max_output_tokens so that both fit the model's context".to_owned(),
+                    }));
+                }
+                other => {
+                    warnings.append(&mut of_this_round);
+                    return other;
+                }
+            };
+            lowerings += 1;
+            let lowered = limits.lowered(told);
+            tracing::warn!(
+                input = lowered.input,
+                output = lowered.output,
+                "the model's context is smaller than max_input_tokens and max_output_tokens; trying with less"
+            );
+            let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+            // Another document may have learnt more in the meantime.
+            limits.input = limits.input.min(lowered.input);
+            limits.output = limits.output.min(lowered.output);
+        }
+    }
+
+    async fn answer_within(
+        &self,
+        limits: Limits,
+        input: DocumentInput<'_>,
+        meter: &Meter<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Read<Answer>, Unanswered> {
         let settings = &self.settings;
         let tokenizer = Tokenizer::for_model(&settings.model);
         let fence = Fence::new(input.sha256);
         let custom = input.custom_prompt.unwrap_or_default();
-        if custom.len() > CUSTOM_PROMPT_MAX_BYTES {
-            return Err(MetadataError::CustomPrompt {
-                reason: format!(
-                    "it has {} bytes, at most {CUSTOM_PROMPT_MAX_BYTES} are allowed",
-                    custom.len()
-                ),
-            });
-        }
-        let mut system = fill(&settings.system_prompt, &[("custom_prompt", custom)]);
-        let has_place = settings.system_prompt.contains("{{custom_prompt}}")
-            || settings.user_prompt.contains("{{custom_prompt}}");
-        if !has_place && !custom.is_empty() {
-            system = format!("{system}\n{custom}");
-        }
+        let system = self.system_message(custom).map_err(Unanswered::Failed)?;
         let page_count = input.inspection.pages.to_string();
         let whole = Wanted {
             name: answer::DOCUMENT_SCHEMA_NAME,
             schema: answer::document_schema(),
         };
-        let claims = fence.file_claims(input.inspection);
-        let user = |data: &str| {
-            let fenced = fence.around(&format!("{claims}{data}"));
-            fill(
-                &settings.user_prompt,
-                &[
-                    ("document", &fenced),
-                    ("page_count", &page_count),
-                    ("custom_prompt", custom),
-                ],
-            )
-        };
-        let room = self.room(tokenizer, &[&system, &user("")], &whole, custom)?;
-        let part_calls = (settings.max_calls as usize).saturating_sub(1);
         let part = Wanted {
             name: answer::PART_SCHEMA_NAME,
             schema: answer::part_schema(),
         };
-        let part_room = self.room(tokenizer, &[&system, &settings.part_prompt], &part, custom)?;
+        let claims = fence.file_claims(input.inspection);
+        let user = |data: &str| {
+            let fenced = fence.around(&format!("{claims}{data}"));
+            let values = [
+                ("document", fenced.as_str()),
+                ("page_count", &page_count),
+                ("custom_prompt", custom),
+            ];
+            fill(&settings.user_prompt, &values)
+        };
+        let room = self
+            .room(limits, tokenizer, &[&system, &user("")], &whole, custom)
+            .map_err(Unanswered::Failed)?;
+        let texts = [system.as_str(), &settings.part_prompt];
+        let part_room = self
+            .room(limits, tokenizer, &texts, &part, custom)
+            .map_err(Unanswered::Failed)?;
+        let shown = |pieces: &[Piece]| -> String {
+            let pages = pieces
+                .iter()
+                .map(|piece| fence.page(piece.page, &piece.text));
+            pages.collect()
+        };
+        let question = |user: &str| {
+            let user = user.to_owned();
+            let (system, whole) = (&system, &whole);
+            async move {
+                let question = Question {
+                    sha256: input.sha256,
+                    system,
+                    user: &user,
+                    name: whole.name,
+                    schema: &whole.schema,
+                    read: answer::document,
+                    output: limits.output,
+                };
+                self.asker.ask(&question, meter).await
+            }
+        };
+
+        let part_calls = (settings.max_calls as usize).saturating_sub(1);
         let (pieces, unread) = match settings.long_documents {
             LongDocuments::Beginning => plan::pieces(input.pages, tokenizer, room, room),
             // Four times what can be read: enough to spread the parts, whatever the document's length.
@@ -306,55 +286,36 @@ impl LlmGenerator {
                 part_room.saturating_mul(part_calls * 4),
             ),
         };
-        if let Some(page) = unread {
-            warnings.push(format!(
+        let not_shown_from = |page: PageNumber| {
+            format!(
                 "the model was not shown page {} and the following: the document is too long",
                 page.0
-            ));
-        }
-        let total: usize = pieces.iter().map(|piece| piece.tokens).sum();
-        let shown = |pieces: &[Piece]| -> String {
-            pieces
-                .iter()
-                .map(|piece| fence.page(piece.page, &piece.text))
-                .collect()
+            )
         };
+        let total: usize = pieces.iter().map(|piece| piece.tokens).sum();
         if total <= room {
-            let value = self
-                .ask(&system, &user(&shown(&pieces)), &whole, meter)
-                .await?;
-            return parsed(value, meter);
+            warnings.extend(unread.map(not_shown_from));
+            return question(&user(&shown(&pieces))).await;
         }
         if settings.long_documents == LongDocuments::Beginning {
             let beginning = fitting(&pieces, room);
-            if let Some(piece) = pieces.get(beginning.len()) {
-                warnings.push(format!(
-                    "the model was not shown page {} and the following: the document is too long",
-                    piece.page.0
-                ));
-            }
-            let value = self
-                .ask(&system, &user(&shown(beginning)), &whole, meter)
-                .await?;
-            return parsed(value, meter);
+            // Whatever was not cut into pieces comes after the first piece that does not fit.
+            let first_left_out = pieces.get(beginning.len()).map(|piece| piece.page);
+            warnings.extend(first_left_out.or(unread).map(not_shown_from));
+            return question(&user(&shown(beginning))).await;
         }
 
+        warnings.extend(unread.map(not_shown_from));
         let beginning = shown(fitting(&pieces, room / 3));
         let parts = plan::parts(pieces, part_room, &plan::section_starts(input.structure));
         let read = plan::chosen(parts.len(), part_calls);
-        let left_out: Vec<String> = (0..parts.len())
-            .filter(|index| !read.contains(index))
-            .filter_map(|index| {
-                pages_of(&parts[index]).map(|(first, last)| format!("{}-{}", first.0, last.0))
-            })
-            .collect();
-        if !left_out.is_empty() {
-            warnings.push(format!(
-                "the model was not shown pages {}: the document is too long",
-                left_out.join(", ")
-            ));
-        }
-        let calls: Vec<(PageNumber, PageNumber, String)> = read
+        let left_out = (0..parts.len()).filter(|index| !read.contains(index));
+        warnings.extend(not_shown(
+            left_out
+                .filter_map(|index| pages_of(&parts[index]))
+                .collect(),
+        ));
+        let calls: Vec<PartCall> = read
             .iter()
             .filter_map(|index| {
                 let (first, last) = pages_of(&parts[*index])?;
@@ -365,34 +326,116 @@ impl LlmGenerator {
                     ("first_page", &first.0.to_string()),
                     ("last_page", &last.0.to_string()),
                 ];
-                Some((first, last, fill(&settings.part_prompt, &values)))
+                let prompt = fill(&settings.part_prompt, &values);
+                Some(PartCall {
+                    first,
+                    last,
+                    prompt,
+                })
             })
             .collect();
-        let notes: Vec<(PageNumber, PageNumber, Value)> = futures::stream::iter(calls)
-            .map(|(first, last, prompt)| {
-                let (system, part) = (&system, &part);
-                async move {
-                    let value = self.ask(system, &prompt, part, meter).await?;
-                    Ok::<_, MetadataError>((first, last, value))
-                }
-            })
-            .buffered(settings.concurrency as usize)
-            .try_collect()
+        let notes = self
+            .notes(limits, input.sha256, &system, &part, calls, meter)
             .await?;
+        let useless = notes.iter().filter(|(_, _, note)| note.is_none());
+        let useless: Vec<_> = useless.map(|(first, last, _)| (*first, *last)).collect();
+        if useless.len() == notes.len() {
+            return Err(Unanswered::Useless(
+                "no answer for a part of the document can be used".to_owned(),
+            ));
+        }
+        if !useless.is_empty() {
+            warnings.push(format!(
+                "the model's answers for pages {} could not be used",
+                ranges(&useless)
+            ));
+        }
         let share = (room - room / 3) / notes.len().max(1);
         let mut data = beginning;
         for (first, last, value) in notes {
-            let text = value.to_string();
-            data.push_str(&fence.notes(
-                first,
-                last,
-                tokenizer.beginning(&text, share.saturating_sub(60)),
-            ));
+            let text = value.unwrap_or_default().to_string();
+            let text = tokenizer.beginning(&text, share.saturating_sub(60));
+            data.push_str(&fence.notes(first, last, text));
         }
-        let value = self.ask(&system, &user(&data), &whole, meter).await?;
-        parsed(value, meter)
+        question(&user(&data)).await
+    }
+
+    /// The system message, with the document's custom prompt in it unless the user message has a place for that.
+    fn system_message(&self, custom: &str) -> Result<String, MetadataError> {
+        let settings = &self.settings;
+        if custom.len() > CUSTOM_PROMPT_MAX_BYTES {
+            return Err(MetadataError::CustomPrompt {
+                reason: format!(
+                    "it has {} bytes, at most {CUSTOM_PROMPT_MAX_BYTES} are allowed",
+                    custom.len()
+                ),
+            });
+        }
+        let system = fill(&settings.system_prompt, &[("custom_prompt", custom)]);
+        let has_place = settings.system_prompt.contains("{{custom_prompt}}")
+            || settings.user_prompt.contains("{{custom_prompt}}");
+        Ok(match has_place || custom.is_empty() {
+            true => system,
+            false => format!("{system}\n{custom}"),
+        })
+    }
+
+    /// The notes on the parts of a long document, in their order; none for a part whose answer could not be used.
+    ///
+    /// When one call fails, those under way are waited for, so that what they cost is not lost, and no other begins.
+    async fn notes(
+        &self,
+        limits: Limits,
+        sha256: &str,
+        system: &str,
+        part: &Wanted,
+        calls: Vec<PartCall>,
+        meter: &Meter<'_>,
+    ) -> Result<Vec<Note>, Unanswered> {
+        let has_failed = AtomicBool::new(false);
+        let answers = futures::stream::iter(calls).map(|call| {
+            let has_failed = &has_failed;
+            async move {
+                if has_failed.load(Ordering::Relaxed) {
+                    return None;
+                }
+                let question = Question {
+                    sha256,
+                    system,
+                    user: &call.prompt,
+                    name: part.name,
+                    schema: &part.schema,
+                    read: answer::part,
+                    output: limits.output,
+                };
+                let note = match self.asker.ask(&question, meter).await {
+                    Ok(read) => Ok((call.first, call.last, Some(read.value))),
+                    Err(Unanswered::Useless(_)) => Ok((call.first, call.last, None)),
+                    Err(failed) => {
+                        has_failed.store(true, Ordering::Relaxed);
+                        Err(failed)
+                    }
+                };
+                Some(note)
+            }
+        });
+        let answers: Vec<Option<Result<Note, Unanswered>>> = answers
+            .buffered(self.settings.concurrency as usize)
+            .collect()
+            .await;
+        answers.into_iter().flatten().collect()
     }
 }
+
+/// A part of a long document that is asked for.
+struct PartCall {
+    first: PageNumber,
+    last: PageNumber,
+    prompt: String,
+}
+
+/// What the model noted on pages.
+type Note = (PageNumber, PageNumber, Option<Value>);
 
 /// The first pieces whose tokens fit.
 fn fitting(pieces: &[Piece], tokens: usize) -> &[Piece] {
@@ -411,10 +454,21 @@ fn pages_of(part: &[Piece]) -> Option<(PageNumber, PageNumber)> {
     Some((part.first()?.page, part.last()?.page))
 }
 
-fn parsed(value: Value, meter: &Meter<'_>) -> Result<Answer, MetadataError> {
-    serde_json::from_value(value).map_err(|_| MetadataError::BadAnswer {
-        reason: "a value of the answer is out of range".to_owned(),
-        usage: meter.usage(),
+fn ranges(pages: &[(PageNumber, PageNumber)]) -> String {
+    let ranges: Vec<String> = pages
+        .iter()
+        .map(|(first, last)| format!("{}-{}", first.0, last.0))
+        .collect();
+    ranges.join(", ")
+}
+
+fn not_shown(pages: Vec<(PageNumber, PageNumber)>) -> Option<String> {
+    let is_any = !pages.is_empty();
+    is_any.then(|| {
+        format!(
+            "the model was not shown pages {}: the document is too long",
+            ranges(&pages)
+        )
     })
 }
 
@@ -470,10 +524,10 @@ impl MetadataGenerator for LlmGenerator {
             ..input
         };
         let (mut metadata, _) = self.extractive.generate(without_prompt, charges).await?;
-        metadata.generator = GeneratorKind::Llm;
-        metadata.model = Some(self.settings.model.clone());
         let has_text = input.pages.iter().any(|page| !page.text.trim().is_empty());
         if !has_text {
+            metadata.generator = GeneratorKind::Llm;
+            metadata.model = Some(self.settings.model.clone());
             metadata
                 .warnings
                 .push("the document has no text; the model was not asked".to_owned());
@@ -481,14 +535,31 @@ impl MetadataGenerator for LlmGenerator {
         }
         let meter = Meter::new(charges);
         let mut warnings = Vec::new();
-        let answer = self.answer(input, &meter, &mut warnings).await?;
-        metadata.warnings.extend(warnings);
-        merge::merge(
-            &mut metadata,
-            answer,
-            input.pages,
-            self.settings.max_keywords as usize,
-        );
+        match self.answer(input, &meter, &mut warnings).await {
+            Ok(read) => {
+                metadata.generator = GeneratorKind::Llm;
+                metadata.model = Some(self.settings.model.clone());
+                metadata.warnings.extend(warnings);
+                merge::merge(
+                    &mut metadata,
+                    read,
+                    input.pages,
+                    self.settings.max_keywords as usize,
+                );
+            }
+            // A model that is of no use costs no document.
+            Err(Unanswered::Useless(reason)) => metadata.warnings.push(format!(
+                "the model's answer could not be used ({reason}): this metadata is made by rules only"
+            )),
+            Err(Unanswered::Failed(error)) => return Err(error),
+            Err(Unanswered::TooLong(_)) => {
+                return Err(MetadataError::Refused {
+                    reason: "the prompt is too long for it".to_owned(),
+                    remedy: "lower max_input_tokens".to_owned(),
+                });
+            }
+        }
+        self.asker.forget(input.sha256);
         Ok((metadata, meter.usage()))
     }
 }

@@ -1,8 +1,6 @@
 //! How metadata is made. Where the LLM is and its key are infrastructure ([`LlmEndpoint`]) and not part of the
 //! settings.
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -60,8 +58,8 @@ pub enum OutputLimitField {
 pub struct RetryLimits {
     /// Most further attempts of one request, 0 to 10.
     pub max_retries: u32,
-    /// Most time in seconds that one request may take with all its attempts and waits. A `Retry-After` that does
-    /// not fit ends the attempts at once.
+    /// The time in seconds after which no further attempt of a request begins. A `Retry-After` that does not fit ends the
+    /// attempts at once. How long one attempt may take is in `timeouts`.
     pub max_total_seconds: u64,
     /// The first wait in milliseconds; it doubles each time, with jitter, unless the server says how long to wait.
     pub first_wait_millis: u64,
@@ -80,7 +78,27 @@ impl Default for RetryLimits {
     }
 }
 
-/// How metadata is made. All fields except `concurrency` and `retries` are part of the fingerprint of the
+/// How long an answer is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnswerTimeouts {
+    /// The longest silence in seconds, 1 to 3,600: before the first byte of an answer and between two of them. A server that
+    /// reads long prompts slowly needs more of it, and one that does not stream needs it for the whole answer.
+    pub idle_seconds: u64,
+    /// The longest time in seconds of one attempt, 1 to 86,400, however steadily its answer comes.
+    pub answer_seconds: u64,
+}
+
+impl Default for AnswerTimeouts {
+    fn default() -> Self {
+        Self {
+            idle_seconds: 120,
+            answer_seconds: 1_800,
+        }
+    }
+}
+
+/// How metadata is made. All fields except `concurrency`, `retries` and `timeouts` are part of the fingerprint of the
 /// `metadata` stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -129,6 +147,8 @@ pub struct MetadataSettings {
     pub concurrency: u32,
     /// How requests are tried again.
     pub retries: RetryLimits,
+    /// How long an answer is waited for.
+    pub timeouts: AnswerTimeouts,
     /// Further fields of the request body, such as `{"reasoning_effort": "low"}`. Fields that Pagemill sets itself
     /// are refused here.
     pub extra_body: serde_json::Map<String, serde_json::Value>,
@@ -156,6 +176,7 @@ impl Default for MetadataSettings {
             max_calls: 12,
             concurrency: 4,
             retries: RetryLimits::default(),
+            timeouts: AnswerTimeouts::default(),
             extra_body: serde_json::Map::new(),
         }
     }
@@ -197,6 +218,7 @@ pub(crate) const OWN_REQUEST_FIELDS: &[&str] = &[
     "messages",
     "response_format",
     "stream",
+    "stream_options",
     "temperature",
     "seed",
     "n",
@@ -249,6 +271,18 @@ impl MetadataSettings {
                 u64::from(self.retries.max_retries),
                 0,
                 10,
+            ),
+            (
+                "timeouts.idle_seconds",
+                self.timeouts.idle_seconds,
+                1,
+                3_600,
+            ),
+            (
+                "timeouts.answer_seconds",
+                self.timeouts.answer_seconds,
+                1,
+                86_400,
             ),
         ];
         for (field, value, least, most) in ranges {
@@ -325,6 +359,4 @@ pub struct LlmEndpoint {
     pub base_url: String,
     /// The key, sent as a bearer token; none for servers without authentication.
     pub api_key: Option<SecretString>,
-    /// How long one attempt may take, from connecting to the last byte.
-    pub timeout: Duration,
 }

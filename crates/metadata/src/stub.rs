@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{Json, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use futures::StreamExt;
 use serde_json::{Value, json};
 
 /// What a chat request is answered with.
@@ -38,6 +40,15 @@ pub enum Reply {
     GoodWithoutJsonSchema,
     /// Waits, then answers well.
     Slow(Duration),
+    /// Answers well, in a stream of so many pieces with this wait before each.
+    Dripping(usize, Duration),
+    /// Begins a stream, and breaks it off.
+    Broken,
+    /// Status 400 when a stream is asked for, else as [`Reply::Good`].
+    GoodWithoutStream,
+    /// As llama-server answers whose context holds so many of the stub's tokens: status 400 for prompts that do not fit, else
+    /// as [`Reply::Good`].
+    GoodWithinContext(usize),
 }
 
 /// A request as it came in.
@@ -222,6 +233,7 @@ async fn chat(
         recorded.messages("system").contains("\"facts\"")
     };
     let good = if is_part { good_part() } else { good_answer() };
+    let wants_stream = body["stream"] == true;
     match reply {
         Reply::Good => completion(&body, &good.to_string(), "stop"),
         Reply::Content(content) => completion(&body, &content, "stop"),
@@ -235,6 +247,23 @@ async fn chat(
             error(400, "invalid_request_error", None)
         }
         Reply::GoodWithoutJsonSchema => completion(&body, &good.to_string(), "stop"),
+        Reply::Dripping(pieces, wait) => stream(&body, &good.to_string(), "stop", pieces, wait),
+        Reply::Broken => broken_stream(),
+        Reply::GoodWithoutStream if wants_stream => refusal(
+            json!({"message": "Unknown argument: stream_options", "type": "invalid_request_error"}),
+        ),
+        Reply::GoodWithoutStream => completion(&body, &good.to_string(), "stop"),
+        Reply::GoodWithinContext(context) => {
+            let prompt = prompt_tokens(&body);
+            let output = body["max_completion_tokens"].as_u64().unwrap_or_default();
+            match prompt + usize::try_from(output).unwrap_or_default() > context {
+                true => refusal(json!({
+                    "code": 400, "type": "exceed_context_size_error", "n_ctx": context, "n_prompt_tokens": prompt,
+                    "message": "the request exceeds the available context size, try increasing it"
+                })),
+                false => completion(&body, &good.to_string(), "stop"),
+            }
+        }
         Reply::Error {
             status,
             code,
@@ -252,19 +281,94 @@ fn error(status: u16, code: &str, retry_after: Option<String>) -> Response {
     }
 }
 
+fn refusal(error: Value) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response()
+}
+
+fn prompt_tokens(request: &Value) -> usize {
+    request["messages"].to_string().len() / 4
+}
+
+fn usage(request: &Value, content: &str) -> Value {
+    let (prompt, completion) = (prompt_tokens(request), content.len() / 4);
+    json!({
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion
+    })
+}
+
+/// A completion, as a stream where that is asked for.
 fn completion(request: &Value, content: &str, finish_reason: &str) -> Response {
-    let prompt_tokens = request["messages"].to_string().len() / 4;
-    let completion_tokens = content.len() / 4;
+    if request["stream"] == true {
+        return stream(request, content, finish_reason, 3, Duration::ZERO);
+    }
     Json(json!({
         "id": "stub", "object": "chat.completion", "created": 0, "model": request["model"],
         "choices": [{"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": content}}],
-        "usage": {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": prompt_tokens + completion_tokens
-        }
+        "usage": usage(request, content)
     }))
     .into_response()
+}
+
+fn event(data: &Value) -> Bytes {
+    Bytes::from(format!("data: {data}\n\n"))
+}
+
+fn chunk(delta: Value, finish_reason: Option<&str>) -> Value {
+    json!({
+        "id": "stub", "object": "chat.completion.chunk", "created": 0,
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]
+    })
+}
+
+fn event_stream(
+    events: impl futures::Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+) -> Response {
+    let kind = [("content-type", "text/event-stream")];
+    (kind, Body::from_stream(events)).into_response()
+}
+
+fn stream(
+    request: &Value,
+    content: &str,
+    finish_reason: &str,
+    pieces: usize,
+    wait: Duration,
+) -> Response {
+    let letters: Vec<char> = content.chars().collect();
+    let size = letters.len().div_ceil(pieces.max(1)).max(1);
+    let mut events: Vec<Bytes> = letters
+        .chunks(size)
+        .map(|piece| {
+            let piece: String = piece.iter().collect();
+            event(&chunk(json!({"content": piece}), None))
+        })
+        .collect();
+    events.push(event(&chunk(json!({}), Some(finish_reason))));
+    if request["stream_options"]["include_usage"] == true {
+        events.push(event(
+            &json!({"choices": [], "usage": usage(request, content)}),
+        ));
+    }
+    events.push(Bytes::from("data: [DONE]\n\n"));
+    event_stream(futures::stream::iter(events).then(move |event| async move {
+        tokio::time::sleep(wait).await;
+        Ok(event)
+    }))
+}
+
+fn broken_stream() -> Response {
+    let begun = event(&chunk(json!({"content": "{\"title\": "}), None));
+    let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    let events = futures::stream::iter([Ok(begun), Err(lost)]);
+    // Time for the first event to be sent before the connection ends.
+    event_stream(events.then(|event| async move {
+        if event.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        event
+    }))
 }
 
 async fn embeddings(

@@ -1,7 +1,6 @@
 //! Paid calls of the LLM are told before their answers are judged.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use pagemill_document::{
@@ -48,7 +47,6 @@ async fn run(stub: &StubServer, most: usize) -> (Result<(), MetadataError>, Vec<
     let endpoint = LlmEndpoint {
         base_url: stub.base_url().to_owned(),
         api_key: None,
-        timeout: Duration::from_secs(30),
     };
     let llm: Arc<dyn MetadataGenerator> = generator(&settings, Some(&endpoint)).unwrap();
     let page = PageText {
@@ -94,7 +92,7 @@ async fn out_5_bad_and_cut_answers_are_charged_and_refusals_of_the_server_are_no
     stub.push_reply(Reply::Content("I would rather not".to_owned()));
     stub.push_reply(Reply::CutOff("{\"title\": ".to_owned()));
     let (made, calls) = run(&stub, 9).await;
-    assert_eq!(made.unwrap_err().code(), "llm_bad_answer");
+    made.expect("a model of no use costs no document");
     assert_eq!((stub.chat_calls(), calls.len()), (4, 2));
     let first = &calls[0];
     assert_eq!(
@@ -120,6 +118,17 @@ async fn out_5_a_retried_call_that_was_paid_is_charged_and_what_is_not_said_is_n
         .collect();
     assert_eq!(units[..2], [(Some(70), None), (None, None)]);
     assert_eq!(units.len(), 3);
+}
+
+#[tokio::test]
+async fn out_5_an_answer_that_breaks_off_was_paid_too() {
+    let stub = StubServer::start().await.unwrap();
+    stub.push_reply(Reply::Broken);
+    let (made, calls) = run(&stub, 9).await;
+    made.unwrap();
+    assert_eq!((stub.chat_calls(), calls.len()), (2, 2));
+    assert_eq!(calls[0].units.output_tokens, None, "nobody said how much");
+    assert!(calls[1].units.output_tokens.is_some());
 }
 
 #[tokio::test]

@@ -47,7 +47,6 @@ fn endpoint(stub: &StubServer) -> LlmEndpoint {
     LlmEndpoint {
         base_url: stub.base_url().to_owned(),
         api_key: Some("sk-very-secret".to_owned().into()),
-        timeout: Duration::from_secs(20),
     }
 }
 
@@ -290,8 +289,8 @@ async fn a_slow_or_absent_server_is_unavailable() {
     stub.set_default(Reply::Slow(Duration::from_secs(60)));
     let mut settings = settings();
     settings.retries.max_retries = 1;
+    settings.timeouts.idle_seconds = 1;
     let mut endpoint = endpoint(&stub);
-    endpoint.timeout = Duration::from_millis(50);
     let slow = generator(&settings, Some(&endpoint)).expect("the settings are right");
     let error = run(slow.as_ref(), &small(), &Structure::default())
         .await
@@ -305,6 +304,150 @@ async fn a_slow_or_absent_server_is_unavailable() {
         .await
         .expect_err("nobody listens");
     assert_eq!(error.code(), "llm_unavailable");
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_slowly_is_waited_for_and_one_without_end_is_not() {
+    let stub = StubServer::start().await.expect("loopback");
+    stub.push_reply(Reply::Dripping(12, Duration::from_millis(250)));
+    let mut settings = settings();
+    settings.timeouts.idle_seconds = 1;
+    let begun = std::time::Instant::now();
+    let (metadata, usage) = small_run(&settings, &stub).await.expect("it is slow");
+    assert!(begun.elapsed() > Duration::from_secs(3));
+    assert_eq!((stub.chat_calls(), usage.retries), (1, 0));
+    assert_eq!(metadata.generator, GeneratorKind::Llm);
+
+    stub.set_default(Reply::Dripping(100, Duration::from_millis(250)));
+    settings.timeouts.answer_seconds = 2;
+    settings.retries.max_retries = 0;
+    let error = small_run(&settings, &stub).await.expect_err("no end");
+    assert!(error.to_string().contains("took too long"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_stream_answers_as_a_whole() {
+    let stub = StubServer::start().await.expect("loopback");
+    stub.set_default(Reply::GoodWithoutStream);
+    let generator = made(&settings(), &stub);
+    for _ in 0..2 {
+        run(generator.as_ref(), &small(), &Structure::default())
+            .await
+            .expect("without a stream");
+    }
+    let streams: Vec<bool> = stub
+        .requests()
+        .iter()
+        .map(|request| request.body["stream"] == true)
+        .collect();
+    assert_eq!(streams, [true, false, false]);
+    let form = &stub.requests()[2].body["response_format"]["type"];
+    assert_eq!(*form, "json_schema", "the schema is no matter of streams");
+}
+
+#[tokio::test]
+async fn a_context_smaller_than_the_settings_say_is_learnt_from_the_server() {
+    let stub = StubServer::start().await.expect("loopback");
+    stub.set_default(Reply::GoodWithinContext(4_096));
+    let words =
+        "The miller of the valley grinds the corn of the farmers on every day of the week. ";
+    let pages: Vec<PageText> = (1..=12)
+        .map(|number| page(number, &words.repeat(20)))
+        .collect();
+    let mut settings = settings();
+    settings.max_input_tokens = 24_000;
+    let generator = made(&settings, &stub);
+    let (_, usage) = run(generator.as_ref(), &pages, &Structure::default())
+        .await
+        .expect("it fits in the end");
+    let refused = stub.chat_calls() - usage.calls as usize;
+    assert!((1..=4).contains(&refused), "{refused} refusals");
+    let asked = stub.chat_calls();
+    let (_, usage) = run(generator.as_ref(), &pages, &Structure::default())
+        .await
+        .expect("again");
+    let refused = stub.chat_calls() - asked - usage.calls as usize;
+    assert_eq!(refused, 0, "it is remembered");
+
+    stub.set_default(Reply::GoodWithinContext(500));
+    let error = run(
+        made(&settings, &stub).as_ref(),
+        &pages,
+        &Structure::default(),
+    )
+    .await
+    .expect_err("nothing fits");
+    assert!(
+        error.is_configuration() && error.to_string().contains("context"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn parts_that_were_paid_for_are_not_asked_again_when_a_later_call_fails() {
+    let stub = StubServer::start().await.expect("loopback");
+    let words =
+        "The miller of the valley grinds the corn of the farmers on every day of the week. ";
+    let pages: Vec<PageText> = (1..=20)
+        .map(|number| page(number, &format!("Day {number}. {}", words.repeat(25))))
+        .collect();
+    let mut settings = settings();
+    settings.retries.max_retries = 0;
+    settings.concurrency = 1;
+    let generator = made(&settings, &stub);
+    let (_, whole) = run(
+        made(&settings, &stub).as_ref(),
+        &pages,
+        &Structure::default(),
+    )
+    .await
+    .expect("answered");
+    let begun = stub.chat_calls();
+    for _ in 0..3 {
+        stub.push_reply(Reply::Good);
+    }
+    stub.push_reply(Reply::Error {
+        status: 503,
+        code: "overloaded",
+        retry_after: None,
+    });
+    let error = run(generator.as_ref(), &pages, &Structure::default())
+        .await
+        .expect_err("it is down");
+    assert_eq!(error.code(), "llm_unavailable");
+    assert_eq!(
+        stub.chat_calls() - begun,
+        4,
+        "nothing begins after a failure"
+    );
+    let (_, rest) = run(generator.as_ref(), &pages, &Structure::default())
+        .await
+        .expect("answered");
+    assert_eq!(rest.calls + 3, whole.calls);
+}
+
+#[tokio::test]
+async fn what_is_left_out_of_a_long_beginning_is_said_once() {
+    let stub = StubServer::start().await.expect("loopback");
+    let words =
+        "The miller of the valley grinds the corn of the farmers on every day of the week. ";
+    let pages: Vec<PageText> = (1..=9)
+        .map(|number| page(number, &words.repeat(40)))
+        .collect();
+    let mut settings = settings();
+    settings.long_documents = pagemill_metadata::settings::LongDocuments::Beginning;
+    let (metadata, _) = run(
+        made(&settings, &stub).as_ref(),
+        &pages,
+        &Structure::default(),
+    )
+    .await
+    .expect("answered");
+    let not_shown = metadata
+        .warnings
+        .iter()
+        .filter(|warning| warning.contains("was not shown"));
+    assert_eq!(not_shown.count(), 1, "{:?}", metadata.warnings);
 }
 
 #[tokio::test]
@@ -344,9 +487,13 @@ async fn a_server_without_json_schema_gets_json_object_and_is_remembered() {
         .iter()
         .map(|request| request.body["response_format"]["type"].clone())
         .collect();
-    assert_eq!(formats, ["json_schema", "json_object", "json_object"]);
+    assert_eq!(
+        formats,
+        ["json_schema", "json_schema", "json_object", "json_object"],
+        "with limits of length, without them, without a schema"
+    );
     assert!(
-        stub.requests()[1]
+        stub.requests()[2]
             .messages("system")
             .contains("additionalProperties"),
         "the schema is in the prompt"
@@ -371,15 +518,42 @@ async fn a_bad_answer_gets_one_repair_round_and_no_more() {
     let worse = StubServer::start().await.expect("loopback");
     worse.push_reply(Reply::Content("I would rather not".to_owned()));
     worse.push_reply(Reply::CutOff("{\"title\": ".to_owned()));
-    let error = small_run(&settings(), &worse)
+    let (metadata, usage) = small_run(&settings(), &worse)
         .await
-        .expect_err("both are bad");
-    assert_eq!(worse.chat_calls(), 2);
-    assert!(error.is_permanent());
-    let MetadataError::BadAnswer { reason, usage } = error else {
-        panic!("another error: {error}");
+        .expect("no document is lost");
+    assert_eq!((worse.chat_calls(), usage.calls), (2, 2));
+    assert_eq!(metadata.generator, GeneratorKind::Extractive);
+    assert_eq!(metadata.model, None);
+    let said = |words: &str| {
+        metadata
+            .warnings
+            .iter()
+            .any(|warning| warning.contains(words))
     };
-    assert!(reason.contains("cut") && usage.calls == 2, "{reason}");
+    assert!(
+        said("made by rules only") && said("cut"),
+        "{:?}",
+        metadata.warnings
+    );
+}
+
+#[tokio::test]
+async fn a_model_that_thinks_aloud_or_is_cut_is_read_as_far_as_it_goes() {
+    let stub = StubServer::start().await.expect("loopback");
+    let good = good_answer();
+    stub.push_reply(Reply::Content(format!(
+        "<think>{{\"title\"?</think>\n{good}"
+    )));
+    let (metadata, usage) = small_run(&settings(), &stub).await.expect("read");
+    assert_eq!((usage.calls, metadata.generator), (1, GeneratorKind::Llm));
+
+    let cut = "{\"title\": {\"quote\": \"The Water Mill\", \"page\": 1, \"value\": \"The Water Mill\"}, \"summ";
+    stub.push_reply(Reply::CutOff(cut.to_owned()));
+    stub.push_reply(Reply::CutOff(cut.to_owned()));
+    let (metadata, usage) = small_run(&settings(), &stub).await.expect("read");
+    assert_eq!((usage.calls, metadata.generator), (2, GeneratorKind::Llm));
+    let title = metadata.title.map(|title| title.value);
+    assert_eq!(title.as_deref(), Some("The Water Mill"));
 }
 
 #[tokio::test]

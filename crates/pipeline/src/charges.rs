@@ -17,6 +17,7 @@ use pagemill_storage::{
 };
 
 use crate::outcome::PipelineError;
+use crate::permit::Progress;
 use crate::prices::Prices;
 use crate::process::Pipeline;
 use crate::run::{Outputs, Run};
@@ -119,6 +120,10 @@ impl ChargeSink for Till<'_> {
         let reason = error.to_string();
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         Err(NotCharged { reason })
+    }
+
+    fn answering(&self) {
+        self.outputs.permit().progress(Progress::Step);
     }
 }
 

@@ -202,7 +202,6 @@ pub fn parts(
     let endpoint = environment.llm.as_ref().map(|api| LlmEndpoint {
         base_url: api.base_url.clone(),
         api_key: api.api_key.clone(),
-        timeout: API_TIMEOUT,
     });
     if settings.metadata.generator == GeneratorKind::Llm && endpoint.is_none() {
         bail!(

@@ -10,7 +10,7 @@ use pagemill_document::{PageNumber, PageText};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::answer::{Answer, Claim};
+use super::answer::{Answer, Claim, Read};
 use crate::document::{
     DocumentMetadata, DocumentType, Entity, EntityKind, Evidence, Identifier, IdentifierKind,
     Sourced, ValueSource,
@@ -91,10 +91,21 @@ fn clean(text: &str, most: usize) -> Option<String> {
 /// Puts an answer into the extractive result.
 pub(crate) fn merge(
     base: &mut DocumentMetadata,
-    answer: Answer,
+    read: Read<Answer>,
     pages: &[PageText],
     most_keywords: usize,
 ) {
+    let answer = read.value;
+    for (field, count) in read.skipped {
+        base.warnings.push(format!(
+            "{count} of the model's values for {field} were dropped: they are not what was asked for"
+        ));
+    }
+    base.warnings.extend(
+        read.problems
+            .iter()
+            .map(|problem| format!("the model's answer is not complete: {problem}")),
+    );
     let mut pages = Pages::new(pages);
     let mut dropped: BTreeMap<&'static str, usize> = BTreeMap::new();
 

@@ -2,6 +2,9 @@
 //!
 //! The requests are async-openai's types; the sending is ours, because its client hides the `Retry-After` header and
 //! writes response bodies, which hold document text, to the log.
+//!
+//! Answers are streamed where the server does that: a slow model then shows that it is at work, and what ends an attempt is
+//! silence, not the length of the answer.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,12 +18,16 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::refusal::{Refusal, Told};
+use super::stream;
 use crate::error::MetadataError;
-use crate::settings::{LlmEndpoint, MetadataSettings, RetryLimits};
+use crate::settings::{AnswerTimeouts, LlmEndpoint, MetadataSettings, RetryLimits};
 use crate::usage::Usage;
 
-/// Most bytes of a response that are read.
-const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
+/// Most bytes of a response that are read. A streamed token takes some 300.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What came back as a completion.
 #[derive(Debug)]
@@ -36,11 +43,26 @@ pub(crate) struct Completion {
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// 400 or 422: the server does not take the request as it is.
-    NotAccepted(String),
+    NotAccepted {
+        reason: String,
+        /// Whether it says that it is the streaming.
+        names_stream: bool,
+    },
+    /// Prompt and answer do not fit the model's context.
+    TooLong(TooLong),
     /// The prompt was filtered by the server: this document's fault.
     Filtered,
     /// Anything else, for the caller.
     Final(MetadataError),
+}
+
+/// What the server says of its context, where it says something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TooLong {
+    /// Tokens that the context holds.
+    pub(crate) context: Option<usize>,
+    /// Tokens of the prompt, by the server's own count.
+    pub(crate) prompt: Option<usize>,
 }
 
 /// One attempt's failure.
@@ -59,7 +81,7 @@ pub(crate) struct Transport {
     /// Host and model, as charges name them.
     provider: String,
     model: String,
-    timeout: Duration,
+    timeouts: AnswerTimeouts,
     retries: RetryLimits,
     permits: Semaphore,
     extra_body: Map<String, Value>,
@@ -69,7 +91,7 @@ impl std::fmt::Debug for Transport {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Transport")
-            .field("timeout", &self.timeout)
+            .field("timeouts", &self.timeouts)
             .finish_non_exhaustive()
     }
 }
@@ -94,7 +116,7 @@ impl Transport {
         let client = pagemill_http::client()
             // A redirect would carry the document and the key elsewhere.
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(endpoint.timeout.min(Duration::from_secs(15)))
+            .connect_timeout(CONNECT_TIMEOUT)
             .build()
             .map_err(|error| {
                 MetadataError::Configuration(format!("the HTTP client can't be built ({error})"))
@@ -105,7 +127,7 @@ impl Transport {
             model: settings.model.clone(),
             url,
             key: endpoint.api_key.clone(),
-            timeout: endpoint.timeout,
+            timeouts: settings.timeouts,
             retries: settings.retries,
             permits: Semaphore::new(settings.concurrency as usize),
             extra_body: settings.extra_body.clone(),
@@ -137,7 +159,7 @@ impl Transport {
             .with_max_times(self.retries.max_retries as usize)
             .build();
         loop {
-            let (reason, asked) = match self.attempt(&body, deadline, meter).await {
+            let (reason, asked) = match self.attempt(&body, meter).await {
                 Ok(completion) => return Ok(completion),
                 Err(Attempt::Stop(failure)) => return Err(failure),
                 Err(Attempt::Again { reason, wait }) => (reason, wait),
@@ -166,12 +188,7 @@ impl Transport {
         }
     }
 
-    async fn attempt(
-        &self,
-        body: &Value,
-        deadline: Instant,
-        meter: &Meter<'_>,
-    ) -> Result<Completion, Attempt> {
+    async fn attempt(&self, body: &Value, meter: &Meter<'_>) -> Result<Completion, Attempt> {
         let again = |reason: &str| Attempt::Again {
             reason: reason.to_owned(),
             wait: None,
@@ -181,85 +198,75 @@ impl Transport {
             .acquire()
             .await
             .map_err(|_| again("the request was given up"))?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        let mut request = self
-            .client
-            .post(self.url.clone())
-            .timeout(self.timeout.min(left))
-            .json(body);
+        let idle = Duration::from_secs(self.timeouts.idle_seconds);
+        let ends = Instant::now() + Duration::from_secs(self.timeouts.answer_seconds);
+        let until = || (Instant::now() + idle).min(ends);
+        let mut request = self.client.post(self.url.clone()).json(body);
         if let Some(key) = &self.key {
             request = request.bearer_auth(key.expose_secret());
         }
-        let mut response = request
-            .send()
+        let mut response = tokio::time::timeout_at(until(), request.send())
             .await
+            .map_err(|_| again("timed out"))?
             .map_err(|error| again(what_happened(&error)))?;
         let status = response.status();
         let wait = retry_after(response.headers());
+        let is_stream = stream::is_one(response.headers());
         let mut bytes = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| again(what_happened(&error)))?
-        {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > MAX_RESPONSE_BYTES {
-                return Err(again("the answer is too large"));
+        let broken = loop {
+            match tokio::time::timeout_at(until(), response.chunk()).await {
+                Ok(Ok(None)) => break None,
+                Ok(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk),
+                Ok(Err(error)) => break Some(what_happened(&error)),
+                Err(_) if Instant::now() >= ends => break Some("the answer took too long"),
+                Err(_) => break Some("timed out"),
             }
-        }
+            meter.alive();
+            if bytes.len() > MAX_RESPONSE_BYTES {
+                break Some("the answer is too large");
+            }
+        };
         drop(permit);
-        let parsed: Option<Value> = serde_json::from_slice(&bytes).ok();
-        if status.is_success() {
-            let no_completion = || again("the answer is no chat completion");
+        let parsed: Option<Value> = match is_stream {
+            true => stream::body(&bytes),
+            false => serde_json::from_slice(&bytes).ok(),
+        };
+        let told = Told::of(parsed.as_ref());
+        // A server that fails in the middle of a stream has said 200 before.
+        if status.is_success() && !told.is_error {
+            let no_completion = || again(broken.unwrap_or("the answer is no chat completion"));
             let body = parsed.ok_or_else(no_completion)?;
             let charged = meter.charge(&self.provider, &self.model, &body).await;
             charged.map_err(|error| {
                 Attempt::Stop(Failure::Final(MetadataError::NotPermitted(error)))
             })?;
+            if let Some(reason) = broken {
+                return Err(again(reason));
+            }
             return completion(&body).ok_or_else(no_completion);
         }
-        let error = parsed.as_ref().map_or(&Value::Null, |body| &body["error"]);
-        let code = error["code"]
-            .as_str()
-            .or_else(|| error["type"].as_str())
-            .unwrap_or_default();
-        let code: String = code
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric() || "_-. ".contains(*c))
-            .take(60)
-            .collect();
-        let message = error["message"].as_str().unwrap_or_default().to_lowercase();
-        let reason = if code.is_empty() {
-            format!("status {status}")
-        } else {
-            format!("status {status}, {code}")
-        };
-        let refused = |remedy: &str| {
-            Attempt::Stop(Failure::Final(MetadataError::Refused {
-                reason: reason.clone(),
-                remedy: remedy.to_owned(),
-            }))
-        };
-        let is_too_long = code.contains("context_length")
-            || message.contains("context length")
-            || message.contains("maximum context");
-        Err(match status.as_u16() {
-            401 | 403 => refused("check the API key and what it may use"),
-            402 => refused("check the account's balance"),
-            404 => refused("check the base URL and the model's name"),
-            413 => refused("lower max_input_tokens"),
-            429 if code == "insufficient_quota" => refused("check the account's quota and balance"),
-            400 | 422 if is_too_long => refused(
-                "lower max_input_tokens or max_output_tokens so that both fit the model's context",
-            ),
-            400 | 422 if code.contains("content_filter") || code.contains("content_policy") => {
-                Attempt::Stop(Failure::Filtered)
+        if status.is_success()
+            && let Some(body) = parsed.as_ref()
+        {
+            let charged = meter.charge(&self.provider, &self.model, body).await;
+            charged.map_err(|error| {
+                Attempt::Stop(Failure::Final(MetadataError::NotPermitted(error)))
+            })?;
+        }
+        Err(match told.refusal(status) {
+            Refusal::Configuration { reason, remedy } => {
+                Attempt::Stop(Failure::Final(MetadataError::Refused { reason, remedy }))
             }
-            400 | 422 => Attempt::Stop(Failure::NotAccepted(reason)),
-            408 | 409 | 425 | 429 | 500..=599 => Attempt::Again { reason, wait },
-            _ => refused(
-                "check the base URL; the server answers with a status that has no meaning here",
-            ),
+            Refusal::TooLong(too_long) => Attempt::Stop(Failure::TooLong(too_long)),
+            Refusal::Filtered => Attempt::Stop(Failure::Filtered),
+            Refusal::NotAccepted {
+                reason,
+                names_stream,
+            } => Attempt::Stop(Failure::NotAccepted {
+                reason,
+                names_stream,
+            }),
+            Refusal::Trouble { reason } => Attempt::Again { reason, wait },
         })
     }
 }
@@ -267,13 +274,18 @@ impl Transport {
 /// Counts what the calls for one document use, and tells whom it concerns.
 pub(crate) struct Meter<'a> {
     usage: Mutex<Usage>,
+    told: Mutex<Option<Instant>>,
     charges: &'a dyn ChargeSink,
 }
+
+/// How often the sink is told that an answer comes in.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 impl<'a> Meter<'a> {
     pub(crate) fn new(charges: &'a dyn ChargeSink) -> Self {
         Self {
             usage: Mutex::default(),
+            told: Mutex::default(),
             charges,
         }
     }
@@ -281,6 +293,15 @@ impl<'a> Meter<'a> {
     /// What was used so far.
     pub(crate) fn usage(&self) -> Usage {
         *self.locked()
+    }
+
+    /// Bytes of an answer came.
+    fn alive(&self) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|at| at.elapsed() >= SIGN_OF_LIFE) {
+            *told = Some(Instant::now());
+            self.charges.answering();
+        }
     }
 
     fn retried(&self) {
@@ -338,7 +359,7 @@ fn completion(body: &Value) -> Option<Completion> {
     let content = message["content"].as_str().unwrap_or_default().to_owned();
     let finish = choice["finish_reason"].as_str().unwrap_or_default();
     Some(Completion {
-        was_cut: finish == "length",
+        was_cut: finish == "length" || finish == "max_tokens",
         was_refused: finish == "content_filter"
             || (content.is_empty() && message["refusal"].is_string()),
         content,

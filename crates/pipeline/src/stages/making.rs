@@ -2,7 +2,7 @@
 
 use futures::TryStreamExt;
 use pagemill_document::Dependency;
-use pagemill_metadata::{MetadataError, Usage};
+use pagemill_metadata::Usage;
 use pagemill_storage::{Generation, RecordStatus, SourceKey, SourceVersion, Stage};
 
 use super::Extracted;
@@ -75,11 +75,7 @@ impl Pipeline {
         let till = run.till(&self.parts().settings.prices);
         let made = self.parts().generator.generate(input, &till).await;
         // An answer that is of no use is an answer: the LLM is there.
-        let has_answered = match &made {
-            Ok((_, usage)) => usage.calls > 0,
-            Err(error) => matches!(error, MetadataError::BadAnswer { .. }),
-        };
-        if has_answered {
+        if made.as_ref().is_ok_and(|(_, usage)| usage.calls > 0) {
             run.permit.used(Dependency::Llm);
         }
         till.close()?;

@@ -90,13 +90,13 @@ async fn out_5_what_is_free_is_charged_nothing_and_leaves_the_record_as_it_was()
 }
 
 #[tokio::test]
-async fn out_5_an_answer_of_no_use_and_one_before_an_outage_are_paid() {
+async fn out_5_an_answer_before_a_failure_and_one_before_an_outage_are_paid() {
     let world = world().await;
-    world.generator.is_paid(Some(PaidAnswer::Bad));
+    world.generator.is_paid(Some(PaidAnswer::ThenFails));
     let Ended::With(Err(error)) = world.run("m1", 1, false).await else {
         panic!("not failed");
     };
-    assert_eq!(error.code(), "llm_bad_answer");
+    assert_eq!(error.code(), "custom_prompt_too_long");
     let record = world.record().await;
     assert_eq!(record.status, RecordStatus::Failed);
     assert_eq!((record.spent.calls, charges(&world).await.len()), (1, 1));

@@ -203,7 +203,8 @@ pub(crate) struct Generator {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PaidAnswer {
     Good,
-    Bad,
+    /// The stage fails for good, although it has paid.
+    ThenFails,
     /// The worker dies when it has the answer.
     Deadly,
 }
@@ -311,9 +312,8 @@ impl MetadataGenerator for Generator {
         }
         match paid {
             Some(PaidAnswer::Deadly) => std::future::pending().await,
-            Some(PaidAnswer::Bad) => Err(MetadataError::BadAnswer {
-                reason: "it is of no use".to_owned(),
-                usage: Usage::default(),
+            Some(PaidAnswer::ThenFails) => Err(MetadataError::CustomPrompt {
+                reason: "only seen after a call".to_owned(),
             }),
             Some(PaidAnswer::Good) | None => self.inner.generate(input, charges).await,
         }

@@ -12,10 +12,11 @@ selection_of_workspace=(--workspace --features "$features_of_tests")
 # With another profile, what the worker and bulk-trigger are when they are built alone, and the two tools beside them.
 selection_to_ship=(--package pagemill-worker --package pagemill-bulk-trigger --package pagemill-raw-limit
   --package pagemill-samples --no-default-features --features pagemill-worker/default)
-# Of the worker what `worker local` needs: no AWS SDK, no client of a Qdrant server or of an LLM, no MiniLM. What is in it is
-# compiled as it is for the workspace; scripts/lib/features.py holds the features together.
+# Of the worker what `worker local` needs: no AWS SDK, no client of a Qdrant server or of an LLM, no MiniLM, and the flat
+# vector store in place of Qdrant's engine. What is in it of other people's is compiled as it is for the workspace;
+# scripts/lib/features.py holds the features together.
 selection_of_demo=(--package pagemill-worker --package pagemill-samples --no-default-features
-  --features 'pagemill-worker/embedded,pagemill-samples/shared,pagemill-document/testing')
+  --features 'pagemill-samples/shared,pagemill-document/testing')
 
 # build_programs: afterwards $programs is the folder that holds worker, bulk-trigger, make-samples and raw-limit.
 build_programs() {
@@ -36,12 +37,14 @@ build_demo() {
   build "${selection_of_demo[@]}" "${sooner[@]}"
 }
 
-# Settings of cargo, for programs that run for a moment only: what dev optimises because tests use it for minutes.
-ready_sooner=()
-for package in pagemill-pdf lopdf; do ready_sooner+=("profile.dev.package.$package.opt-level=1"); done
-for package in pagemill-{metadata,pipeline,queue,storage} tokenizers rten rten-gemm; do
+# Settings of cargo, for programs that run for a moment only: what dev optimises because tests use it for minutes, what it
+# notes down for backtraces and for the next build after a change, and formats of images that the demo does not write.
+ready_sooner=(profile.dev.debug=false profile.dev.incremental=false profile.dev.package.pagemill-pdf.opt-level=1)
+for package in pagemill-{metadata,pipeline,queue,storage} lopdf tokenizers fancy-regex yake-rust tiktoken-rs whatlang \
+  image-webp jpeg-encoder serde_json unicode-{normalization,segmentation}; do
   ready_sooner+=("profile.dev.package.$package.opt-level=0")
 done
+for package in aho-corasick regex-automata; do ready_sooner+=("profile.dev.package.$package.opt-level=1"); done
 unset package
 
 # build OPTION ...: what both of them do.

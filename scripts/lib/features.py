@@ -29,8 +29,9 @@ HEAVY = {
 INDEX_WITHOUT = {"qdrant-edge", "qdrant-client", "rten", "reqwest", "pdfium-render", "lopdf", "aws-config"}
 """What is not in the smallest pagemill-index."""
 
-MADE_ANEW = {"reqwest"}
-"""Other people's packages that the demo may have with fewer features than the workspace: small, and little stands on them."""
+MADE_ANEW = {"hyper", "hyper-util", "reqwest", "tokio", "tokio-util", "tower"}
+"""Other people's packages that the demo may have with fewer features than the workspace: little of other people's stands on
+them, and their missing features would bring HTTP/2 and the debugging of locks."""
 
 
 def tree(*selection: str) -> dict[str, set[str]]:

@@ -2,16 +2,16 @@
 //!
 //! [`chunks`](chunk::chunks) cuts the text of pages into pieces of a known number of tokens. An [`Embedder`] turns
 //! texts into dense vectors; [`sparse`] turns them into BM25-style sparse ones. A [`VectorStore`] keeps both: a Qdrant
-//! server ([`QdrantServer`]) or the same engine in this process ([`EdgeStore`]). An [`Indexer`] ties them together for
-//! one document: each text is found by its words and its meaning, and by what says where it stands, which are the name of
-//! its file, the title, the headings above it and the first words of its page.
+//! server ([`QdrantServer`]), the same engine in this process ([`EdgeStore`]), or files for what is small ([`FlatStore`]).
+//! An [`Indexer`] ties them together for one document: each text is found by its words and its meaning, and by what says
+//! where it stands, which are the name of its file, the title, the headings above it and the first words of its page.
 //!
 //! Every point says which source and which generation of it made it, so that the points of an older generation can be
 //! deleted after a commit and a document that shrank leaves no orphans.
 //!
 //! What is large is a feature, on by default: `embedded` ([`EdgeStore`]), `qdrant` ([`QdrantServer`]), `minilm` and
-//! `openai` (embedders). [`embedded_store`], [`qdrant_store`] and [`embedder`] are always there; what is not in the
-//! build is [`IndexError::NotBuilt`].
+//! `openai` (embedders). [`embedded_store`], [`qdrant_store`] and [`embedder`] are always there; without `embedded` the first
+//! is the flat one, and of the others what is not in the build is [`IndexError::NotBuilt`].
 
 pub mod chunk;
 mod context;
@@ -36,6 +36,7 @@ pub use settings::{CollectionNames, EmbedderKind, Fusion, IndexSettings, TargetS
 pub use sparse::SparseVector;
 #[cfg(feature = "embedded")]
 pub use store::edge::EdgeStore;
+pub use store::flat::FlatStore;
 #[cfg(feature = "qdrant")]
 pub use store::qdrant::QdrantServer;
 pub use store::{

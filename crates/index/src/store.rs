@@ -1,10 +1,13 @@
-//! Vector stores: one trait, a Qdrant server and the same engine in this process.
+//! Vector stores: one trait, a Qdrant server, the same engine in this process, and files for a build without it.
 
 #[cfg(feature = "embedded")]
 pub mod edge;
+pub mod flat;
+mod folder;
 #[cfg(feature = "qdrant")]
 pub mod qdrant;
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,19 +22,27 @@ use crate::fusion;
 use crate::points::Point;
 use crate::settings::{CollectionNames, Fusion, TargetStore};
 use crate::sparse::SparseVector;
+use folder::Writer;
 
-/// Opens (or makes) the embedded store in a directory, and holds its lock until it is dropped.
+/// Opens (or makes) the embedded store in a directory, and holds its lock until it is dropped. What is there decides which
+/// store it is, so that every build reads what a smaller one wrote; a new one is the engine's where that is built.
 ///
 /// # Errors
-/// [`IndexError::NotBuilt`] without the feature `embedded`; [`IndexError::Locked`] and [`IndexError::Engine`].
+/// [`IndexError::NotBuilt`] for what the engine wrote, without the feature `embedded`; [`IndexError::Locked`] and
+/// [`IndexError::Engine`].
 pub fn embedded_store(dir: &Path) -> Result<Arc<dyn VectorStore>, IndexError> {
-    #[cfg(feature = "embedded")]
-    return Ok(Arc::new(edge::EdgeStore::open(dir)?));
-    #[cfg(not(feature = "embedded"))]
-    Err(IndexError::NotBuilt {
-        what: format!("the embedded vector store, which {} is for,", dir.display()),
-        feature: "embedded",
-    })
+    match folder::writer(dir)? {
+        Some(Writer::Flat) => Ok(Arc::new(flat::FlatStore::open(dir)?)),
+        #[cfg(feature = "embedded")]
+        Some(Writer::Engine) | None => Ok(Arc::new(edge::EdgeStore::open(dir)?)),
+        #[cfg(not(feature = "embedded"))]
+        Some(Writer::Engine) => Err(IndexError::NotBuilt {
+            what: format!("the engine that wrote the vectors in {}", dir.display()),
+            feature: "embedded",
+        }),
+        #[cfg(not(feature = "embedded"))]
+        None => Ok(Arc::new(flat::FlatStore::open(dir)?)),
+    }
 }
 
 /// A Qdrant server by its gRPC address. Makes no call.
@@ -175,11 +186,12 @@ impl Tally {
     pub(crate) fn add(
         &mut self,
         collection: &Collection,
-        payloads: impl IntoIterator<Item = Map<String, Value>>,
+        payloads: impl IntoIterator<Item = impl Borrow<Map<String, Value>>>,
     ) {
         for payload in payloads {
             let field = |name| {
-                let value = collection.read(&payload, name).and_then(Value::as_str);
+                let value = collection.read(payload.borrow(), name);
+                let value = value.and_then(Value::as_str);
                 value.unwrap_or_default().to_owned()
             };
             *self

@@ -9,7 +9,7 @@
 //! `flush` panics when it meets another call, so calls on a shard are ordered by a lock here.
 
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -22,8 +22,10 @@ use qdrant_edge::{
     QueryEnum, QueryRequest, ScoringQuery, ScrollRequest, UpdateOperation, ValueVariants,
     VectorInternal, VectorPersisted, VectorStructPersisted, WithPayloadInterface, WithVector,
 };
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::folder::{self, OF_ENGINE, failed};
 use crate::error::IndexError;
 use crate::indexer::on_blocking_thread;
 use crate::points::Point;
@@ -64,28 +66,11 @@ pub struct EdgeStore {
 impl EdgeStore {
     /// Opens (or makes) the store in a directory and holds its lock until the last clone is dropped.
     pub fn open(dir: &Path) -> Result<Self, IndexError> {
-        std::fs::create_dir_all(dir).map_err(|error| failed("make", dir, error))?;
-        let lock_path = dir.join("lock");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(|error| failed("open", &lock_path, error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(IndexError::Locked {
-                    dir: dir.display().to_string(),
-                });
-            }
-            Err(TryLockError::Error(error)) => return Err(failed("lock", &lock_path, error)),
-        }
         let inner = Inner {
             dir: dir.to_owned(),
             shards: Mutex::default(),
             making: Mutex::default(),
-            _lock: lock,
+            _lock: folder::lock(dir)?,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -117,7 +102,7 @@ impl Inner {
             return Ok(Some(Arc::clone(open)));
         }
         let path = self.dir.join(name);
-        if !path.join("edge_config.json").exists() {
+        if !path.join(OF_ENGINE).exists() {
             return Ok(None);
         }
         let shard = EdgeShard::load(&path, None)
@@ -441,7 +426,7 @@ fn tally(
             .map_err(|error| engine("list", &error))?;
         let payloads = records.into_iter().map(|record| {
             let payload = record.payload.unwrap_or_default();
-            payload.0.into_iter().collect()
+            payload.0.into_iter().collect::<Map<String, Value>>()
         });
         tally.add(collection, payloads);
         offset = next;
@@ -513,11 +498,5 @@ fn uuid_of(id: PointId) -> Option<Uuid> {
 fn engine(action: &str, error: &OperationError) -> IndexError {
     IndexError::Engine {
         reason: format!("can't {action}: {error}"),
-    }
-}
-
-fn failed(action: &str, path: &Path, error: impl std::fmt::Display) -> IndexError {
-    IndexError::Engine {
-        reason: format!("can't {action} {}: {error}", path.display()),
     }
 }

@@ -22,7 +22,7 @@ mod extraction;
 #[cfg(test)]
 mod fuzz;
 mod opening;
-mod patience;
+mod retry_budget;
 
 pub use extraction::PAGES_PER_TURN;
 use opening::OpenedDocument;

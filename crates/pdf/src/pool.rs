@@ -1,4 +1,4 @@
-//! The children as the parent sees them: a fixed number of places, and warm children between uses.
+//! The children as the parent sees them: a fixed number of slots, and warm children between uses.
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
@@ -13,14 +13,14 @@ use crate::protocol::{Answer, FrameCaps, Request};
 use crate::sandbox::{self, Layer, LayerName};
 use pagemill_reader::{PdfError, SealedFile};
 
-mod lease;
-mod places;
+mod busy_child;
 mod process;
+mod slots;
 mod spawner;
 
-pub(crate) use lease::{Death, DeathKind, Lease, Trouble, Wound};
-use places::{Place, Places};
+pub(crate) use busy_child::{BusyChild, ChildFault, Death, DeathKind, Trouble};
 use process::Renderer;
+use slots::{Slot, Slots};
 pub(crate) use spawner::GIVEN_VARIABLES;
 use spawner::Spawner;
 
@@ -81,11 +81,11 @@ pub(crate) struct FirstReport {
     pub(crate) ocr: OcrReport,
 }
 
-/// The places and the idle children.
+/// The slots and the idle children.
 #[derive(Debug)]
 pub(crate) struct Pool {
     settings: EngineSettings,
-    places: Arc<Places>,
+    slots: Arc<Slots>,
     idle: Mutex<Vec<Renderer>>,
     closed: AtomicBool,
     deaths: AtomicU64,
@@ -112,7 +112,7 @@ impl Pool {
             }
         };
         let pool = Self {
-            places: Places::new(NonZero::new(settings.children).unwrap_or(NonZero::<usize>::MIN)),
+            slots: Slots::new(NonZero::new(settings.children).unwrap_or(NonZero::<usize>::MIN)),
             idle: Mutex::new(vec![renderer]),
             closed: AtomicBool::new(false),
             deaths: AtomicU64::new(0),
@@ -153,12 +153,12 @@ impl Pool {
         std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A child to work with, preferably one that has this document open. Waits for a place.
+    /// A child to work with, preferably one that has this document open. Waits for a slot.
     ///
     /// # Errors
     /// [`PdfError::Engine`] when no child can be started.
-    pub(crate) async fn lease(self: &Arc<Self>, document: u64) -> Result<Lease, PdfError> {
-        let place = self.places.one(document).await;
+    pub(crate) async fn child(self: &Arc<Self>, document: u64) -> Result<BusyChild, PdfError> {
+        let slot = self.slots.one(document).await;
         let warm = {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             let same = idle
@@ -170,17 +170,20 @@ impl Pool {
             }
         };
         match warm {
-            Some(renderer) => Lease::new(Arc::clone(self), place, renderer),
-            None => self.start_child(place).await,
+            Some(renderer) => BusyChild::new(Arc::clone(self), slot, renderer),
+            None => self.start_child(slot).await,
         }
     }
 
     /// A child that has not seen any document.
     ///
     /// # Errors
-    /// As [`Pool::lease`].
-    pub(crate) async fn lease_fresh(self: &Arc<Self>, document: u64) -> Result<Lease, PdfError> {
-        let place = self.places.one(document).await;
+    /// As [`Pool::child`].
+    pub(crate) async fn fresh_child(
+        self: &Arc<Self>,
+        document: u64,
+    ) -> Result<BusyChild, PdfError> {
+        let slot = self.slots.one(document).await;
         let replaced = self
             .idle
             .lock()
@@ -189,27 +192,27 @@ impl Pool {
         if let Some(renderer) = replaced {
             self.spawner.end(renderer);
         }
-        self.start_child(place).await
+        self.start_child(slot).await
     }
 
     /// A child that has not seen any document, when no other is at work, and no warm one is kept. Waits, in order of
-    /// arrival, for all places.
+    /// arrival, for all slots.
     ///
     /// # Errors
-    /// As [`Pool::lease`].
-    pub(crate) async fn lease_alone(self: &Arc<Self>) -> Result<Lease, PdfError> {
-        let all = self.places.all().await;
+    /// As [`Pool::child`].
+    pub(crate) async fn lone_child(self: &Arc<Self>) -> Result<BusyChild, PdfError> {
+        let all = self.slots.all().await;
         for renderer in self.take_idle() {
             self.spawner.end_async(renderer).await;
         }
         self.start_child(all).await
     }
 
-    async fn start_child(self: &Arc<Self>, mut place: Place) -> Result<Lease, PdfError> {
+    async fn start_child(self: &Arc<Self>, mut slot: Slot) -> Result<BusyChild, PdfError> {
         for _ in 0..START_ATTEMPTS {
-            match self.try_start(place).await? {
-                Ok(lease) => return Ok(lease),
-                Err(returned) => place = returned,
+            match self.try_start(slot).await? {
+                Ok(child) => return Ok(child),
+                Err(returned) => slot = returned,
             }
         }
         Err(PdfError::Engine {
@@ -217,28 +220,28 @@ impl Pool {
         })
     }
 
-    /// One attempt to start a child. The place comes back when somebody else killed it meanwhile.
-    async fn try_start(self: &Arc<Self>, place: Place) -> Result<Result<Lease, Place>, PdfError> {
+    /// One attempt to start a child. The slot comes back when somebody else killed it meanwhile.
+    async fn try_start(self: &Arc<Self>, slot: Slot) -> Result<Result<BusyChild, Slot>, PdfError> {
         let renderer = self.spawner.spawn_async().await?;
-        let mut lease = Lease::new(Arc::clone(self), place, renderer)?;
+        let mut child = BusyChild::new(Arc::clone(self), slot, renderer)?;
         let caps = FrameCaps::without_body(&self.settings.limits);
         let outcome = async {
-            lease.send(&setup_of(&self.settings), None).await?;
-            lease.receive(caps, START_TIMEOUT).await
+            child.send(&setup_of(&self.settings), None).await?;
+            child.receive(caps, START_TIMEOUT).await
         }
         .await;
         match outcome {
             Ok((answer, _)) => {
                 report_of(answer, &self.settings.required_layers)?;
-                lease.rest();
-                Ok(Ok(lease))
+                child.rest();
+                Ok(Ok(child))
             }
-            Err(wound) => {
-                let death = lease.bury(wound).await;
+            Err(fault) => {
+                let death = child.end_after(fault).await;
                 if death.kind == DeathKind::Killed
-                    && let Some(place) = lease.into_place()
+                    && let Some(slot) = child.into_slot()
                 {
-                    return Ok(Err(place));
+                    return Ok(Err(slot));
                 }
                 Err(PdfError::Engine {
                     reason: format!("a child ended while it started: {}", death.reason),

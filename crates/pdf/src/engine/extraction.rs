@@ -6,7 +6,7 @@
 //! nothing wrong that is known, so it gets a few tries more; a page that filled all the memory of a child which held
 //! nothing else would do so again, and gets none.
 //!
-//! Two things end this: finished pages wait for [`Room`] when the reader is slow, and the document has an
+//! Two things end this: finished pages wait for [`BufferSpace`] when the reader is slow, and the document has an
 //! [`Allowance`] of time and of deaths.
 
 use std::collections::VecDeque;
@@ -24,11 +24,11 @@ use pagemill_reader::{ExtractRequest, Pace, PageFailure, PageOutput};
 
 mod again;
 mod allowance;
-mod room;
+mod buffer_space;
 mod turn;
 
 use allowance::Allowance;
-use room::Room;
+use buffer_space::BufferSpace;
 use turn::Turn;
 
 /// Most pages that a document gets done in one go before another document may have the child.
@@ -45,7 +45,7 @@ pub(super) fn extract(
     let limits = &pool.settings().limits;
     let behind = request.behind;
     let first = behind.pages.saturating_add(1);
-    let room = Room::new(limits.page_buffer_mib.saturating_mul(1 << 20), first);
+    let space = BufferSpace::new(limits.page_buffer_mib.saturating_mul(1 << 20), first);
     let allowance = Allowance::new(limits, behind);
     let (children, turns_at_once, pages_per_turn) = match request.pace {
         Pace::Full => {
@@ -58,7 +58,7 @@ pub(super) fn extract(
         pool,
         document,
         request,
-        room,
+        space,
         allowance,
         clear: OnceCell::new(),
     });
@@ -83,7 +83,7 @@ struct Extraction {
     pool: Arc<Pool>,
     document: Arc<OpenedDocument>,
     request: ExtractRequest,
-    room: Room,
+    space: BufferSpace,
     allowance: Allowance,
     /// The copy of the file in which fonts say what they mean, made when the first page asks for it; nothing where there
     /// is nothing to be said.
@@ -110,7 +110,7 @@ struct UnderWay {
     _task: AbortOnDropHandle<()>,
 }
 
-/// A page that ended, and what it takes of the room.
+/// A page that ended, and what it takes of the space.
 struct Finished {
     outcome: PageOutcome,
     bytes: u64,
@@ -137,7 +137,7 @@ impl Turns {
                     bytes: 0,
                 }
             });
-            self.extraction.room.leave(page, finished.bytes);
+            self.extraction.space.leave(page, finished.bytes);
             return Some(finished.outcome);
         }
     }

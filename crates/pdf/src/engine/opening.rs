@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::patience::Patience;
-use crate::pool::{Death, Lease, Pool, Source, Trouble, Wound};
+use super::retry_budget::RetryBudget;
+use crate::pool::{BusyChild, ChildFault, Death, Pool, Source, Trouble};
 use crate::protocol::{Answer, FrameCaps, LinkTask, Look, Misread, Request};
 use crate::repair::{Purpose, Repair};
 use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
@@ -119,7 +119,7 @@ pub(super) async fn open(
     let original = file.clone();
     let mut source = Source::new(file, passwords);
     let mut repairs = Vec::new();
-    let (lease, first) = loop {
+    let (child, first) = loop {
         match read_with_pdfium(pool, &source).await {
             Ok(read) => break read,
             Err(refusal) => {
@@ -131,7 +131,7 @@ pub(super) async fn open(
             }
         }
     };
-    let second = read_again(pool, lease, &source, first.pages).await;
+    let second = read_again(pool, child, &source, first.pages).await;
     let mut opened = combine(source, first, second);
     if opened.misread.layers
         && let Some(source) = without_hidden_layers(pool, &opened).await
@@ -156,9 +156,9 @@ pub(super) async fn open(
 /// A copy of the file whose hidden text is out of the way; nothing where that can't be made or PDFium sees another
 /// document in it, and what is on layers that are off is among the text then.
 async fn without_hidden_layers(pool: &Arc<Pool>, opened: &OpenedDocument) -> Option<Source> {
-    let mut lease = pool.lease(opened.source.id).await.ok()?;
-    let copy = rewritten(&mut lease, &opened.source, Purpose::Layers).await?;
-    drop(lease);
+    let mut child = pool.child(opened.source.id).await.ok()?;
+    let copy = rewritten(&mut child, &opened.source, Purpose::Layers).await?;
+    drop(child);
     match read_with_pdfium(pool, &copy).await {
         Ok((_, inspection)) if inspection.pages == opened.inspection.pages => Some(copy),
         other => {
@@ -174,11 +174,11 @@ async fn without_hidden_layers(pool: &Arc<Pool>, opened: &OpenedDocument) -> Opt
 
 /// A copy of a file, rewritten in a child for a purpose; nothing where there is nothing to be done, or it can't be.
 pub(super) async fn rewritten(
-    lease: &mut Lease,
+    child: &mut BusyChild,
     source: &Source,
     purpose: Purpose,
 ) -> Option<Source> {
-    let file = match lease.repair(source, purpose).await {
+    let file = match child.repair(source, purpose).await {
         Ok((_, file)) => file,
         Err(Trouble::Refused(error)) => {
             tracing::debug!(%error, ?purpose, "a file was not rewritten");
@@ -230,8 +230,8 @@ async fn repaired(
     if !may_help || before.len() > 1 {
         return Err(refusal);
     }
-    let mut lease = pool.lease(source.id).await?;
-    let (repair, file) = match lease.repair(source, Purpose::Opening).await {
+    let mut child = pool.child(source.id).await?;
+    let (repair, file) = match child.repair(source, Purpose::Opening).await {
         Ok(repaired) => repaired,
         Err(Trouble::Died(death)) => {
             tracing::warn!(reason = %death.reason, "a renderer did not survive the repair of a file");
@@ -243,7 +243,7 @@ async fn repaired(
         )) => return Err(better),
         Err(Trouble::Refused(_)) => return Err(refusal),
     };
-    drop(lease);
+    drop(child);
     if before.contains(&repair) {
         return Err(refusal);
     }
@@ -255,17 +255,17 @@ async fn repaired(
 async fn read_with_pdfium(
     pool: &Arc<Pool>,
     source: &Source,
-) -> Result<(Lease, Inspection), PdfError> {
-    let mut patience = Patience::default();
+) -> Result<(BusyChild, Inspection), PdfError> {
+    let mut budget = RetryBudget::default();
     let mut first_reason = None;
-    let mut lease = pool.lease(source.id).await?;
+    let mut child = pool.child(source.id).await?;
     loop {
-        let death = match try_pdfium(pool, lease, source).await {
+        let death = match try_pdfium(pool, child, source).await {
             Ok(read) => return Ok(read),
             Err(Trouble::Refused(error)) => return Err(error),
             Err(Trouble::Died(death)) => death,
         };
-        let survives = patience.survives(death.kind);
+        let survives = budget.allows_another_after(death.kind);
         let first = first_reason.get_or_insert_with(|| death.reason.clone());
         if !survives {
             let last = death.reason;
@@ -273,22 +273,22 @@ async fn read_with_pdfium(
                 reason: format!("opening it ended a child ({first}), and a fresh one too ({last})"),
             });
         }
-        lease = pool.lease_fresh(source.id).await?;
+        child = pool.fresh_child(source.id).await?;
     }
 }
 
 async fn try_pdfium(
     pool: &Arc<Pool>,
-    mut lease: Lease,
+    mut child: BusyChild,
     source: &Source,
-) -> Result<(Lease, Inspection), Trouble> {
-    let opened = lease.open(source).await?;
+) -> Result<(BusyChild, Inspection), Trouble> {
+    let opened = child.open(source).await?;
     let most = pool.settings().limits.max_pages;
     match opened {
-        Some(inspection) if (1..=most).contains(&inspection.pages) => Ok((lease, inspection)),
+        Some(inspection) if (1..=most).contains(&inspection.pages) => Ok((child, inspection)),
         _ => {
-            let wound = Wound::Violation("a document without a page count".to_owned());
-            Err(Trouble::Died(lease.bury(wound).await))
+            let fault = ChildFault::Violation("a document without a page count".to_owned());
+            Err(Trouble::Died(child.end_after(fault).await))
         }
     }
 }
@@ -296,24 +296,24 @@ async fn try_pdfium(
 /// The second reading, once more in a fresh child when its child died.
 async fn read_again(
     pool: &Arc<Pool>,
-    mut lease: Lease,
+    mut child: BusyChild,
     source: &Source,
     pages: u32,
 ) -> Result<SecondReading, String> {
-    let mut patience = Patience::default();
-    let mut outcome = try_second(pool, &mut lease, pages).await;
-    drop(lease);
+    let mut budget = RetryBudget::default();
+    let mut outcome = try_second(pool, &mut child, pages).await;
+    drop(child);
     loop {
         let death = match outcome {
             Ok(reading) => return Ok(reading),
             Err(Trouble::Refused(error)) => return Err(error.to_string()),
             Err(Trouble::Died(death)) => death,
         };
-        if !death.kind.may_be_chance() || !patience.survives(death.kind) {
+        if !death.kind.may_be_chance() || !budget.allows_another_after(death.kind) {
             return Err(death.reason);
         }
         let mut fresh = pool
-            .lease_fresh(source.id)
+            .fresh_child(source.id)
             .await
             .map_err(|error| error.to_string())?;
         outcome = match fresh.open(source).await {
@@ -325,7 +325,7 @@ async fn read_again(
 
 async fn try_second(
     pool: &Arc<Pool>,
-    lease: &mut Lease,
+    child: &mut BusyChild,
     pages: u32,
 ) -> Result<SecondReading, Trouble> {
     let limits = &pool.settings().limits;
@@ -333,9 +333,9 @@ async fn try_second(
     let end = Instant::now() + Duration::from_secs(u64::from(limits.open_timeout_seconds));
     let left = || end.saturating_duration_since(Instant::now());
 
-    let outcome = match lease.send(&Request::Inspect, None).await {
-        Ok(()) => lease.receive(caps, left()).await,
-        Err(wound) => Err(wound),
+    let outcome = match child.send(&Request::Inspect, None).await {
+        Ok(()) => child.receive(caps, left()).await,
+        Err(fault) => Err(fault),
     };
     let mut reading = match outcome {
         Ok((
@@ -355,35 +355,35 @@ async fn try_second(
             looks: HashMap::new(),
         },
         Ok((Answer::Refused(error), _)) => {
-            lease.rest();
+            child.rest();
             return Err(Trouble::Refused(error));
         }
         Ok(_) => {
-            let wound = Wound::Violation("another answer than to an inspection".to_owned());
-            return Err(Trouble::Died(lease.bury(wound).await));
+            let fault = ChildFault::Violation("another answer than to an inspection".to_owned());
+            return Err(Trouble::Died(child.end_after(fault).await));
         }
-        Err(wound) => return Err(Trouble::Died(lease.bury(wound).await)),
+        Err(fault) => return Err(Trouble::Died(child.end_after(fault).await)),
     };
 
     let mut collector = LinkCollector::new(pages, limits);
     loop {
-        let outcome = lease.receive(caps, left()).await;
-        let wound = match outcome {
+        let outcome = child.receive(caps, left()).await;
+        let fault = match outcome {
             Ok((Answer::FoundEnd, _)) => {
-                lease.rest();
-                lease.has_read_objects();
+                child.rest();
+                child.has_read_objects();
                 reading.links = Some(collector.found);
                 reading.looks = collector.looks;
                 return Ok(reading);
             }
             Ok((Answer::Found(found), _)) => match collector.take(found) {
                 Ok(()) => continue,
-                Err(what) => Wound::Violation(what),
+                Err(what) => ChildFault::Violation(what),
             },
-            Ok(_) => Wound::Violation("another answer than links".to_owned()),
-            Err(wound) => wound,
+            Ok(_) => ChildFault::Violation("another answer than links".to_owned()),
+            Err(fault) => fault,
         };
-        let death: Death = lease.bury(wound).await;
+        let death: Death = child.end_after(fault).await;
         // A crash may be chance; then the whole reading is tried again.
         if death.kind.may_be_chance() {
             return Err(Trouble::Died(death));

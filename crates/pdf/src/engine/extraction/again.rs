@@ -7,7 +7,7 @@
 use super::Extraction;
 use super::turn::{pages_request, receive};
 use crate::engine::opening::{OpenedDocument, rewritten};
-use crate::pool::{Death, Lease, Source, Trouble};
+use crate::pool::{BusyChild, Death, Source, Trouble};
 use crate::protocol::PageTask;
 use crate::repair::Purpose;
 use pagemill_document::{PageNumber, PageState};
@@ -27,9 +27,9 @@ pub(super) fn is_unclear(document: &OpenedDocument, outcome: &Outcome) -> bool {
 /// Reads those of these pages again that are unclear, in a child at rest. Whatever goes wrong, they keep what they have.
 ///
 /// Where there is no copy, pages of which much is missing are read from their pictures: they waited for it.
-pub(super) async fn read(extraction: &Extraction, lease: &mut Lease, outcomes: &mut [Outcome]) {
+pub(super) async fn read(extraction: &Extraction, child: &mut BusyChild, outcomes: &mut [Outcome]) {
     let document = &extraction.document;
-    let is_clear = extraction.clear_copy(lease).await.is_some();
+    let is_clear = extraction.clear_copy(child).await.is_some();
     let waited_for_nothing = |outcome: &Outcome| {
         let output = outcome.as_ref().ok();
         let text = output.and_then(|output| output.text.as_ref());
@@ -42,8 +42,8 @@ pub(super) async fn read(extraction: &Extraction, lease: &mut Lease, outcomes: &
     if !outcomes.iter().any(is_asked_again) {
         return;
     }
-    let has_copy = match lease.open(&document.source).await {
-        Ok(_) => extraction.attach(lease).await,
+    let has_copy = match child.open(&document.source).await {
+        Ok(_) => extraction.attach(child).await,
         // It could be opened before.
         Err(Trouble::Refused(_)) => Ok(false),
         Err(Trouble::Died(death)) => Err(death),
@@ -68,12 +68,12 @@ pub(super) async fn read(extraction: &Extraction, lease: &mut Lease, outcomes: &
         .collect();
     let pages = unclear.iter().map(|(page, _)| *page);
     let asked = pages_request(document, &request, pages, false);
-    if let Err(wound) = lease.send(&asked, None).await {
-        lease.bury(wound).await;
+    if let Err(fault) = child.send(&asked, None).await {
+        child.end_after(fault).await;
         return;
     }
     for (page, output) in &mut unclear {
-        match receive(extraction, &request, lease, *page).await {
+        match receive(extraction, &request, child, *page).await {
             Ok(Ok(again)) => {
                 output.text = again.text;
                 output.links = again.links;
@@ -87,19 +87,19 @@ pub(super) async fn read(extraction: &Extraction, lease: &mut Lease, outcomes: &
 
 impl Extraction {
     /// The copy of the file with clear fonts, made in this child if nobody has made it. The child has none open then.
-    async fn clear_copy(&self, lease: &mut Lease) -> Option<&Source> {
+    async fn clear_copy(&self, child: &mut BusyChild) -> Option<&Source> {
         let copy = self
             .clear
-            .get_or_init(|| rewritten(lease, &self.document.source, Purpose::Fonts));
+            .get_or_init(|| rewritten(child, &self.document.source, Purpose::Fonts));
         copy.await.as_ref()
     }
 
     /// Gives the copy to a child that has the document open, when there is one. Says whether the child has it.
-    pub(super) async fn attach(&self, lease: &mut Lease) -> Result<bool, Death> {
+    pub(super) async fn attach(&self, child: &mut BusyChild) -> Result<bool, Death> {
         let Some(Some(copy)) = self.clear.get() else {
             return Ok(false);
         };
-        match lease.attach(copy).await {
+        match child.attach(copy).await {
             Ok(()) => Ok(true),
             Err(Trouble::Refused(error)) => {
                 tracing::warn!(%error, "the copy of a file with clear fonts can't be opened");

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use super::{Extraction, Finished, again};
 use crate::engine::check;
 use crate::engine::opening::OpenedDocument;
-use crate::engine::patience::Patience;
-use crate::pool::{Death, DeathKind, Lease, Trouble, Wound};
+use crate::engine::retry_budget::RetryBudget;
+use crate::pool::{BusyChild, ChildFault, Death, DeathKind, Trouble};
 use crate::protocol::{Answer, FrameCaps, PageTask, Request};
 use pagemill_document::PageNumber;
 use pagemill_reader::{ExtractRequest, Pace, PageFailure, PageOutput, PdfError};
@@ -61,20 +61,20 @@ impl Turn {
             }
             let skipped = skip.range(self.pages.clone()).next();
             let stop = skipped.copied().unwrap_or(self.pages.end);
-            let lease = self.lease(false).await;
-            if let Err(setback) = self.attempt(lease, stop).await {
-                self.try_alone(setback).await;
+            let child = self.child(false).await;
+            if let Err(failed) = self.attempt(child, stop).await {
+                self.try_alone(failed).await;
             }
         }
     }
 
-    /// Sends the next page's end to the reader, when there is room for it.
+    /// Sends the next page's end to the reader, when there is space for it.
     async fn push(&mut self, result: Result<PageOutput, PageFailure>) {
         let Some(number) = self.pages.next() else {
             return;
         };
         let bytes = result.as_ref().map_or(0, weight);
-        self.extraction.room.enter(number, bytes).await;
+        self.extraction.space.enter(number, bytes).await;
         let outcome = (PageNumber(number), result);
         // A reader that is gone has this task aborted.
         if self
@@ -88,37 +88,37 @@ impl Turn {
     }
 
     /// Tries the next page again, alone in a fresh child, and sends its end, good or bad.
-    async fn try_alone(&mut self, first: Setback) {
+    async fn try_alone(&mut self, first: FailedAttempt) {
         let number = self.pages.start;
-        let mut patience = Patience::default();
-        let mut setback = first;
-        while !setback.is_final() && patience.survives(setback.kind) {
-            tracing::debug!(page = number, failure = %setback.failure, "a page is tried again, alone");
-            let fresh = self.lease(true).await;
+        let mut budget = RetryBudget::default();
+        let mut failed = first;
+        while !failed.is_final() && budget.allows_another_after(failed.kind) {
+            tracing::debug!(page = number, failure = %failed.failure, "a page is tried again, alone");
+            let fresh = self.child(true).await;
             match self.attempt(fresh, number + 1).await {
                 Ok(()) => return,
-                Err(again) => setback = again,
+                Err(again) => failed = again,
             }
         }
         self.extraction.allowance.page_died();
-        self.push(Err(setback.failure)).await;
+        self.push(Err(failed.failure)).await;
     }
 
-    async fn lease(&self, fresh: bool) -> Result<Lease, PdfError> {
+    async fn child(&self, fresh: bool) -> Result<BusyChild, PdfError> {
         let Extraction {
             pool,
             document,
             request,
-            room,
+            space,
             ..
         } = &*self.extraction;
-        let _waiting = room.without_child(self.pages.start);
+        let _waiting = space.without_child(self.pages.start);
         let mut attempt = 1;
         loop {
             let outcome = match request.pace {
-                Pace::Cautious => pool.lease_alone().await,
-                Pace::Full if fresh => pool.lease_fresh(document.source.id).await,
-                Pace::Full => pool.lease(document.source.id).await,
+                Pace::Cautious => pool.lone_child().await,
+                Pace::Full if fresh => pool.fresh_child(document.source.id).await,
+                Pace::Full => pool.child(document.source.id).await,
             };
             match outcome {
                 Err(error) if attempt < START_ATTEMPTS => {
@@ -133,61 +133,65 @@ impl Turn {
 
     /// Works through the pages before `stop` in one child. What is done is sent; the first page that its child did not
     /// survive, or had no memory for, ends the attempt.
-    async fn attempt(&mut self, lease: Result<Lease, PdfError>, stop: u32) -> Result<(), Setback> {
+    async fn attempt(
+        &mut self,
+        child: Result<BusyChild, PdfError>,
+        stop: u32,
+    ) -> Result<(), FailedAttempt> {
         let extraction = Arc::clone(&self.extraction);
         let Extraction {
             document, request, ..
         } = &*extraction;
         let pages = self.pages.start..stop;
         let first = PageNumber(pages.start);
-        let mut lease = lease.map_err(|error| {
+        let mut child = child.map_err(|error| {
             tracing::error!(%error, "no renderer could be started");
             PageFailure::Crashed { page: first }
         })?;
-        match lease.open(&document.source).await {
+        match child.open(&document.source).await {
             Ok(_) => {}
-            Err(Trouble::Died(death)) => return Err(setback(&extraction, first, &death)),
+            Err(Trouble::Died(death)) => return Err(failed_attempt(&extraction, first, &death)),
             // It could be opened before.
             Err(Trouble::Refused(_)) => return Err(PageFailure::Unreadable { page: first }.into()),
         }
-        let has_copy = extraction.attach(&mut lease).await;
-        let has_copy = has_copy.map_err(|death| setback(&extraction, first, &death))?;
+        let has_copy = extraction.attach(&mut child).await;
+        let has_copy = has_copy.map_err(|death| failed_attempt(&extraction, first, &death))?;
         let may_wait = !has_copy && !extraction.is_as_clear_as_can_be();
         let numbers = pages.clone().map(PageNumber);
         let pages_request = pages_request(document, request, numbers, may_wait);
-        if let Err(wound) = lease.send(&pages_request, None).await {
-            let death = lease.bury(wound).await;
-            return Err(setback(&extraction, first, &death));
+        if let Err(fault) = child.send(&pages_request, None).await {
+            let death = child.end_after(fault).await;
+            return Err(failed_attempt(&extraction, first, &death));
         }
-        let had_room = lease.has_room();
+        let had_room = child.has_room();
         // Pages whose text is to be read again, and those behind them.
         let mut held = Vec::new();
         for page in pages.map(PageNumber) {
-            let outcome = match receive(&extraction, request, &mut lease, page).await {
+            let outcome = match receive(&extraction, request, &mut child, page).await {
                 Ok(outcome) => outcome,
-                Err(setback) => {
+                Err(failed) => {
                     let had_all_memory = had_room && page == first;
-                    drop(lease);
+                    drop(child);
                     self.push_held(None, held).await;
-                    return Err(Setback {
+                    return Err(FailedAttempt {
                         had_all_memory,
-                        ..setback
+                        ..failed
                     });
                 }
             };
-            lease.count_page();
+            child.count_page();
             if held.is_empty() && !(may_wait && again::is_unclear(document, &outcome)) {
                 self.push(outcome).await;
             } else {
                 held.push(outcome);
             }
         }
-        let lease = self.push_held(Some(lease), held).await;
+        let child = self.push_held(Some(child), held).await;
         // A child at rest goes back to the pool, and keeps its memory; a cautious one is ended with its page.
         if request.pace == Pace::Full
-            && let Some(mut lease) = lease
+            && let Some(mut child) = child
         {
-            lease.rest();
+            child.rest();
         }
         Ok(())
     }
@@ -196,22 +200,22 @@ impl Turn {
     /// child back.
     async fn push_held(
         &mut self,
-        mut lease: Option<Lease>,
+        mut child: Option<BusyChild>,
         mut held: Vec<Result<PageOutput, PageFailure>>,
-    ) -> Option<Lease> {
+    ) -> Option<BusyChild> {
         if held.is_empty() {
-            return lease;
+            return child;
         }
-        if lease.is_none() {
-            lease = self.lease(false).await.ok();
+        if child.is_none() {
+            child = self.child(false).await.ok();
         }
-        if let Some(lease) = &mut lease {
-            again::read(&self.extraction, lease, &mut held).await;
+        if let Some(child) = &mut child {
+            again::read(&self.extraction, child, &mut held).await;
         }
         for outcome in held {
             self.push(outcome).await;
         }
-        lease
+        child
     }
 }
 
@@ -241,17 +245,17 @@ pub(super) fn pages_request(
 pub(super) async fn receive(
     extraction: &Extraction,
     request: &ExtractRequest,
-    lease: &mut Lease,
+    child: &mut BusyChild,
     page: PageNumber,
-) -> Result<Result<PageOutput, PageFailure>, Setback> {
+) -> Result<Result<PageOutput, PageFailure>, FailedAttempt> {
     let limits = &extraction.pool.settings().limits;
     let caps = FrameCaps::of_page(limits, request.images.as_ref());
     let deadline = Duration::from_secs(u64::from(limits.page_timeout_seconds));
-    let wound = match lease.receive(caps, deadline).await {
+    let fault = match child.receive(caps, deadline).await {
         Ok((Answer::Page(answer), body)) => {
             match check::page_output(page, request, limits, *answer, body) {
                 Ok(output) => return Ok(Ok(output)),
-                Err(what) => Wound::Violation(what),
+                Err(what) => ChildFault::Violation(what),
             }
         }
         Ok((Answer::PageFailed(failure), _)) if check::is_answerable(page, &failure) => {
@@ -261,14 +265,14 @@ pub(super) async fn receive(
             }
             return Ok(Err(failure));
         }
-        Ok(_) => Wound::Violation("another answer than a page".to_owned()),
-        Err(wound) => wound,
+        Ok(_) => ChildFault::Violation("another answer than a page".to_owned()),
+        Err(fault) => fault,
     };
-    let death = lease.bury(wound).await;
-    Err(setback(extraction, page, &death))
+    let death = child.end_after(fault).await;
+    Err(failed_attempt(extraction, page, &death))
 }
 
-fn setback(extraction: &Extraction, page: PageNumber, death: &Death) -> Setback {
+fn failed_attempt(extraction: &Extraction, page: PageNumber, death: &Death) -> FailedAttempt {
     tracing::warn!(
         page = page.0,
         reason = %death.reason,
@@ -282,14 +286,14 @@ fn setback(extraction: &Extraction, page: PageNumber, death: &Death) -> Setback 
             limit_seconds: extraction.pool.settings().limits.page_timeout_seconds,
         },
     };
-    Setback {
+    FailedAttempt {
         kind: death.kind,
         ..failure.into()
     }
 }
 
 /// What ended an attempt at a page.
-pub(super) struct Setback {
+pub(super) struct FailedAttempt {
     /// What the page's failure is, should it stay at that.
     failure: PageFailure,
     /// How the child died; a child that could not be had died a death of the page's own.
@@ -298,14 +302,14 @@ pub(super) struct Setback {
     had_all_memory: bool,
 }
 
-impl Setback {
+impl FailedAttempt {
     /// Whether another try would only fill the memory once more.
     fn is_final(&self) -> bool {
         self.had_all_memory && matches!(self.failure, PageFailure::OutOfMemory { .. })
     }
 }
 
-impl From<PageFailure> for Setback {
+impl From<PageFailure> for FailedAttempt {
     fn from(failure: PageFailure) -> Self {
         Self {
             failure,

@@ -11,14 +11,14 @@ const AFTER_OTHERS: u32 = 6;
 
 /// Counts the deaths over one piece of work: an opening, a reading, a page.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub(super) struct RetryBudget {
     own: u32,
     by_others: u32,
 }
 
-impl Patience {
+impl RetryBudget {
     /// Whether the work is tried once more after this death.
-    pub(super) fn survives(&mut self, kind: DeathKind) -> bool {
+    pub(super) fn allows_another_after(&mut self, kind: DeathKind) -> bool {
         if kind == DeathKind::Killed {
             self.by_others += 1;
         } else {
@@ -34,19 +34,22 @@ mod tests {
 
     #[test]
     fn one_own_death_is_forgiven_and_some_by_others() {
-        let mut patience = Patience::default();
-        assert!(patience.survives(DeathKind::Crashed));
+        let mut budget = RetryBudget::default();
+        assert!(budget.allows_another_after(DeathKind::Crashed));
         for _ in 0..AFTER_OTHERS {
-            assert!(patience.survives(DeathKind::Killed));
+            assert!(budget.allows_another_after(DeathKind::Killed));
         }
         assert!(
-            !patience.survives(DeathKind::TimedOut),
+            !budget.allows_another_after(DeathKind::TimedOut),
             "its second own one"
         );
-        let mut patience = Patience::default();
+        let mut budget = RetryBudget::default();
         for _ in 0..AFTER_OTHERS {
-            assert!(patience.survives(DeathKind::Killed));
+            assert!(budget.allows_another_after(DeathKind::Killed));
         }
-        assert!(!patience.survives(DeathKind::Killed), "not for ever");
+        assert!(
+            !budget.allows_another_after(DeathKind::Killed),
+            "not for ever"
+        );
     }
 }

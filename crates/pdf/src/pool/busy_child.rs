@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::places::Place;
 use super::process::{End, Renderer};
+use super::slots::Slot;
 use super::{Pool, Source};
 use crate::protocol::{self, Answer, FrameCaps, FrameLengths, PREFIX_BYTES, Request};
 use crate::repair::{Purpose, Repair};
@@ -23,17 +23,17 @@ const NEXT_TO_NOTHING: u64 = 8;
 
 /// A child in use. Dropped in the middle of an answer, it is killed; at rest, it goes back to the pool.
 #[derive(Debug)]
-pub(crate) struct Lease {
+pub(crate) struct BusyChild {
     pool: Arc<Pool>,
     renderer: Option<Renderer>,
     stream: UnixStream,
     at_rest: bool,
-    place: Option<Place>,
+    slot: Option<Slot>,
 }
 
 /// What is wrong with a child, seen from its channel.
 #[derive(Debug)]
-pub(crate) enum Wound {
+pub(crate) enum ChildFault {
     /// It closed the channel.
     Gone(io::Error),
     /// It did not answer in time.
@@ -80,14 +80,14 @@ pub(crate) enum Trouble {
     Refused(PdfError),
 }
 
-impl Lease {
+impl BusyChild {
     /// Takes a child into use. Must be called in a runtime.
     ///
     /// # Errors
     /// [`PdfError::Engine`] when the runtime can't watch its channel.
     pub(super) fn new(
         pool: Arc<Pool>,
-        place: Place,
+        slot: Slot,
         mut renderer: Renderer,
     ) -> Result<Self, PdfError> {
         let channel = renderer.channel.take();
@@ -100,7 +100,7 @@ impl Lease {
                 renderer: Some(renderer),
                 stream,
                 at_rest: false,
-                place: Some(place),
+                slot: Some(slot),
             }),
             Err(error) => {
                 pool.spawner.end(renderer);
@@ -118,9 +118,9 @@ impl Lease {
         self.at_rest = true;
     }
 
-    /// Gives up the child, should there be one, and keeps its place.
-    pub(super) fn into_place(mut self) -> Option<Place> {
-        self.place.take()
+    /// Gives up the child, should there be one, and keeps its slot.
+    pub(super) fn into_slot(mut self) -> Option<Slot> {
+        self.slot.take()
     }
 
     /// Says that the child has read all objects of a file.
@@ -244,7 +244,7 @@ impl Lease {
         let caps = caps(limits);
         let outcome = match self.send(request, Some(source.file.descriptor())).await {
             Ok(()) => self.receive(caps, deadline).await,
-            Err(wound) => Err(wound),
+            Err(fault) => Err(fault),
         };
         match outcome {
             Ok((Answer::Refused(error), _)) => {
@@ -255,26 +255,26 @@ impl Lease {
                 self.rest();
                 Ok(answer)
             }
-            Err(wound) => Err(Trouble::Died(self.bury(wound).await)),
+            Err(fault) => Err(Trouble::Died(self.end_after(fault).await)),
         }
     }
 
     /// Ends a child that answers something else than it was asked.
     async fn another_answer(&mut self, what: &str) -> Trouble {
-        Trouble::Died(self.bury(Wound::Violation(what.to_owned())).await)
+        Trouble::Died(self.end_after(ChildFault::Violation(what.to_owned())).await)
     }
 
     /// Sends a request, with a descriptor when it needs one.
     ///
     /// # Errors
-    /// [`Wound`].
+    /// [`ChildFault`].
     pub(crate) async fn send(
         &mut self,
         request: &Request,
         descriptor: Option<BorrowedFd<'_>>,
-    ) -> Result<(), Wound> {
+    ) -> Result<(), ChildFault> {
         self.at_rest = false;
-        let frame = protocol::encode(request, 0).map_err(Wound::Gone)?;
+        let frame = protocol::encode(request, 0).map_err(ChildFault::Gone)?;
         // A child that does not read is as late as one that does not answer.
         let limits = &self.pool.settings.limits;
         let deadline = Duration::from_secs(u64::from(limits.open_timeout_seconds));
@@ -299,35 +299,40 @@ impl Lease {
             self.stream.write_all(&frame[sent..]).await
         };
         match timeout(deadline, write).await {
-            Ok(outcome) => outcome.map_err(Wound::Gone),
-            Err(_) => Err(Wound::Late),
+            Ok(outcome) => outcome.map_err(ChildFault::Gone),
+            Err(_) => Err(ChildFault::Late),
         }
     }
 
     /// Waits for one answer and its body.
     ///
     /// # Errors
-    /// [`Wound`].
+    /// [`ChildFault`].
     pub(crate) async fn receive(
         &mut self,
         caps: FrameCaps,
         deadline: Duration,
-    ) -> Result<(Answer, Vec<u8>), Wound> {
+    ) -> Result<(Answer, Vec<u8>), ChildFault> {
         let stream = &mut self.stream;
         let read = async {
             let mut prefix = [0; PREFIX_BYTES];
-            stream.read_exact(&mut prefix).await.map_err(Wound::Gone)?;
-            let lengths = FrameLengths::parse(prefix, caps).map_err(Wound::Violation)?;
+            stream
+                .read_exact(&mut prefix)
+                .await
+                .map_err(ChildFault::Gone)?;
+            let lengths = FrameLengths::parse(prefix, caps).map_err(ChildFault::Violation)?;
             let header = read_bytes(stream, lengths.header).await?;
-            let answer = protocol::decode(&header).map_err(Wound::Violation)?;
+            let answer = protocol::decode(&header).map_err(ChildFault::Violation)?;
             let body = read_bytes(stream, lengths.body).await?;
             Ok((answer, body))
         };
-        timeout(deadline, read).await.unwrap_or(Err(Wound::Late))
+        timeout(deadline, read)
+            .await
+            .unwrap_or(Err(ChildFault::Late))
     }
 
     /// Ends the child and says why it died.
-    pub(crate) async fn bury(&mut self, wound: Wound) -> Death {
+    pub(crate) async fn end_after(&mut self, fault: ChildFault) -> Death {
         let Some(renderer) = self.renderer.take() else {
             return Death {
                 kind: DeathKind::Crashed,
@@ -335,55 +340,55 @@ impl Lease {
             };
         };
         let end = self.pool.spawner.end_async(renderer).await;
-        let death = judge(wound, &end);
+        let death = judge(fault, &end);
         self.pool.count_death();
         tracing::debug!(reason = %death.reason, "a renderer process ended");
         death
     }
 }
 
-async fn read_bytes(stream: &mut UnixStream, length: u32) -> Result<Vec<u8>, Wound> {
+async fn read_bytes(stream: &mut UnixStream, length: u32) -> Result<Vec<u8>, ChildFault> {
     let length = length as usize;
     let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(length)
-        .map_err(|_| Wound::Violation(format!("{length} bytes, for which there is no memory")))?;
+    bytes.try_reserve_exact(length).map_err(|_| {
+        ChildFault::Violation(format!("{length} bytes, for which there is no memory"))
+    })?;
     let count = stream
         .take(length as u64)
         .read_to_end(&mut bytes)
         .await
-        .map_err(Wound::Gone)?;
+        .map_err(ChildFault::Gone)?;
     if count < length {
-        return Err(Wound::Gone(io::ErrorKind::UnexpectedEof.into()));
+        return Err(ChildFault::Gone(io::ErrorKind::UnexpectedEof.into()));
     }
     Ok(bytes)
 }
 
-fn judge(wound: Wound, end: &End) -> Death {
-    match wound {
-        Wound::Late => Death {
+fn judge(fault: ChildFault, end: &End) -> Death {
+    match fault {
+        ChildFault::Late => Death {
             kind: DeathKind::TimedOut,
             reason: "it did not answer in time".to_owned(),
         },
-        Wound::Violation(what) => Death {
+        ChildFault::Violation(what) => Death {
             kind: DeathKind::Crashed,
             reason: format!("it broke the protocol with {what}"),
         },
-        Wound::Gone(_) if end.signal() == Some(nix::sys::signal::Signal::SIGXCPU) => Death {
+        ChildFault::Gone(_) if end.signal() == Some(nix::sys::signal::Signal::SIGXCPU) => Death {
             kind: DeathKind::TimedOut,
             reason: "it used up its CPU time".to_owned(),
         },
-        Wound::Gone(_) if end.signal() == Some(nix::sys::signal::Signal::SIGSYS) => Death {
+        ChildFault::Gone(_) if end.signal() == Some(nix::sys::signal::Signal::SIGSYS) => Death {
             kind: DeathKind::Crashed,
             reason: "its sandbox ended it: it tried a system call that no renderer needs"
                 .to_owned(),
         },
-        Wound::Gone(_) if end.is_out_of_memory() => Death {
+        ChildFault::Gone(_) if end.is_out_of_memory() => Death {
             kind: DeathKind::OutOfMemory,
             reason: "it ran out of memory".to_owned(),
         },
         // A child that the pool kills is late or violates the protocol; one that closes its channel is killed by others.
-        Wound::Gone(error) => Death {
+        ChildFault::Gone(error) => Death {
             kind: match end.signal() {
                 Some(nix::sys::signal::Signal::SIGKILL) => DeathKind::Killed,
                 _ => DeathKind::Crashed,
@@ -393,7 +398,7 @@ fn judge(wound: Wound, end: &End) -> Death {
     }
 }
 
-impl Drop for Lease {
+impl Drop for BusyChild {
     fn drop(&mut self) {
         let Some(mut renderer) = self.renderer.take() else {
             return;

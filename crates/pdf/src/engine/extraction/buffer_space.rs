@@ -1,16 +1,16 @@
-//! Room for finished pages that wait for the reader, in bytes.
+//! Space for finished pages that wait for the reader, in bytes.
 //!
-//! A page enters when there is room. The page that the reader gets next enters always, for the others wait for it; so
-//! no more than the room and one page is held. A child whose page waits does nothing meanwhile.
+//! A page enters when there is space. The page that the reader gets next enters always, for the others wait for it; so
+//! no more than that and one page is held. A child whose page waits does nothing meanwhile.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// The room of one extraction.
+/// The space of one extraction.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct BufferSpace {
     max_bytes: u64,
     state: Mutex<State>,
     changed: Notify,
@@ -25,8 +25,8 @@ struct State {
     without_child: BTreeSet<u32>,
 }
 
-impl Room {
-    /// Room for so many bytes, before the page that the reader gets first.
+impl BufferSpace {
+    /// Space for so many bytes, before the page that the reader gets first.
     pub(super) fn new(max_bytes: u64, first: u32) -> Self {
         Self {
             max_bytes,
@@ -76,7 +76,7 @@ impl Room {
     pub(super) fn without_child(&self, page: u32) -> WithoutChild<'_> {
         self.lock().without_child.insert(page);
         self.changed.notify_waiters();
-        WithoutChild { room: self, page }
+        WithoutChild { space: self, page }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -87,13 +87,13 @@ impl Room {
 /// A page waits for a child.
 #[derive(Debug)]
 pub(super) struct WithoutChild<'a> {
-    room: &'a Room,
+    space: &'a BufferSpace,
     page: u32,
 }
 
 impl Drop for WithoutChild<'_> {
     fn drop(&mut self) {
-        self.room.lock().without_child.remove(&self.page);
+        self.space.lock().without_child.remove(&self.page);
     }
 }
 
@@ -105,25 +105,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_waits_for_room_and_the_next_one_never_does() {
-        let room = Room::new(100, 1);
-        room.enter(2, 80).await;
-        let mut third = std::pin::pin!(room.enter(3, 30));
+        let space = BufferSpace::new(100, 1);
+        space.enter(2, 80).await;
+        let mut third = std::pin::pin!(space.enter(3, 30));
         assert!(poll!(&mut third).is_pending());
-        // Larger than the room, and the reader waits for it.
-        room.enter(1, 500).await;
-        room.leave(1, 500);
+        // Larger than the space, and the reader waits for it.
+        space.enter(1, 500).await;
+        space.leave(1, 500);
         assert!(poll!(&mut third).is_pending());
-        room.leave(2, 80);
+        space.leave(2, 80);
         assert!(poll!(&mut third).is_ready());
     }
 
     #[tokio::test]
     async fn pages_give_way_to_the_next_one_when_it_has_no_child() {
-        let room = Room::new(100, 1);
-        room.enter(5, 80).await;
-        let mut sixth = std::pin::pin!(room.enter(6, 80));
+        let space = BufferSpace::new(100, 1);
+        space.enter(5, 80).await;
+        let mut sixth = std::pin::pin!(space.enter(6, 80));
         assert!(poll!(&mut sixth).is_pending());
-        let _waiting = room.without_child(1);
+        let _waiting = space.without_child(1);
         assert!(poll!(&mut sixth).is_ready());
     }
 }

@@ -1,4 +1,4 @@
-//! Who works next: the places of the children, and who waits for one.
+//! Who works next: the slots of the children, and who waits for one.
 //!
 //! A child that goes over to another document opens it and reads its fonts anew, so one that becomes free stays with its
 //! document while that has work. It goes over when another document has no child at all: at once when its own has a
@@ -13,9 +13,9 @@ use tokio::sync::oneshot;
 /// Turns that a document gets from its only child while another document has none.
 const TURNS_IN_A_ROW: u32 = 4;
 
-/// The places of a pool.
+/// The slots of a pool.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Slots {
     state: Mutex<State>,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Places {
 struct State {
     total: usize,
     free: usize,
-    /// How many places each document has. One without any is not there.
+    /// How many slots each document has. One without any is not there.
     at_work: HashMap<u64, usize>,
     /// In order of arrival.
     waiting: VecDeque<Waiting>,
@@ -32,20 +32,20 @@ struct State {
 #[derive(Debug)]
 struct Waiting {
     wants: Wants,
-    sender: oneshot::Sender<Place>,
+    sender: oneshot::Sender<Slot>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wants {
-    /// A place for this document.
+    /// A slot for this document.
     One(u64),
     All,
 }
 
-/// A place, or all of them, until it is dropped.
+/// A slot, or all of them, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Arc<Places>,
+pub(super) struct Slot {
+    slots: Arc<Slots>,
     held: Held,
 }
 
@@ -55,15 +55,15 @@ enum Held {
     All,
 }
 
-/// Work for a document, and how many turns the place has had for it in a row.
+/// Work for a document, and how many turns the slot has had for it in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Turn {
     document: u64,
     in_a_row: u32,
 }
 
-impl Places {
-    /// So many free places.
+impl Slots {
+    /// So many free slots.
     pub(super) fn new(total: NonZero<usize>) -> Arc<Self> {
         let total = total.get();
         Arc::new(Self {
@@ -76,29 +76,29 @@ impl Places {
         })
     }
 
-    /// Waits for a place to work for a document.
-    pub(super) async fn one(self: &Arc<Self>, document: u64) -> Place {
+    /// Waits for a slot to work for a document.
+    pub(super) async fn one(self: &Arc<Self>, document: u64) -> Slot {
         self.wait(Wants::One(document)).await
     }
 
-    /// Waits for all places. Whoever comes later waits until they are free again.
-    pub(super) async fn all(self: &Arc<Self>) -> Place {
+    /// Waits for all slots. Whoever comes later waits until they are free again.
+    pub(super) async fn all(self: &Arc<Self>) -> Slot {
         self.wait(Wants::All).await
     }
 
-    async fn wait(self: &Arc<Self>, wants: Wants) -> Place {
+    async fn wait(self: &Arc<Self>, wants: Wants) -> Slot {
         loop {
             let (sender, receiver) = oneshot::channel();
             self.lock().waiting.push_back(Waiting { wants, sender });
             self.serve(None);
             // Nobody drops a sender unserved; should one be lost all the same, its owner waits anew.
-            if let Ok(place) = receiver.await {
-                return place;
+            if let Ok(slot) = receiver.await {
+                return slot;
             }
         }
     }
 
-    /// Gives free places to those who wait. `left` is what the place that has become free was at work for.
+    /// Gives free slots to those who wait. `left` is what the slot that has become free was at work for.
     fn serve(self: &Arc<Self>, mut left: Option<Turn>) {
         loop {
             let mut state = self.lock();
@@ -106,12 +106,12 @@ impl Places {
                 return;
             };
             drop(state);
-            let place = Place {
-                places: Arc::clone(self),
+            let slot = Slot {
+                slots: Arc::clone(self),
                 held,
             };
-            // Who has gone away meanwhile drops the place, and it is served to the next.
-            drop(sender.send(place));
+            // Who has gone away meanwhile drops the slot, and it is served to the next.
+            drop(sender.send(slot));
         }
     }
 
@@ -122,7 +122,7 @@ impl Places {
 
 impl State {
     /// Takes the next who is served out of the queue.
-    fn next(&mut self, left: Option<Turn>) -> Option<(oneshot::Sender<Place>, Held)> {
+    fn next(&mut self, left: Option<Turn>) -> Option<(oneshot::Sender<Slot>, Held)> {
         self.waiting.retain(|waiting| !waiting.sender.is_closed());
         if self.waiting.front()?.wants == Wants::All {
             if self.free < self.total {
@@ -148,7 +148,7 @@ impl State {
         Some((waiting.sender, Held::One(turn)))
     }
 
-    /// Who of those that wait before the first who wants all places is served.
+    /// Who of those that wait before the first who wants all slots is served.
     fn choose(&self, left: Option<Turn>) -> usize {
         let documents = || {
             self.waiting
@@ -191,14 +191,14 @@ impl State {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.places.lock().give_back(self.held);
+        self.slots.lock().give_back(self.held);
         let left = match self.held {
             Held::One(turn) => Some(turn),
             Held::All => None,
         };
-        self.places.serve(left);
+        self.slots.serve(left);
     }
 }
 
@@ -210,34 +210,34 @@ mod tests {
 
     use super::*;
 
-    type Waiter = Pin<Box<dyn Future<Output = Place>>>;
+    type Waiter = Pin<Box<dyn Future<Output = Slot>>>;
 
-    fn places(total: usize) -> Arc<Places> {
-        Places::new(NonZero::new(total).expect("not zero"))
+    fn slots(total: usize) -> Arc<Slots> {
+        Slots::new(NonZero::new(total).expect("not zero"))
     }
 
     /// Begins to wait.
-    async fn waiter(places: &Arc<Places>, wants: Wants) -> Waiter {
-        let places = Arc::clone(places);
-        let mut waiter: Waiter = Box::pin(async move { places.wait(wants).await });
+    async fn waiter(slots: &Arc<Slots>, wants: Wants) -> Waiter {
+        let slots = Arc::clone(slots);
+        let mut waiter: Waiter = Box::pin(async move { slots.wait(wants).await });
         assert!(poll!(&mut waiter).is_pending());
         waiter
     }
 
-    async fn is_served(waiter: &mut Waiter) -> Option<Place> {
+    async fn is_served(waiter: &mut Waiter) -> Option<Slot> {
         match poll!(waiter) {
-            std::task::Poll::Ready(place) => Some(place),
+            std::task::Poll::Ready(slot) => Some(slot),
             std::task::Poll::Pending => None,
         }
     }
 
     #[tokio::test]
     async fn a_child_stays_with_its_document_while_others_have_one() {
-        let places = places(2);
-        let first = places.one(1).await;
-        let _second = places.one(2).await;
-        let mut other = waiter(&places, Wants::One(2)).await;
-        let mut same = waiter(&places, Wants::One(1)).await;
+        let slots = slots(2);
+        let first = slots.one(1).await;
+        let _second = slots.one(2).await;
+        let mut other = waiter(&slots, Wants::One(2)).await;
+        let mut same = waiter(&slots, Wants::One(1)).await;
         drop(first);
         let same = is_served(&mut same).await.expect("it has the child");
         assert!(is_served(&mut other).await.is_none());
@@ -247,28 +247,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_document_without_a_child_waits_for_some_turns_of_another() {
-        let places = places(1);
-        let mut place = places.one(1).await;
-        let mut other = waiter(&places, Wants::One(2)).await;
+        let slots = slots(1);
+        let mut slot = slots.one(1).await;
+        let mut other = waiter(&slots, Wants::One(2)).await;
         for _ in 1..TURNS_IN_A_ROW {
-            let mut same = waiter(&places, Wants::One(1)).await;
-            drop(place);
-            place = is_served(&mut same).await.expect("it stays");
+            let mut same = waiter(&slots, Wants::One(1)).await;
+            drop(slot);
+            slot = is_served(&mut same).await.expect("it stays");
             assert!(is_served(&mut other).await.is_none());
         }
-        let mut same = waiter(&places, Wants::One(1)).await;
-        drop(place);
+        let mut same = waiter(&slots, Wants::One(1)).await;
+        drop(slot);
         assert!(is_served(&mut same).await.is_none());
         assert!(is_served(&mut other).await.is_some());
     }
 
     #[tokio::test]
     async fn a_document_with_two_children_gives_one_away_at_once() {
-        let places = places(2);
-        let first = places.one(1).await;
-        let _second = places.one(1).await;
-        let mut same = waiter(&places, Wants::One(1)).await;
-        let mut other = waiter(&places, Wants::One(2)).await;
+        let slots = slots(2);
+        let first = slots.one(1).await;
+        let _second = slots.one(1).await;
+        let mut same = waiter(&slots, Wants::One(1)).await;
+        let mut other = waiter(&slots, Wants::One(2)).await;
         drop(first);
         assert!(is_served(&mut same).await.is_none());
         assert!(is_served(&mut other).await.is_some());
@@ -276,11 +276,11 @@ mod tests {
 
     #[tokio::test]
     async fn who_wants_all_is_served_when_all_are_free_and_nobody_overtakes() {
-        let places = places(2);
-        let first = places.one(1).await;
-        let second = places.one(2).await;
-        let mut all = waiter(&places, Wants::All).await;
-        let mut later = waiter(&places, Wants::One(1)).await;
+        let slots = slots(2);
+        let first = slots.one(1).await;
+        let second = slots.one(2).await;
+        let mut all = waiter(&slots, Wants::All).await;
+        let mut later = waiter(&slots, Wants::One(1)).await;
         drop(first);
         assert!(is_served(&mut later).await.is_none());
         assert!(is_served(&mut all).await.is_none());
@@ -293,17 +293,17 @@ mod tests {
 
     #[tokio::test]
     async fn who_goes_away_leaves_no_place_behind() {
-        let places = places(1);
-        let place = places.one(1).await;
-        let gone = waiter(&places, Wants::One(1)).await;
-        let mut next = waiter(&places, Wants::One(2)).await;
+        let slots = slots(1);
+        let slot = slots.one(1).await;
+        let gone = waiter(&slots, Wants::One(1)).await;
+        let mut next = waiter(&slots, Wants::One(2)).await;
         drop(gone);
-        drop(place);
-        let place = is_served(&mut next).await.expect("the other is gone");
+        drop(slot);
+        let slot = is_served(&mut next).await.expect("the other is gone");
         // Served, and gone before it noticed.
-        let unseen = waiter(&places, Wants::One(1)).await;
-        let mut last = waiter(&places, Wants::All).await;
-        drop(place);
+        let unseen = waiter(&slots, Wants::One(1)).await;
+        let mut last = waiter(&slots, Wants::All).await;
+        drop(slot);
         assert!(is_served(&mut last).await.is_none());
         drop(unseen);
         assert!(is_served(&mut last).await.is_some());

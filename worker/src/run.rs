@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use pagemill_pipeline::Pipeline;
+use pagemill_pipeline::{Parts, Pipeline};
 use pagemill_queue::{
-    BootClock, Heartbeat, Intake, IntakeSettings, LeaseSettings, PollHealth, Pulse, Queue, Settler,
+    BootClock, Clock, Heartbeat, Intake, IntakeSettings, LeaseSettings, PollHealth, Pulse, Queue,
+    Settler,
 };
 use pagemill_storage::ObjectStore;
 use tokio_util::sync::CancellationToken;
@@ -45,28 +46,7 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
         Vectors::Environment,
     )?;
     let clock = BootClock::shared();
-    let queue = adapters::queue(&queue_url).await;
-    let description = queue
-        .describe()
-        .await
-        .with_context(|| format!("SQS_QUEUE_URL ({queue_url}) can't be used"))?;
-    let dead_letters = adapters::dead_letters(&queue, environment.dlq_url.as_deref()).await?;
-    if dead_letters.is_none() {
-        tracing::warn!(
-            "no dead-letter queue: documents that can't be processed come back until their messages expire"
-        );
-    }
-    let heartbeat_url = queue_url.clone();
-    let heartbeat = Heartbeat::start(clock.clone(), move || async move {
-        Ok(Arc::new(adapters::queue(&heartbeat_url).await) as Arc<dyn Queue>)
-    })
-    .await?;
-    let queue = queue
-        .described_by(&description)
-        .with_dead_letters(dead_letters);
-    let queue = heartbeat
-        .client_for_work(|| async { Ok(Arc::new(queue) as Arc<dyn Queue>) })
-        .await?;
+    let (queue, heartbeat) = open_queue(&environment, &queue_url, &clock).await?;
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
     let breakers = outage::breakers(&clock);
@@ -86,16 +66,10 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
         slots: environment.documents,
         stall: lease.stall_timeout,
     };
-    let under_lease = IntakeSettings::under(&lease, queue.capabilities(), environment.documents);
+    let settings = intake_settings(&arguments, &lease, &*queue, environment.documents);
     let intake = Intake::new(
         Arc::clone(&queue),
-        match arguments.until_empty {
-            true => IntakeSettings {
-                wait: UNTIL_EMPTY_WAIT.min(under_lease.wait),
-                ..under_lease
-            },
-            false => under_lease,
-        },
+        settings,
         Arc::clone(&breakers),
         Arc::clone(&polls),
         clock.clone(),
@@ -121,11 +95,11 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     });
     let watched = watch(&environment, telemetry, vitals, &handler)?;
     let indexer = Arc::clone(&handler.pipeline.parts().indexer);
-    let patience = !arguments.until_empty;
+    let waits_for_store = !arguments.until_empty;
     outage::prepare_collections(
         &indexer,
         &targets,
-        patience,
+        waits_for_store,
         &handler.breakers,
         &polls,
         &shutdown,
@@ -150,7 +124,60 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     for probe in probes {
         probe.abort();
     }
-    let parts = handler.pipeline.parts();
+    finish(handler.pipeline.parts()).await?;
+    watched.finish();
+    received.with_context(|| format!("{queue_url} can't be received from"))?;
+    tracing::info!("stopped");
+    Ok(ExitCode::from(cli::EXIT_OK))
+}
+
+/// The queue, on the connection that its messages must be settled on, and what renews their leases.
+async fn open_queue(
+    environment: &Environment,
+    url: &str,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Arc<dyn Queue>, Heartbeat)> {
+    let queue = adapters::queue(url).await;
+    let described = queue.describe().await;
+    let description = described.with_context(|| format!("SQS_QUEUE_URL ({url}) can't be used"))?;
+    let dead_letters = adapters::dead_letters(&queue, environment.dlq_url.as_deref()).await?;
+    if dead_letters.is_none() {
+        tracing::warn!(
+            "no dead-letter queue: documents that can't be processed come back until their messages expire"
+        );
+    }
+    let renewed = url.to_owned();
+    let heartbeat = Heartbeat::start(clock.clone(), move || async move {
+        Ok(Arc::new(adapters::queue(&renewed).await) as Arc<dyn Queue>)
+    })
+    .await?;
+    let queue = queue
+        .described_by(&description)
+        .with_dead_letters(dead_letters);
+    let queue = heartbeat
+        .client_for_work(|| async { Ok(Arc::new(queue) as Arc<dyn Queue>) })
+        .await?;
+    Ok((queue, heartbeat))
+}
+
+fn intake_settings(
+    arguments: &RunArguments,
+    lease: &LeaseSettings,
+    queue: &dyn Queue,
+    documents: usize,
+) -> IntakeSettings {
+    let settings = IntakeSettings::under(lease, queue.capabilities(), documents);
+    match arguments.until_empty {
+        true => IntakeSettings {
+            wait: UNTIL_EMPTY_WAIT.min(settings.wait),
+            ..settings
+        },
+        false => settings,
+    }
+}
+
+/// Writes what is not written yet, and ends the children.
+async fn finish(parts: &Parts) -> anyhow::Result<()> {
     if let Some(history) = &parts.history
         && let Err(error) = history.flush().await
     {
@@ -160,10 +187,7 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<ExitCode>
     }
     parts.indexer.store().flush().await?;
     parts.engine.shutdown().await;
-    watched.finish();
-    received.with_context(|| format!("{queue_url} can't be received from"))?;
-    tracing::info!("stopped");
-    Ok(ExitCode::from(cli::EXIT_OK))
+    Ok(())
 }
 
 /// The threads that show how the worker does.

@@ -3,6 +3,7 @@
 //! [`VARIABLES`] is the whole list; `docs/CONFIGURATION.md` is made from it. A variable that begins with `PAGEMILL_`
 //! and is not in the list is refused, so that a slip of the pen can't pass for a default.
 
+mod given;
 mod secrets;
 mod variables;
 
@@ -10,11 +11,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use pagemill_index::CollectionNames;
 use secrecy::SecretString;
 
-use self::variables::FOREIGN;
+use self::given::Given;
 pub use self::variables::{VARIABLES, Variable};
 use crate::memory_limit;
 
@@ -117,124 +118,38 @@ impl Environment {
     /// # Errors
     /// When a variable is unknown, contradicts another one, or can't be used.
     pub fn from_variables(variables: &BTreeMap<String, String>) -> anyhow::Result<Self> {
-        for name in variables
-            .keys()
-            .filter(|name| name.starts_with("PAGEMILL_"))
-        {
-            let is_known = VARIABLES.iter().any(|known| known.name == name);
-            if !is_known && !FOREIGN.contains(&name.as_str()) {
-                bail!(
-                    "{name} is set but is no setting of the worker: correct or unset it (see docs/CONFIGURATION.md)"
-                );
-            }
-        }
-        let text = |name: &str| {
-            variables
-                .get(name)
-                .filter(|value| !value.trim().is_empty())
-                .cloned()
-        };
-        let secret = |name: &str| text(name).map(SecretString::from);
-        let count = |name: &str, default: usize| match text(name) {
-            None => Ok(default),
-            Some(value) => match value.parse::<usize>() {
-                Ok(number) if (1..=1024).contains(&number) => Ok(number),
-                _ => bail!("{name} is {value:?}: give a number from 1 to 1024"),
-            },
-        };
+        let given = Given(variables);
+        given.refuse_unknown()?;
+        given.refuse_contradictions()?;
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let at_once = memory_limit::at_once(processors, memory_limit::of_container_mib());
-        for (key, arn) in [
-            ("QDRANT_API_KEY", "QDRANT_API_KEY_SECRET_ARN"),
-            ("LLM_API_KEY", "LLM_API_KEY_SECRET_ARN"),
-        ] {
-            if text(key).is_some() && text(arn).is_some() {
-                bail!("{key} and {arn} are both set: unset one of them");
-            }
-        }
-        if text("QDRANT_URL").is_some() && text("PAGEMILL_VECTOR_DIR").is_some() {
-            bail!(
-                "QDRANT_URL and PAGEMILL_VECTOR_DIR are both set: unset the one that is not meant"
-            );
-        }
-        if text("QDRANT_URL").is_none() && text("QDRANT_API_KEY").is_some() {
-            bail!("QDRANT_API_KEY is set without QDRANT_URL: set QDRANT_URL, or unset the key");
-        }
-        let defaults = CollectionNames::default();
-        let collections = CollectionNames {
-            pages: text("QDRANT_PAGES_COLLECTION").unwrap_or(defaults.pages),
-            semantic: text("QDRANT_SEMANTIC_COLLECTION").unwrap_or(defaults.semantic),
-            haystack: text("QDRANT_HAYSTACK_COLLECTION").unwrap_or(defaults.haystack),
-        };
-        let names = [
-            &collections.pages,
-            &collections.semantic,
-            &collections.haystack,
-        ];
-        if names
-            .iter()
-            .collect::<std::collections::BTreeSet<_>>()
-            .len()
-            < names.len()
-        {
-            bail!(
-                "two of the QDRANT_*_COLLECTION variables name the same collection: give each store its own"
-            );
-        }
-        let llm = text("LLM_BASE_URL").map(|base_url| Api {
-            base_url,
-            api_key: secret("LLM_API_KEY"),
-        });
-        let embeddings = match text("EMBEDDINGS_BASE_URL") {
-            Some(base_url) => Some(Api {
-                base_url,
-                api_key: secret("EMBEDDINGS_API_KEY").or_else(|| secret("LLM_API_KEY")),
-            }),
-            None => llm.clone().map(|llm| Api {
-                api_key: secret("EMBEDDINGS_API_KEY").or(llm.api_key),
-                base_url: llm.base_url,
-            }),
-        };
-        let drain = count("PAGEMILL_DRAIN_SECONDS", 110)?;
-        let lease = count("PAGEMILL_LEASE_SECONDS", 120)?;
-        if lease < 6 {
-            bail!("PAGEMILL_LEASE_SECONDS is {lease}: give at least 6, or renewals come too late");
-        }
-        let status_seconds = count("PAGEMILL_STATUS_SECONDS", 5)?;
-        let namespace = text("PAGEMILL_METRICS_NAMESPACE").unwrap_or_else(|| "Pagemill".into());
-        if namespace.chars().count() > 255 || namespace.starts_with("AWS/") {
-            bail!(
-                "PAGEMILL_METRICS_NAMESPACE is {namespace:?}: give at most 255 characters that do not begin with AWS/"
-            );
-        }
-        let metrics = match text("PAGEMILL_METRICS").as_deref() {
-            None | Some("on") => Some(namespace),
-            Some("off") => None,
-            Some(other) => bail!("PAGEMILL_METRICS is {other:?}: give on or off"),
-        };
+        let (llm, embeddings) = given.apis();
         Ok(Self {
-            bucket: text("S3_BUCKET"),
-            queue_url: text("SQS_QUEUE_URL"),
-            dlq_url: text("SQS_DLQ_URL"),
-            qdrant: text("QDRANT_URL").map(|url| Qdrant {
+            bucket: given.text("S3_BUCKET"),
+            queue_url: given.text("SQS_QUEUE_URL"),
+            dlq_url: given.text("SQS_DLQ_URL"),
+            qdrant: given.text("QDRANT_URL").map(|url| Qdrant {
                 url,
-                api_key: secret("QDRANT_API_KEY"),
+                api_key: given.secret("QDRANT_API_KEY"),
             }),
-            vector_dir: text("PAGEMILL_VECTOR_DIR").map(PathBuf::from),
-            collections,
+            vector_dir: given.text("PAGEMILL_VECTOR_DIR").map(PathBuf::from),
+            collections: given.collections()?,
             llm,
             embeddings,
-            ecs_agent: text("ECS_AGENT_URI"),
-            app_config_key: text("APP_CONFIG_KEY")
+            ecs_agent: given.text("ECS_AGENT_URI"),
+            app_config_key: given
+                .text("APP_CONFIG_KEY")
                 .unwrap_or_else(|| "config/app_config.json".into()),
-            runtime: text("PAGEMILL_RUNTIME").map_or_else(|| ".pagemill".into(), PathBuf::from),
-            children: count("PAGEMILL_CHILDREN", at_once)?,
-            sandbox: text("PAGEMILL_SANDBOX"),
-            documents: count("PAGEMILL_DOCUMENTS", at_once)?,
-            drain: Duration::from_secs(drain as u64),
-            lease: Duration::from_secs(lease as u64),
-            status_every: Duration::from_secs(status_seconds as u64),
-            metrics,
+            runtime: given
+                .text("PAGEMILL_RUNTIME")
+                .map_or_else(|| ".pagemill".into(), PathBuf::from),
+            children: given.count("PAGEMILL_CHILDREN", at_once)?,
+            sandbox: given.text("PAGEMILL_SANDBOX"),
+            documents: given.count("PAGEMILL_DOCUMENTS", at_once)?,
+            drain: given.seconds("PAGEMILL_DRAIN_SECONDS", 110)?,
+            lease: given.lease()?,
+            status_every: given.seconds("PAGEMILL_STATUS_SECONDS", 5)?,
+            metrics: given.metrics()?,
         })
     }
 

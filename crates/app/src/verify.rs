@@ -6,6 +6,7 @@
 mod audit;
 mod finding;
 mod inventory;
+mod leftovers;
 mod orphans;
 
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use pagemill_index::{VectorStore, embedded_store, qdrant_store};
 use pagemill_pipeline::{Pipeline, Settings};
 use pagemill_storage::{FolderStore, ObjectStore, Overlay};
 
-use self::audit::Place;
+use self::audit::Remedies;
 pub use self::audit::{Audit, Checked};
 pub use self::finding::{Finding, Kind};
 pub use self::orphans::Orphan;
@@ -48,7 +49,7 @@ impl Audit {
     /// # Errors
     /// When the options or the environment name nothing that can be audited.
     pub async fn open(options: &Options, environment: &Environment) -> anyhow::Result<Self> {
-        let (store, settings, place) = place(options, environment).await?;
+        let (store, settings, remedies) = what_to_verify(options, environment).await?;
         let vectors = vectors(options, environment)?;
         let pipeline = match options.settings {
             true => {
@@ -72,7 +73,7 @@ impl Audit {
             pipeline,
             letters: options.letters,
             grace,
-            place,
+            remedies,
             store,
         })
     }
@@ -83,29 +84,29 @@ impl Audit {
         if self.vectors.is_none() {
             skipped.push("points: no vector store is configured, or there is none yet");
         }
-        if !self.place.has_sources {
+        if !self.remedies.has_sources {
             skipped.push("sources: give the folder that was processed with --input");
         }
         skipped
     }
 }
 
-async fn place(
+async fn what_to_verify(
     options: &Options,
     environment: &Environment,
-) -> anyhow::Result<(Arc<dyn ObjectStore>, Settings, Place)> {
+) -> anyhow::Result<(Arc<dyn ObjectStore>, Settings, Remedies)> {
     let Some(out) = &options.out else {
         let bucket = environment.bucket.clone().context(
             "neither --out nor S3_BUCKET says what to verify: give --out FOLDER, or set S3_BUCKET",
         )?;
         let store: Arc<dyn ObjectStore> = Arc::new(adapters::bucket(&bucket).await);
         let settings = adapters::settings_from_store(&*store, &environment.app_config_key).await?;
-        let place = Place {
+        let remedies = Remedies {
             has_sources: true,
             again: "bulk-trigger send".into(),
             again_by_key: true,
         };
-        return Ok((store, settings, place));
+        return Ok((store, settings, remedies));
     };
     if !out.is_dir() {
         bail!(
@@ -120,7 +121,7 @@ async fn place(
         Some(input) => bail!("{} is no folder", input.display()),
         None => "IN".to_owned(),
     };
-    let place = Place {
+    let remedies = Remedies {
         has_sources: options.input.is_some(),
         again: format!("worker local {input} --out {}", out.display()),
         again_by_key: false,
@@ -133,7 +134,7 @@ async fn place(
             settings.layout.source.clone(),
         )),
     };
-    Ok((store, settings, place))
+    Ok((store, settings, remedies))
 }
 
 fn vectors(

@@ -27,7 +27,7 @@ impl Dependency {
     pub const SERVICES: [Self; 4] = [Self::Store, Self::Vectors, Self::Embedder, Self::Llm];
 
     /// Its stable name, in logs, metrics, the worker's status and the names of breakers.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Store => "s3",
             Self::Vectors => "qdrant",

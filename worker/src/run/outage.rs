@@ -82,11 +82,11 @@ pub(super) fn spawn_probes(
 ///
 /// A vector store that does not answer is waited for, with the intake paused, as in an outage later on: a worker that
 /// ended instead would be started again and again, and a service counts that against its deployment. Without
-/// `patience`, for one-off runs, it is an error.
+/// `waits_for_store`, for one-off runs, it is an error.
 pub(super) async fn prepare_collections(
     indexer: &Indexer,
     targets: &[TargetStore],
-    patience: bool,
+    waits_for_store: bool,
     breakers: &Breakers,
     polls: &PollHealth,
     shutdown: &CancellationToken,
@@ -95,7 +95,7 @@ pub(super) async fn prepare_collections(
     loop {
         match indexer.ensure(targets).await {
             Err(error @ (IndexError::Unavailable { .. } | IndexError::Throttled { .. }))
-                if patience =>
+                if waits_for_store =>
             {
                 tracing::warn!("nothing is received until the vector store answers: {error}");
                 polls.set_paused(true);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pagemill_document::Dependency;
 use pagemill_index::{Collection, EmbedderKind, TargetStore, embedded_store, qdrant_store};
 use pagemill_metadata::GeneratorKind;
 use pagemill_pipeline::Settings;
@@ -13,6 +14,10 @@ use crate::environment::{self, Api, Environment};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The areas of a report, by the names that breakers and metrics have.
+const LLM: &str = Dependency::Llm.name();
+const EMBEDDER: &str = Dependency::Embedder.name();
+
 pub(super) async fn examine(
     environment: &Environment,
     settings: &Settings,
@@ -21,13 +26,13 @@ pub(super) async fn examine(
     let dimensions = embedder(environment, settings, report).await;
     vectors(environment, settings, dimensions, report).await;
     match (settings.metadata.generator, &environment.llm) {
-        (GeneratorKind::Extractive, _) => report.skip("llm", "metadata.generator is extractive"),
+        (GeneratorKind::Extractive, _) => report.skip(LLM, "metadata.generator is extractive"),
         (GeneratorKind::Llm, None) => report.fail(
-            "llm",
+            LLM,
             "metadata.generator is llm, and LLM_BASE_URL is not set",
             "set it to an OpenAI-compatible API, or the generator to extractive",
         ),
-        (_, Some(api)) => models("llm", api, &settings.metadata.model, report).await,
+        (_, Some(api)) => models(LLM, api, &settings.metadata.model, report).await,
     }
 }
 
@@ -40,18 +45,18 @@ async fn embedder(
     let embedder = match adapters::embedder(environment, settings) {
         Ok(embedder) => embedder,
         Err(error) => {
-            report.error("embedder", "it can't be used", &error);
+            report.error(EMBEDDER, "it can't be used", &error);
             return None;
         }
     };
     report.ok(
-        "embedder",
+        EMBEDDER,
         format!("{}, {} dimensions", embedder.name(), embedder.dimensions()),
     );
     if let (EmbedderKind::OpenAi { model, .. }, Some(api)) =
         (&settings.index.embedder, &environment.embeddings)
     {
-        models("embedder", api, model, report).await;
+        models(EMBEDDER, api, model, report).await;
     }
     Some(embedder.dimensions())
 }

@@ -147,7 +147,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "PAGEMILL_LEASE_SECONDS",
         "120",
-        "To how many seconds of visibility a message's lease is renewed, 6 to 1024. At first it is taken for half of that, and renewed after a third. A shorter lease brings the message of a dead worker back sooner, and survives a shorter trouble of the network; below 96 a poll for messages waits less than 20 s, so that what it brings still has half of its first time, and an idle worker polls more often.",
+        "For how many seconds a renewal holds a message, 6 to 1024. At first it is held for half of that, and renewed after a third. A shorter lease brings the message of a dead worker back sooner, and survives a shorter trouble of the network; below 96 a poll for messages waits less than 20 s, so that what it brings still has half of its first time, and an idle worker polls more often.",
     ),
     variable(
         "PAGEMILL_STATUS_FILE",

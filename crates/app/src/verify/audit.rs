@@ -1,6 +1,5 @@
 //! The audit: each record against what is there, and then what is left.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +8,9 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use pagemill_document::Letters;
 use pagemill_index::{CollectionNames, TargetStore, VectorStore};
-use pagemill_pipeline::{Graph, Options, Pipeline, Source, TextFile, graph};
+use pagemill_pipeline::{Graph, Options, Pipeline, Source, TextFile};
 use pagemill_storage::{
-    Generation, KeyLayout, ObjectStore, Record, RecordError, RecordStatus, RecordStore, SourceKey,
+    Generation, KeyLayout, ObjectStore, Record, RecordError, RecordStatus, RecordStore,
     SourceVersion, Stage, StageEntry, StorageError,
 };
 use serde::Serialize;
@@ -25,7 +24,7 @@ const MOST_PAGES_NAMED: usize = 10;
 
 /// What a remedy may say.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Remedies {
     pub(super) has_sources: bool,
     /// The command that processes again what has no or an old record.
     pub(super) again: String,
@@ -48,7 +47,7 @@ pub struct Audit {
     pub(super) letters: bool,
     /// What changed so short a time ago is at work.
     pub(super) grace: Duration,
-    pub(super) place: Place,
+    pub(super) remedies: Remedies,
 }
 
 /// How much was looked at.
@@ -69,9 +68,9 @@ pub struct Checked {
 }
 
 /// Gathers what is found.
-struct Findings<'a> {
+pub(super) struct Findings<'a> {
     tell: &'a mut (dyn FnMut(Finding) + Send),
-    orphans: Vec<Orphan>,
+    pub(super) orphans: Vec<Orphan>,
 }
 
 impl Audit {
@@ -92,7 +91,7 @@ impl Audit {
             &self.layout,
             &self.graph,
             vectors,
-            self.place.has_sources,
+            self.remedies.has_sources,
         )
         .await;
         let mut inventory = inventory.context("what is there can't be listed")?;
@@ -207,7 +206,7 @@ impl Audit {
 
     /// The source against the version in the record.
     fn source(&self, record: &Record, source: Option<&Seen>, findings: &mut Findings<'_>) {
-        if !self.place.has_sources {
+        if !self.remedies.has_sources {
             return;
         }
         let key = record.source.as_str();
@@ -226,7 +225,7 @@ impl Audit {
             }
             (RecordStatus::Removed, None, _) => {}
             (_, None, _) => {
-                let remedy = match self.place.again_by_key {
+                let remedy = match self.remedies.again_by_key {
                     true => {
                         "upload it again; or upload and delete it, so that its removal is an event"
                     }
@@ -459,103 +458,7 @@ impl Audit {
         Ok(())
     }
 
-    /// Takes out what runs keep of a source for the next one: there is one to come.
-    fn take_parts(&self, inventory: &mut Inventory, source: &SourceKey) {
-        let prefix = graph::parts(&self.layout, source);
-        let below = inventory.parts.range(prefix.clone()..);
-        let parts: Vec<String> = below
-            .map(|(key, _)| key)
-            .take_while(|key| key.starts_with(&prefix))
-            .filter(|key| self.layout.is_part_of(source, key))
-            .cloned()
-            .collect();
-        for key in parts {
-            inventory.parts.remove(&key);
-        }
-    }
-
-    /// Takes out of the inventory whatever was made from a source.
-    fn take_all(&self, inventory: &mut Inventory, source: &SourceKey) {
-        for (_, key) in self.graph.files(&self.layout, source) {
-            inventory.files.remove(&key);
-        }
-        let prefix = self.layout.page_images_of_all_generations(source);
-        let folders: Vec<String> = inventory
-            .images
-            .range(prefix.clone()..)
-            .map(|(folder, _)| folder)
-            .take_while(|folder| folder.starts_with(&prefix))
-            .filter(|folder| {
-                let generation = &folder[prefix.len()..];
-                generation
-                    .strip_suffix('/')
-                    .is_some_and(|name| !name.contains('/'))
-            })
-            .cloned()
-            .collect();
-        for folder in folders {
-            inventory.images.remove(&folder);
-        }
-        let points: Vec<_> = inventory
-            .points
-            .range((source.0.clone(), TargetStore::ALL[0], String::new())..)
-            .map(|(key, _)| key)
-            .take_while(|(owner, _, _)| *owner == source.0)
-            .cloned()
-            .collect();
-        for key in points {
-            inventory.points.remove(&key);
-        }
-    }
-
-    /// What no record accounts for.
-    fn leftovers(&self, inventory: Inventory, recent: Timestamp, findings: &mut Findings<'_>) {
-        let is_old = |modified: Timestamp| self.grace.is_zero() || modified <= recent;
-        for (key, seen) in inventory.sources {
-            if is_old(seen.modified) {
-                let what = "it has no record".to_owned();
-                let remedy = self.again_by(&key);
-                self.tell(findings, Kind::Unprocessed, &key, what, remedy);
-            }
-        }
-        let why = "no record speaks of it";
-        for (key, seen) in inventory.files {
-            if is_old(seen.modified) {
-                self.orphan(findings, key.clone(), why, Orphan::Object(key));
-            }
-        }
-        for (key, seen) in inventory.parts {
-            if is_old(seen.modified) {
-                let what = "no run is at work that would need these pages again";
-                self.orphan(findings, key.clone(), what, Orphan::Object(key));
-            }
-        }
-        for (folder, images) in inventory.images {
-            if images.newest.is_none_or(is_old) {
-                self.orphan(findings, folder.clone(), why, Orphan::Images(folder));
-            }
-        }
-        let mut stores: BTreeMap<(String, TargetStore, String), u64> = inventory.points;
-        while let Some(((source, target, generation), points)) = stores.pop_first() {
-            let what = format!(
-                "{points} points of generation {generation} in the {target} store, and no record speaks of them"
-            );
-            let orphan = Orphan::Points {
-                source: source.clone(),
-                target,
-                generation,
-            };
-            self.orphan(findings, source, &what, orphan);
-        }
-    }
-
-    fn orphan(&self, findings: &mut Findings<'_>, key: String, what: &str, orphan: Orphan) {
-        findings.orphans.push(orphan);
-        let remedy = "worker verify --delete-orphans".to_owned();
-        self.tell(findings, Kind::Orphaned, &key, what.to_owned(), remedy);
-    }
-
-    fn tell(
+    pub(super) fn tell(
         &self,
         findings: &mut Findings<'_>,
         kind: Kind,
@@ -576,10 +479,10 @@ impl Audit {
         self.again_by(record.source.as_str())
     }
 
-    fn again_by(&self, key: &str) -> String {
-        match self.place.again_by_key {
-            true => format!("{} {}", self.place.again, quoted(key)),
-            false => self.place.again.clone(),
+    pub(super) fn again_by(&self, key: &str) -> String {
+        match self.remedies.again_by_key {
+            true => format!("{} {}", self.remedies.again, quoted(key)),
+            false => self.remedies.again.clone(),
         }
     }
 

@@ -15,7 +15,7 @@ use pagemill_storage::{
     RecordStore, SourceKey, Stage, StageEntry,
 };
 
-use super::audit::{Audit, Place};
+use super::audit::{Audit, Remedies};
 use super::finding::{Finding, Kind};
 
 #[derive(Debug)]
@@ -75,7 +75,7 @@ async fn found(store: &Arc<dyn ObjectStore>, graph: &Arc<Graph>) -> Vec<(Kind, S
         pipeline: None,
         letters: false,
         grace: Duration::ZERO,
-        place: Place {
+        remedies: Remedies {
             has_sources: false,
             again: "again".to_owned(),
             again_by_key: false,

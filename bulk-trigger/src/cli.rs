@@ -21,14 +21,14 @@ read too; the environment wins over it.";
 #[command(name = "bulk-trigger", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) stack: StackArguments,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 /// Which bucket and queues.
 #[derive(Debug, Args)]
-pub(crate) struct Place {
+pub(crate) struct StackArguments {
     /// Bucket with the sources and the records.
     #[arg(long, env = "S3_BUCKET", global = true, value_name = "NAME")]
     pub(crate) bucket: Option<String>,

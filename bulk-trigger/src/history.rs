@@ -3,13 +3,13 @@
 use pagemill_app::{Error, adapters};
 use pagemill_storage::{RecordStore, rebuild_history, shown};
 
-use crate::cli::Place;
+use crate::cli::StackArguments;
 use crate::connect;
-use crate::outcome::Outcome;
+use crate::exit::Exit;
 
-pub(crate) async fn rebuild(place: &Place) -> Result<Outcome, Error> {
-    let store = connect::bucket(place).await?;
-    let layout = adapters::layout(&*store, &place.app_config_key).await?;
+pub(crate) async fn rebuild(stack: &StackArguments) -> Result<Exit, Error> {
+    let store = connect::bucket(stack).await?;
+    let layout = adapters::layout(&*store, &stack.app_config_key).await?;
     let key = layout.history();
     let rebuilt = rebuild_history(&RecordStore::new(store, layout)).await?;
     println!("{key} says what {} records say", rebuilt.documents);
@@ -17,8 +17,8 @@ pub(crate) async fn rebuild(place: &Place) -> Result<Outcome, Error> {
         eprintln!("left out: {}", shown(&error.to_string()));
     }
     Ok(if rebuilt.unreadable.is_empty() {
-        Outcome::Done
+        Exit::Done
     } else {
-        Outcome::Incomplete
+        Exit::Incomplete
     })
 }

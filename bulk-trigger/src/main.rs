@@ -2,8 +2,8 @@
 
 mod cli;
 mod connect;
+mod exit;
 mod history;
-mod outcome;
 mod progress;
 mod redrive;
 mod send;
@@ -16,13 +16,13 @@ use pagemill_app::environment::load_dotenv;
 use tracing_subscriber::EnvFilter;
 
 use self::cli::{Cli, Command, HistoryCommand};
-use self::outcome::Outcome;
+use self::exit::Exit;
 
 fn main() -> ExitCode {
     // Before the command line is read, which takes defaults from the environment.
     if let Err(error) = load_dotenv() {
         eprintln!("error: {error:#}");
-        return Outcome::Wrong.into();
+        return Exit::Wrong.into();
     }
     let cli = Cli::parse();
     start_logging();
@@ -30,25 +30,25 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the runtime cannot start: {error}");
-            return Outcome::Unfinished.into();
+            return Exit::Unfinished.into();
         }
     };
     match runtime.block_on(run(cli)) {
         Ok(outcome) => outcome.into(),
         Err(error) => {
             eprintln!("error: {}", pagemill_storage::shown(&error.to_string()));
-            Outcome::of(&error).into()
+            Exit::of(&error).into()
         }
     }
 }
 
-async fn run(cli: Cli) -> Result<Outcome, Error> {
+async fn run(cli: Cli) -> Result<Exit, Error> {
     match cli.command {
-        Command::Send(options) => send::run(&cli.place, options).await,
-        Command::Redrive(options) => redrive::run(&cli.place, options).await,
+        Command::Send(options) => send::run(&cli.stack, options).await,
+        Command::Redrive(options) => redrive::run(&cli.stack, options).await,
         Command::History {
             command: HistoryCommand::Rebuild,
-        } => history::rebuild(&cli.place).await,
+        } => history::rebuild(&cli.stack).await,
     }
 }
 

@@ -4,12 +4,12 @@ use pagemill_app::Error;
 use pagemill_app::redrive::{Options, Redriven, redrive};
 use pagemill_storage::shown;
 
-use crate::cli::{Place, Redrive};
+use crate::cli::{Redrive, StackArguments};
 use crate::connect;
-use crate::outcome::Outcome;
+use crate::exit::Exit;
 use crate::progress::Progress;
 
-pub(crate) async fn run(place: &Place, arguments: Redrive) -> Result<Outcome, Error> {
+pub(crate) async fn run(stack: &StackArguments, arguments: Redrive) -> Result<Exit, Error> {
     let options = Options {
         reasons: arguments.reason,
         dry_run: arguments.dry_run,
@@ -17,8 +17,8 @@ pub(crate) async fn run(place: &Place, arguments: Redrive) -> Result<Outcome, Er
         force: arguments.force,
         ..Options::default()
     };
-    let queue = connect::queue(place).await?;
-    let dead_letters = connect::dead_letters(place, &queue).await?;
+    let queue = connect::queue(stack).await?;
+    let dead_letters = connect::dead_letters(stack, &queue).await?;
     let mut progress = Progress::start();
     let mut tell = |so_far: &Redriven| {
         progress.say(|| format!("seen {}, returned {}", so_far.looked_at(), so_far.moved));
@@ -28,8 +28,8 @@ pub(crate) async fn run(place: &Place, arguments: Redrive) -> Result<Outcome, Er
     let redriven = redriven?;
     report(&redriven, options.dry_run);
     Ok(match redriven.failed == 0 && redriven.undeleted == 0 {
-        true => Outcome::Done,
-        false => Outcome::Incomplete,
+        true => Exit::Done,
+        false => Exit::Incomplete,
     })
 }
 

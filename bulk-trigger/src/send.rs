@@ -6,19 +6,19 @@ use pagemill_app::send::{Options, Sent, list, send};
 use pagemill_app::{Error, adapters};
 use pagemill_storage::{RecordStore, SourceKey, shown};
 
-use crate::cli::{Place, Send};
+use crate::cli::{Send, StackArguments};
 use crate::connect;
-use crate::outcome::Outcome;
+use crate::exit::Exit;
 use crate::progress::Progress;
 
 /// Failures that are named one by one.
 const FAILURES_NAMED: usize = 20;
 
-pub(crate) async fn run(place: &Place, arguments: Send) -> Result<Outcome, Error> {
+pub(crate) async fn run(stack: &StackArguments, arguments: Send) -> Result<Exit, Error> {
     let is_dry_run = arguments.dry_run;
     let options = options(arguments);
-    let store = connect::bucket(place).await?;
-    let layout = adapters::layout(&*store, &place.app_config_key).await?;
+    let store = connect::bucket(stack).await?;
+    let layout = adapters::layout(&*store, &stack.app_config_key).await?;
     let records = RecordStore::new(store.clone(), layout);
     if is_dry_run {
         // Who reads the output may have seen enough.
@@ -27,9 +27,9 @@ pub(crate) async fn run(place: &Place, arguments: Send) -> Result<Outcome, Error
         };
         let listed = list(&*store, &records, &options, &mut say).await?;
         eprintln!("{listed}; would send {}", listed.wanted);
-        return Ok(Outcome::Done);
+        return Ok(Exit::Done);
     }
-    let queue = connect::queue(place).await?;
+    let queue = connect::queue(stack).await?;
     let mut progress = Progress::start();
     let mut tell = |sent: &Sent| progress.say(|| format!("{}; sent {}", sent.tally, sent.sent));
     let mut sent = send(&*store, &records, &queue, &options, &mut tell).await;
@@ -60,12 +60,12 @@ fn options(arguments: Send) -> Options {
     }
 }
 
-fn outcome(sent: &Sent) -> Outcome {
+fn outcome(sent: &Sent) -> Exit {
     match sent.failed.last() {
-        None => Outcome::Done,
-        Some((_, failure)) if sent.stopped && failure.sender_fault => Outcome::Wrong,
-        Some(_) if sent.stopped => Outcome::Unfinished,
-        Some(_) => Outcome::Incomplete,
+        None => Exit::Done,
+        Some((_, failure)) if sent.stopped && failure.sender_fault => Exit::Wrong,
+        Some(_) if sent.stopped => Exit::Unfinished,
+        Some(_) => Exit::Incomplete,
     }
 }
 
@@ -113,9 +113,9 @@ mod tests {
             )],
             ..Sent::default()
         };
-        assert_eq!(outcome(&Sent::default()), Outcome::Done);
-        assert_eq!(outcome(&sent(false, true)), Outcome::Incomplete);
-        assert_eq!(outcome(&sent(true, true)), Outcome::Wrong);
-        assert_eq!(outcome(&sent(true, false)), Outcome::Unfinished);
+        assert_eq!(outcome(&Sent::default()), Exit::Done);
+        assert_eq!(outcome(&sent(false, true)), Exit::Incomplete);
+        assert_eq!(outcome(&sent(true, true)), Exit::Wrong);
+        assert_eq!(outcome(&sent(true, false)), Exit::Unfinished);
     }
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use pagemill_events::{Event, Job, Removal};
 use pagemill_panics::Panicked;
-use pagemill_pipeline::{Dependency, Options, Pipeline, PipelineError, Source};
+use pagemill_pipeline::{
+    Dependency, Options, Pipeline, PipelineError, QueueMessage, RunOutcome, Source,
+};
 use pagemill_queue::{
     Breakers, Delivery, Heartbeat, Lease, LeaseSettings, Message, Outcome, PermanentFailure,
     SettleContext, SettlePermit, Settler,
@@ -178,7 +180,7 @@ impl Handler {
         let permit = LeasePermit::new(watch.clone(), drain, job);
         let options = Options {
             trace_id: trace_id.to_owned(),
-            delivery: Some(pagemill_pipeline::Delivery {
+            message: Some(QueueMessage {
                 message_id: message.id.clone(),
                 receives: message.receive_count,
             }),
@@ -317,7 +319,7 @@ impl Handler {
         &self,
         key: &str,
         took: Duration,
-        result: Result<pagemill_pipeline::Outcome, PipelineError>,
+        result: Result<RunOutcome, PipelineError>,
         used: &BTreeSet<Dependency>,
     ) -> Outcome {
         count::concluded(self.telemetry.metrics(), took, &result);
@@ -391,7 +393,7 @@ impl Handler {
                 tracing::info!(source = key, "released, and a later run goes on");
                 Outcome::Released
             }
-            PipelineError::LeaseLost(lost) => {
+            PipelineError::PermitLost(lost) => {
                 tracing::warn!(source = key, "{lost}");
                 Outcome::LeaseLost
             }
@@ -409,11 +411,11 @@ impl Handler {
     fn tell_breakers(
         &self,
         used: &BTreeSet<Dependency>,
-        result: &Result<pagemill_pipeline::Outcome, PipelineError>,
+        result: &Result<RunOutcome, PipelineError>,
     ) {
         let failed = match result {
             // A worker that was frozen knows nothing of the present.
-            Err(PipelineError::LeaseLost(_)) => return,
+            Err(PipelineError::PermitLost(_)) => return,
             Err(error) => error.dependency(),
             Ok(_) => None,
         };
@@ -428,9 +430,9 @@ impl Handler {
     }
 }
 
-fn concluded(key: &str, millis: u64, outcome: &pagemill_pipeline::Outcome) -> Outcome {
+fn concluded(key: &str, millis: u64, outcome: &RunOutcome) -> Outcome {
     match outcome {
-        pagemill_pipeline::Outcome::Processed(done) => {
+        RunOutcome::Processed(done) => {
             let stages: Vec<_> = done.ran.iter().map(|stage| stage.name()).collect();
             tracing::info!(
                 source = key,
@@ -445,15 +447,15 @@ fn concluded(key: &str, millis: u64, outcome: &pagemill_pipeline::Outcome) -> Ou
             );
             Outcome::Done
         }
-        pagemill_pipeline::Outcome::Unchanged(_) => {
+        RunOutcome::Unchanged(_) => {
             tracing::info!(source = key, millis, "unchanged");
             Outcome::Done
         }
-        pagemill_pipeline::Outcome::Superseded => {
+        RunOutcome::Superseded => {
             tracing::info!(source = key, "superseded by a newer event");
             Outcome::Superseded
         }
-        pagemill_pipeline::Outcome::Removed => {
+        RunOutcome::Removed => {
             tracing::info!(source = key, millis, "removed");
             Outcome::Done
         }

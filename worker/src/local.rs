@@ -116,7 +116,7 @@ impl Input {
 }
 
 /// Everything that processing one document of the folder needs.
-pub(crate) struct Job {
+pub(crate) struct FolderRun {
     pipeline: Pipeline,
     targets: Vec<TargetStore>,
     options: Options,
@@ -170,7 +170,7 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
     }
     let stop = Stop::default();
     stop_on_ctrl_c(stop.clone());
-    let job = Job {
+    let run = FolderRun {
         pipeline: Pipeline::new(parts),
         targets,
         options: Options {
@@ -183,7 +183,7 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
         spent: Mutex::default(),
     };
     if arguments.dry_run {
-        return dry_run(&job, &input).await;
+        return dry_run(&run, &input).await;
     }
 
     let begun = Instant::now();
@@ -200,25 +200,25 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
         eprintln!("{}", shown(&format!("{name}: {message}")));
         summary.add_unusable(name, message);
     }
-    process_all(&job, found.clone(), &display, &mut summary).await;
-    if arguments.watch && !job.stop.soon.is_cancelled() {
-        watch::go_on(&job, &input, found, &display, &mut summary).await;
+    process_all(&run, found.clone(), &display, &mut summary).await;
+    if arguments.watch && !run.stop.soon.is_cancelled() {
+        watch::go_on(&run, &input, found, &display, &mut summary).await;
     }
     display.finish();
-    if let Some(history) = &job.pipeline.parts().history {
+    if let Some(history) = &run.pipeline.parts().history {
         history.flush().await?;
     }
-    job.pipeline.parts().indexer.store().flush().await?;
-    job.pipeline.parts().engine.shutdown().await;
-    let spent = *job.spent.lock().unwrap_or_else(PoisonError::into_inner);
+    run.pipeline.parts().indexer.store().flush().await?;
+    run.pipeline.parts().engine.shutdown().await;
+    let spent = *run.spent.lock().unwrap_or_else(PoisonError::into_inner);
     print!("\n{}", summary.table(begun.elapsed(), &spent));
     let out = arguments.out.display();
-    match job.targets.is_empty() {
+    match run.targets.is_empty() {
         true => println!("\noutput in {out}"),
         false => println!("\noutput in {out}; ask it: worker search --out {out} \"...\""),
     }
     let code = match (
-        summary.is_incomplete() || job.stop.soon.is_cancelled(),
+        summary.is_incomplete() || run.stop.soon.is_cancelled(),
         summary.has_failed(),
     ) {
         (true, _) if !arguments.watch => cli::EXIT_INCOMPLETE,
@@ -230,35 +230,35 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
 
 /// Processes documents side by side, and counts each.
 pub(crate) async fn process_all(
-    job: &Job,
+    run: &FolderRun,
     found: Vec<Found>,
     display: &Display,
     summary: &mut Summary,
 ) {
     let mut results = futures::stream::iter(found)
-        .take_while(|_| std::future::ready(!job.stop.soon.is_cancelled()))
+        .take_while(|_| std::future::ready(!run.stop.soon.is_cancelled()))
         .map(|document| async move {
             let begun = Instant::now();
-            let key = format!("{}{}", job.pipeline.layout().source, document.name);
+            let key = format!("{}{}", run.pipeline.layout().source, document.name);
             let permit = LocalPermit {
                 display,
-                stop: &job.stop,
-                spent: &job.spent,
+                stop: &run.stop,
+                spent: &run.spent,
             };
-            let result = job
+            let result = run
                 .pipeline
-                .process_single_source(&Source::newest(key), &job.targets, &job.options, &permit)
+                .process_single_source(&Source::newest(key), &run.targets, &run.options, &permit)
                 .await;
             (document, result, begun.elapsed())
         })
-        .buffer_unordered(job.jobs);
+        .buffer_unordered(run.jobs);
     while let Some((document, result, took)) = results.next().await {
         let ended = summary.add(&document.name, &result);
         display.document(&document.name, &result, &ended, took);
     }
 }
 
-impl Job {
+impl FolderRun {
     /// Ctrl-C was pressed.
     pub(crate) fn stop(&self) -> &CancellationToken {
         &self.stop.soon
@@ -266,17 +266,17 @@ impl Job {
 }
 
 /// Says what would run.
-async fn dry_run(job: &Job, input: &Input) -> anyhow::Result<ExitCode> {
+async fn dry_run(run: &FolderRun, input: &Input) -> anyhow::Result<ExitCode> {
     let (found, unusable) = input.find();
     for (name, message) in unusable {
         println!("{}", shown(&format!("{name}: {message}")));
     }
     let (mut would_run, mut cost) = (0, Cost::default());
     for document in &found {
-        let key = format!("{}{}", job.pipeline.layout().source, document.name);
-        let plan = job
+        let key = format!("{}{}", run.pipeline.layout().source, document.name);
+        let plan = run
             .pipeline
-            .plan(&Source::newest(key), &job.targets, &job.options)
+            .plan(&Source::newest(key), &run.targets, &run.options)
             .await?;
         would_run += u32::from(!plan.is_empty());
         cost.add(&plan);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pagemill_pipeline::{LeaseLost, Outcome, Permit, PipelineError, Progress};
+use pagemill_pipeline::{Permit, PermitLost, PipelineError, Progress, RunOutcome};
 use pagemill_storage::{Charge, Charged, shown};
 
 use crate::local::Stop;
@@ -66,14 +66,14 @@ impl Display {
     pub(crate) fn document(
         &self,
         name: &str,
-        result: &Result<Outcome, PipelineError>,
+        result: &Result<RunOutcome, PipelineError>,
         ended: &Ended,
         took: Duration,
     ) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let seconds = took.as_secs_f64();
         let what = match (ended, result) {
-            (Ended::Processed, Ok(Outcome::Processed(document))) => {
+            (Ended::Processed, Ok(RunOutcome::Processed(document))) => {
                 let missing = match document.failed_pages.len() {
                     0 => String::new(),
                     count => format!(", {} missing", counted(count as u64, "page")),
@@ -121,7 +121,7 @@ pub(crate) struct LocalPermit<'a> {
 }
 
 impl Permit for LocalPermit<'_> {
-    fn check(&self) -> Result<(), LeaseLost> {
+    fn check(&self) -> Result<(), PermitLost> {
         Ok(())
     }
 

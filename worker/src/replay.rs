@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use pagemill_app::replay::{self, Options, Replay, SavedMessage};
 use pagemill_app::{Environment, reasons};
 use pagemill_events::{Event, Job};
-use pagemill_pipeline::{LeaseLost, Outcome, Permit, PipelineError, Progress};
+use pagemill_pipeline::{Permit, PermitLost, PipelineError, Progress, RunOutcome};
 use pagemill_storage::{Stage, shown};
 
 use crate::cli::{self, ReplayArguments};
@@ -158,9 +158,9 @@ fn say_event(event: &Event) {
 }
 
 /// Says how it ended, with everything an error brings along, and answers the exit code.
-fn say_end(result: &Result<Outcome, PipelineError>) -> u8 {
+fn say_end(result: &Result<RunOutcome, PipelineError>) -> u8 {
     match result {
-        Ok(Outcome::Processed(done)) => {
+        Ok(RunOutcome::Processed(done)) => {
             println!(
                 "processed: {} pages, {} links, {} chunks, {} LLM calls",
                 done.counts.pages, done.counts.links, done.counts.chunks, done.llm_calls
@@ -221,7 +221,7 @@ impl Shown {
 }
 
 impl Permit for Shown {
-    fn check(&self) -> Result<(), LeaseLost> {
+    fn check(&self) -> Result<(), PermitLost> {
         Ok(())
     }
 

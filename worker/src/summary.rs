@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use pagemill_pipeline::{Outcome, PipelineError, Usd};
+use pagemill_pipeline::{PipelineError, RunOutcome, Usd};
 use pagemill_storage::{Charged, shown};
 
 /// How one document ended, for the table.
@@ -36,21 +36,21 @@ pub(crate) struct Summary {
 
 impl Summary {
     /// Adds a document, and says how it ended.
-    pub(crate) fn add(&mut self, name: &str, result: &Result<Outcome, PipelineError>) -> Ended {
+    pub(crate) fn add(&mut self, name: &str, result: &Result<RunOutcome, PipelineError>) -> Ended {
         self.documents += 1;
         match result {
-            Ok(Outcome::Processed(done)) => {
+            Ok(RunOutcome::Processed(done)) => {
                 self.processed += 1;
                 self.pages_rendered += u64::from(done.counts.pages);
                 self.count(name, done);
                 Ended::Processed
             }
-            Ok(Outcome::Unchanged(done)) => {
+            Ok(RunOutcome::Unchanged(done)) => {
                 self.unchanged += 1;
                 self.count(name, done);
                 Ended::Unchanged
             }
-            Ok(Outcome::Superseded | Outcome::Removed) => {
+            Ok(RunOutcome::Superseded | RunOutcome::Removed) => {
                 self.superseded += 1;
                 Ended::Superseded
             }
@@ -219,7 +219,7 @@ pub(crate) fn speed(pages: u64, elapsed: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pagemill_pipeline::{Counts, Processed};
+    use pagemill_pipeline::{DocumentSize, Processed};
 
     #[test]
     fn one_page_is_not_pages() {
@@ -255,7 +255,7 @@ mod tests {
     fn every_document_is_counted_once_and_the_bad_ones_are_named() {
         let mut summary = Summary::default();
         let whole = Processed {
-            counts: Counts {
+            counts: DocumentSize {
                 pages: 3,
                 links: 2,
                 chunks: 4,
@@ -264,8 +264,8 @@ mod tests {
             },
             ..Processed::default()
         };
-        summary.add("a.pdf", &Ok(Outcome::Processed(whole.clone())));
-        summary.add("b.pdf", &Ok(Outcome::Unchanged(whole)));
+        summary.add("a.pdf", &Ok(RunOutcome::Processed(whole.clone())));
+        summary.add("b.pdf", &Ok(RunOutcome::Unchanged(whole)));
         let failed = PipelineError::Permanent {
             reason: "encrypted".into(),
             stage: pagemill_storage::Stage::Inspect,

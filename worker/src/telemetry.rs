@@ -19,11 +19,11 @@ pub struct Telemetry {
 #[derive(Debug, Default)]
 struct Jobs {
     next: u64,
-    at_work: BTreeMap<u64, Job>,
+    at_work: BTreeMap<u64, Entry>,
 }
 
 #[derive(Debug)]
-struct Job {
+struct Entry {
     trace_id: String,
     source: Option<String>,
     stage: Option<(Stage, Instant)>,
@@ -53,7 +53,7 @@ impl Telemetry {
         let mut jobs = self.locked();
         let id = jobs.next;
         jobs.next += 1;
-        let job = Job {
+        let job = Entry {
             trace_id: trace_id.to_owned(),
             source: None,
             stage: None,
@@ -138,7 +138,7 @@ impl JobHandle {
         }
     }
 
-    fn change<Answer>(&self, change: impl FnOnce(&mut Job) -> Answer) -> Option<Answer> {
+    fn change<Answer>(&self, change: impl FnOnce(&mut Entry) -> Answer) -> Option<Answer> {
         self.telemetry
             .locked()
             .at_work

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::local::{Found, Input, Job, process_all};
+use crate::local::{FolderRun, Found, Input, process_all};
 use crate::progress::Display;
 use crate::summary::Summary;
 
@@ -15,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Goes on until Ctrl-C.
 pub(crate) async fn go_on(
-    job: &Job,
+    run: &FolderRun,
     input: &Input,
     done: Vec<Found>,
     display: &Display,
@@ -25,13 +25,13 @@ pub(crate) async fn go_on(
     println!("watching for more; press Ctrl-C to end");
     loop {
         tokio::select! {
-            () = job.stop().cancelled() => return,
+            () = run.stop().cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         let ready = settled.look(input.find().0);
         if !ready.is_empty() {
             display.add_documents(ready.len() as u64);
-            process_all(job, ready, display, summary).await;
+            process_all(run, ready, display, summary).await;
         }
     }
 }

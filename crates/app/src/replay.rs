@@ -13,7 +13,7 @@ use bytes::Bytes;
 use pagemill_events::Job;
 use pagemill_index::TargetStore;
 use pagemill_pipeline::{
-    Options as RunOptions, Outcome, Permit, Pipeline, PipelineError, Settings, Source,
+    Options as RunOptions, Permit, Pipeline, PipelineError, RunOutcome, Settings, Source,
 };
 use pagemill_storage::{
     FolderStore, MemoryStore, ObjectStore, Overlay, PutOptions, SourceKey, shown,
@@ -95,7 +95,10 @@ impl Replay {
     ///
     /// # Errors
     /// When what was made can't be written down at the end.
-    pub async fn run(self, permit: &dyn Permit) -> anyhow::Result<Result<Outcome, PipelineError>> {
+    pub async fn run(
+        self,
+        permit: &dyn Permit,
+    ) -> anyhow::Result<Result<RunOutcome, PipelineError>> {
         let result = self
             .pipeline
             .process_single_source(&self.source, &self.targets, &self.options, permit)

@@ -32,7 +32,7 @@ pub type Permit<'a> =
 
 /// A document to index.
 #[derive(Debug, Clone, Copy)]
-pub struct DocumentInput<'a> {
+pub struct IndexInput<'a> {
     /// The source key.
     pub source: &'a str,
     /// The generation that is written.
@@ -162,7 +162,7 @@ impl Indexer {
     /// told to `charges`, also when the indexing fails after them.
     pub async fn index(
         &self,
-        document: &DocumentInput<'_>,
+        document: &IndexInput<'_>,
         targets: &[TargetStore],
         permit: Permit<'_>,
         charges: &dyn ChargeSink,

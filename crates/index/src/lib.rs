@@ -30,7 +30,7 @@ mod tokens;
 pub use chunk::{Chunk, ChunkSpan};
 pub use embed::{EmbedEndpoint, Embedder, Embedding, ModelFiles, NoEmbedder, Purpose, embedder};
 pub use error::IndexError;
-pub use indexer::{DocumentInput, IndexReport, Indexer, Permit};
+pub use indexer::{IndexInput, IndexReport, Indexer, Permit};
 pub use points::Point;
 pub use settings::{CollectionNames, EmbedderKind, Fusion, IndexSettings, TargetStore, Tokenizer};
 pub use sparse::SparseVector;

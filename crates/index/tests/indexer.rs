@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pagemill_document::{PageNumber, PageState, PageText, Uncharged};
 use pagemill_index::testing::{Code, HashEmbedder, TestQdrant};
 use pagemill_index::{
-    CollectionNames, DocumentInput, EdgeStore, IndexSettings, Indexer, QdrantServer, SearchFilter,
+    CollectionNames, EdgeStore, IndexInput, IndexSettings, Indexer, QdrantServer, SearchFilter,
     TargetStore, VectorStore,
 };
 
@@ -35,8 +35,8 @@ fn document<'a>(
     generation: &'a str,
     pages: &'a [PageText],
     page_images: &'a BTreeMap<PageNumber, String>,
-) -> DocumentInput<'a> {
-    DocumentInput {
+) -> IndexInput<'a> {
+    IndexInput {
         source: "source-pdfs/law/a.pdf",
         generation,
         sha256: "abcd",

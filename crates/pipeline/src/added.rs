@@ -11,7 +11,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use pagemill_document::{ChargeSink, Dependency, Units};
 use pagemill_reader::{PdfDocument, SealedFile};
-use pagemill_storage::{ETag, PageLedger, SourceKey, Stage, StorageError};
+use pagemill_storage::{ETag, PageAccount, SourceKey, Stage, StorageError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -78,7 +78,7 @@ impl StageWork<'_, '_> {
     }
 
     /// How every page ended.
-    pub fn pages(&self) -> &PageLedger {
+    pub fn pages(&self) -> &PageAccount {
         &self.run.record.ledger
     }
 
@@ -173,7 +173,7 @@ impl StageWork<'_, '_> {
     /// A sign of life, to be given every few seconds; ends the work at once when it may not go on.
     ///
     /// # Errors
-    /// [`PipelineError::LeaseLost`].
+    /// [`PipelineError::PermitLost`].
     pub fn step(&self) -> Result<(), PipelineError> {
         self.run.permit.progress(Progress::Step);
         Ok(self.run.permit.check()?)

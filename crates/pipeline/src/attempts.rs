@@ -81,7 +81,7 @@ pub const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// The queue message that asks for a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
+pub struct QueueMessage {
     /// Its id, the same at each redelivery.
     pub message_id: String,
     /// How often it was received, this time included.
@@ -125,7 +125,7 @@ impl UnrecordedEnds {
 
 fn previous(
     marker: Option<&InProgress>,
-    delivery: Option<&Delivery>,
+    message: Option<&QueueMessage>,
     unrecorded: &UnrecordedEnds,
     now: Timestamp,
 ) -> Previous {
@@ -135,14 +135,14 @@ fn previous(
     if unrecorded.has(&marker.run) {
         return Previous::Gone;
     }
-    let (Some(delivery), Some(other)) = (delivery, &marker.message_id) else {
+    let (Some(message), Some(other)) = (message, &marker.message_id) else {
         return Previous::Died;
     };
-    if delivery.message_id == *other {
+    if message.message_id == *other {
         return Previous::Died;
     }
     let age = Duration::try_from(now.duration_since(marker.since)).unwrap_or_default();
-    if delivery.receives > YIELDS_MAX || age >= ABANDONED_AFTER {
+    if message.receives > YIELDS_MAX || age >= ABANDONED_AFTER {
         Previous::Gone
     } else {
         Previous::MaybeAtWork
@@ -208,10 +208,10 @@ impl Pipeline {
         options: &Options,
     ) -> Result<(), PipelineError> {
         let marker = run.record.in_progress.take();
-        let delivery = options.delivery.as_ref();
+        let message = options.message.as_ref();
         let before = previous(
             marker.as_ref(),
-            delivery,
+            message,
             &self.unrecorded_ends,
             Timestamp::now(),
         );
@@ -306,7 +306,7 @@ impl Pipeline {
             "the program panicked at this document"
         );
         let limit = self.parts().settings.attempts.max_deaths;
-        let is_over = is_over(&deaths, limit) || options.delivery.is_none();
+        let is_over = is_over(&deaths, limit) || options.message.is_none();
         run.record.deaths = Some(deaths);
         if !is_over {
             if !run.save_death().await {
@@ -348,8 +348,8 @@ impl Pipeline {
             "the program panicked outside the stages"
         );
         let error = PipelineError::from_panic(stage, panicked);
-        let delivery = options.delivery.as_ref();
-        match delivery.is_none_or(|delivery| delivery.receives > YIELDS_MAX) {
+        let message = options.message.as_ref();
+        match message.is_none_or(|message| message.receives > YIELDS_MAX) {
             true => error.without_another_try(),
             false => error,
         }
@@ -366,7 +366,7 @@ impl Pipeline {
     ) -> Result<(), PipelineError> {
         let before = previous(
             record.in_progress.as_ref(),
-            options.delivery.as_ref(),
+            options.message.as_ref(),
             &self.unrecorded_ends,
             Timestamp::now(),
         );
@@ -413,8 +413,8 @@ impl Pipeline {
             .settings(&settings.limits)
             .settings(&settings.attempts)
             .settings(&settings.passwords.patterns(source));
-        let wanted = self.wanted(source, &content, targets, options);
-        wanted
+        let expected = self.expected(source, &content, targets, options);
+        expected
             .values()
             .fold(print, Fingerprinter::upstream)
             .finish()
@@ -442,8 +442,8 @@ mod tests {
         Death { stage, page, done }
     }
 
-    fn delivery(message_id: &str, receives: u32) -> Option<Delivery> {
-        Some(Delivery {
+    fn message(message_id: &str, receives: u32) -> Option<QueueMessage> {
+        Some(QueueMessage {
             message_id: message_id.into(),
             receives,
         })
@@ -457,21 +457,21 @@ mod tests {
     fn se_4_a_marker_is_a_death_only_for_the_message_that_left_it() {
         let now = Timestamp::UNIX_EPOCH;
         let none = UnrecordedEnds::default();
-        let of = |marker: &InProgress, delivery: Option<Delivery>, now| {
-            previous(Some(marker), delivery.as_ref(), &none, now)
+        let of = |marker: &InProgress, message: Option<QueueMessage>, now| {
+            previous(Some(marker), message.as_ref(), &none, now)
         };
         let left = marker(Stage::Pages, Some("m1"));
-        assert_eq!(of(&left, delivery("m1", 2), now), Previous::Died);
+        assert_eq!(of(&left, message("m1", 2), now), Previous::Died);
         assert_eq!(of(&left, None, now), Previous::Died);
-        assert_eq!(of(&left, delivery("m2", 1), now), Previous::MaybeAtWork);
+        assert_eq!(of(&left, message("m2", 1), now), Previous::MaybeAtWork);
         assert_eq!(
-            of(&left, delivery("m2", YIELDS_MAX + 1), now),
+            of(&left, message("m2", YIELDS_MAX + 1), now),
             Previous::Gone
         );
         let later = now + ABANDONED_AFTER;
-        assert_eq!(of(&left, delivery("m2", 1), later), Previous::Gone);
+        assert_eq!(of(&left, message("m2", 1), later), Previous::Gone);
         assert_eq!(
-            of(&marker(Stage::Pages, None), delivery("m2", 1), now),
+            of(&marker(Stage::Pages, None), message("m2", 1), now),
             Previous::Died
         );
         assert_eq!(previous(None, None, &none, now), Previous::Ended);
@@ -482,7 +482,7 @@ mod tests {
         let ends = UnrecordedEnds::default();
         ends.add("run 1");
         let left = marker(Stage::Index, Some("m1"));
-        let again = delivery("m1", 2);
+        let again = message("m1", 2);
         assert_eq!(
             previous(Some(&left), again.as_ref(), &ends, Timestamp::UNIX_EPOCH),
             Previous::Gone

@@ -23,7 +23,7 @@
 //!
 //! 1. A variant of [`Stage`] with its name.
 //! 2. A row here. If it writes a file, its place goes into [`KeyLayout`].
-//! 3. Its own parts of the fingerprint, in `wanted`: the settings that it depends on, and nothing else.
+//! 3. Its own parts of the fingerprint, in `expected`: the settings that it depends on, and nothing else.
 //! 4. What it makes, as a file of `stages`, which ends with `Run::finish`, and its turn in `Pipeline::build`.
 
 use std::borrow::Cow;

@@ -26,7 +26,7 @@
 //!
 //! # Reading order
 //!
-//! [`settings`] (what can be tuned) -> [`graph`] (the stages, as a table; [`added`] for those of others) -> [`fingerprint`] -> [`prompt`] -> `wanted`
+//! [`settings`] (what can be tuned) -> [`graph`] (the stages, as a table; [`added`] for those of others) -> [`fingerprint`] -> [`prompt`] -> `expected`
 //! (what every stage should be) -> [`plan`] -> [`process`] (the run) -> `stages` (what each stage makes) -> [`outcome`]
 //! -> [`attempts`] (what a run that ended early leaves to the next) -> `charges` (what it pays, by the settings' [`prices`]).
 
@@ -46,17 +46,17 @@ pub mod settings;
 mod artifacts;
 mod charges;
 mod estimate;
+mod expected;
 mod run;
 mod stages;
-mod wanted;
 
 pub use added::{AddedStage, Made, StageWork};
 pub use artifacts::{LinksFile, MetadataFile, OutlineLink, StructureFile, TextFile};
-pub use attempts::Delivery;
+pub use attempts::QueueMessage;
 pub use graph::{Graph, GraphError, StageFile, StageSpec};
-pub use outcome::{Counts, Outcome, PipelineError, Processed, Spent};
+pub use outcome::{DocumentSize, PipelineError, Processed, RunOutcome, Spent};
 pub use pagemill_document::Dependency;
-pub use permit::{LeaseLost, Permit, Progress, Unlimited};
+pub use permit::{Permit, PermitLost, Progress, Unlimited};
 pub use plan::{Estimate, Plan, PlannedStage, Reason, Size};
 pub use prices::{Price, Prices, Usd};
 pub use process::{Options, Parts, Pipeline, Source};

@@ -11,11 +11,11 @@ use pagemill_reader::PdfError;
 use pagemill_storage::{Charged, Fault, RecordError, Stage, StorageError};
 
 use crate::attempts::{BUILD, INTERNAL_ERROR};
-use crate::permit::LeaseLost;
+use crate::permit::PermitLost;
 
 /// How a run that reached a final state ended.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
+pub enum RunOutcome {
     /// Stages ran, and the document is whole.
     Processed(Processed),
     /// Everything was up to date; nothing ran and nothing was written.
@@ -32,7 +32,7 @@ pub struct Processed {
     /// The stages that ran, in order.
     pub ran: Vec<Stage>,
     /// How much there is.
-    pub counts: Counts,
+    pub counts: DocumentSize,
     /// Pages that failed, with the reason code.
     pub failed_pages: BTreeMap<u32, String>,
     /// Calls of the LLM in this run.
@@ -54,7 +54,7 @@ pub struct Spent {
 
 /// Sizes of a document.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct DocumentSize {
     /// Pages.
     pub pages: u32,
     /// Links.
@@ -120,7 +120,7 @@ pub enum PipelineError {
     Stopped,
     /// This worker's lease on the document ran out; nothing more was written.
     #[error(transparent)]
-    LeaseLost(#[from] LeaseLost),
+    PermitLost(#[from] PermitLost),
 }
 
 impl PipelineError {
@@ -133,7 +133,7 @@ impl PipelineError {
             Self::Internal { .. } => "internal_error",
             Self::Conflict => "conflict",
             Self::Stopped => "stopped",
-            Self::LeaseLost(_) => "lease_lost",
+            Self::PermitLost(_) => "lease_lost",
         }
     }
 

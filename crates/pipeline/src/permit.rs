@@ -8,7 +8,7 @@ use pagemill_storage::{Charge, Stage};
 /// The document is no longer this worker's; somebody else may be at work on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the lease on this document is lost, so nothing more may be written")]
-pub struct LeaseLost;
+pub struct PermitLost;
 
 /// A sign of life, at each step of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +43,8 @@ pub trait Permit: Send + Sync {
     /// Says whether writing is allowed at this moment.
     ///
     /// # Errors
-    /// [`LeaseLost`] when this worker must not write any more; the run stops at once.
-    fn check(&self) -> Result<(), LeaseLost>;
+    /// [`PermitLost`] when this worker must not write any more; the run stops at once.
+    fn check(&self) -> Result<(), PermitLost>;
 
     /// Takes note of a step.
     fn progress(&self, progress: Progress);
@@ -76,7 +76,7 @@ pub trait Permit: Send + Sync {
 pub struct Unlimited;
 
 impl Permit for Unlimited {
-    fn check(&self) -> Result<(), LeaseLost> {
+    fn check(&self) -> Result<(), PermitLost> {
         Ok(())
     }
 

@@ -124,7 +124,7 @@ pub struct PlannedStage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// What every stage's fingerprint must be, for the content and the settings at hand; empty while the content is not known.
-    pub wanted: BTreeMap<Stage, Fingerprint>,
+    pub expected: BTreeMap<Stage, Fingerprint>,
     /// The stages that must run, in order; empty when the document is up to date.
     pub stages: Vec<PlannedStage>,
     /// The vector stores that will hold the document: those asked for, and those that held it before.
@@ -135,17 +135,17 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Compares what is wanted with what the record has.
+    /// Compares what is expected with what the record has.
     pub(crate) fn new(
         graph: &Graph,
-        wanted: BTreeMap<Stage, Fingerprint>,
+        expected: BTreeMap<Stage, Fingerprint>,
         targets: Vec<TargetStore>,
         record: Option<&Record>,
         force: bool,
     ) -> Self {
         let mut plan = Self::nothing(graph, targets);
         for row in graph.rows() {
-            let Some(fingerprint) = wanted.get(&row.stage) else {
+            let Some(fingerprint) = expected.get(&row.stage) else {
                 continue;
             };
             let entry = record.and_then(|record| record.stages.get(&row.stage));
@@ -157,7 +157,7 @@ impl Plan {
             };
             plan.push(row.stage, reason);
         }
-        plan.wanted = wanted;
+        plan.expected = expected;
         plan
     }
 
@@ -179,7 +179,7 @@ impl Plan {
         let rows = graph.rows();
         let reading = rows.iter().filter(|row| row.reads_source);
         Self {
-            wanted: BTreeMap::new(),
+            expected: BTreeMap::new(),
             stages: Vec::new(),
             targets,
             order: rows.iter().map(|row| row.stage).collect(),
@@ -202,11 +202,11 @@ impl Plan {
 
     /// Whether a stage is part of what is to be built.
     pub(crate) fn wants(&self, stage: Stage) -> bool {
-        self.wanted.contains_key(&stage)
+        self.expected.contains_key(&stage)
     }
 
     /// Adds stages that must run although the record has them, because what they wrote is gone. Those that
-    /// are not wanted any more are left alone.
+    /// are not expected any more are left alone.
     pub(crate) fn redo(&mut self, lost: &[Stage]) {
         for &stage in lost {
             if self.wants(stage) && !self.runs(stage) {
@@ -226,7 +226,7 @@ impl Plan {
     /// Whether nobody has read the source in its present version: then every stage up to the goal is in it, and should the
     /// bytes be those of before, fewer run.
     pub fn is_unread(&self) -> bool {
-        self.wanted.is_empty()
+        self.expected.is_empty()
     }
 
     /// Whether the source's bytes are needed, or stored outputs are enough.
@@ -238,7 +238,7 @@ impl Plan {
 
     /// What a stage's fingerprint must be.
     pub(crate) fn fingerprint(&self, stage: Stage) -> &Fingerprint {
-        &self.wanted[&stage]
+        &self.expected[&stage]
     }
 }
 

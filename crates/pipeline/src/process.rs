@@ -17,9 +17,9 @@ use pagemill_storage::{
 };
 use tracing::Instrument;
 
-use crate::attempts::{Delivery, INTERNAL_ERROR, UnrecordedEnds, WORKER_DIED};
+use crate::attempts::{INTERNAL_ERROR, QueueMessage, UnrecordedEnds, WORKER_DIED};
 use crate::graph::{Graph, GraphError, StageSpec};
-use crate::outcome::{Counts, Outcome, PipelineError, Processed, Spent};
+use crate::outcome::{DocumentSize, PipelineError, Processed, RunOutcome, Spent};
 use crate::permit::{Permit, Progress};
 use crate::plan::{Plan, Reason};
 use crate::prompt;
@@ -81,7 +81,7 @@ pub struct Options {
     /// Ties the logs of one message together.
     pub trace_id: String,
     /// The queue message that asks for the run, where one does: it tells a dead worker from one that is at work.
-    pub delivery: Option<Delivery>,
+    pub message: Option<QueueMessage>,
 }
 
 /// Runs documents. Cheap to clone; one for the whole process.
@@ -150,22 +150,22 @@ impl Pipeline {
         targets: &[TargetStore],
         options: &Options,
         permit: &dyn Permit,
-    ) -> Result<Outcome, PipelineError> {
+    ) -> Result<RunOutcome, PipelineError> {
         let span = document_span(source, options);
-        let work = self.process_in_span(source, targets, options, permit);
+        let work = self.look_and_run(source, targets, options, permit);
         let ended = pagemill_panics::caught(work.instrument(span)).await;
         ended.unwrap_or_else(|panicked| {
             Err(self.panicked_outside(Stage::Inspect, &panicked, options))
         })
     }
 
-    async fn process_in_span(
+    async fn look_and_run(
         &self,
         source: &Source,
         targets: &[TargetStore],
         options: &Options,
         permit: &dyn Permit,
-    ) -> Result<Outcome, PipelineError> {
+    ) -> Result<RunOutcome, PipelineError> {
         let loaded = self.records.load(&source.key).await;
         let loaded = loaded.map_err(|error| PipelineError::from_record(Stage::Inspect, error))?;
         permit.used(Dependency::Store);
@@ -173,7 +173,7 @@ impl Pipeline {
             .as_ref()
             .and_then(|(record, _)| newest_sequencer(record));
         if is_older(source.sequencer.as_ref(), newest_seen) {
-            return Ok(Outcome::Superseded);
+            return Ok(RunOutcome::Superseded);
         }
         let is_news = source.sequencer.as_ref() > newest_seen;
         // A request without a place among the events must not make the record forget the newest event.
@@ -217,7 +217,7 @@ impl Pipeline {
                     // There is nothing to wait for: what the record says now decides. Each turn means that another
                     // one's write took place, and the permit ends it at the latest.
                     Err(PipelineError::Conflict) => {
-                        let again = self.process_in_span(source, &targets, options, permit);
+                        let again = self.look_and_run(source, &targets, options, permit);
                         return Box::pin(again).await;
                     }
                     saved => saved?,
@@ -278,7 +278,7 @@ impl Pipeline {
         head: &ObjectMeta,
         targets: &[TargetStore],
         options: &Options,
-    ) -> Result<Outcome, PipelineError> {
+    ) -> Result<RunOutcome, PipelineError> {
         if run.resumes {
             self.recount(run).await?;
         }
@@ -344,7 +344,7 @@ impl Pipeline {
             run.record.attempts = 0;
             run.save().await?;
             self.note_history(&run.record);
-            return Ok(Outcome::Unchanged(unchanged(&run.record)));
+            return Ok(RunOutcome::Unchanged(unchanged(&run.record)));
         }
         let file = file.map(|(file, _)| file);
         self.build(run, file, stored, &version, &plan, options)
@@ -355,16 +355,16 @@ impl Pipeline {
     async fn conclude(
         &self,
         mut run: Run<'_>,
-        ended: Result<Outcome, PipelineError>,
+        ended: Result<RunOutcome, PipelineError>,
         options: &Options,
-    ) -> Result<Outcome, PipelineError> {
+    ) -> Result<RunOutcome, PipelineError> {
         let error = match ended {
             Ok(outcome) => return Ok(outcome),
             Err(error) => error,
         };
         let counts = match &error {
             // Not this worker's document any more: nothing is written.
-            PipelineError::LeaseLost(_) | PipelineError::Conflict => return Err(error),
+            PipelineError::PermitLost(_) | PipelineError::Conflict => return Err(error),
             PipelineError::Stopped => false,
             PipelineError::Permanent { .. }
             | PipelineError::Transient { .. }
@@ -473,7 +473,7 @@ impl Pipeline {
         version: &SourceVersion,
         plan: &Plan,
         options: &Options,
-    ) -> Result<Outcome, PipelineError> {
+    ) -> Result<RunOutcome, PipelineError> {
         run.record.status = RecordStatus::Processing;
         run.record.failure = None;
         // Until this run commits, nothing is committed: the entry may be of the same content, from before another one.
@@ -526,7 +526,7 @@ impl Pipeline {
         self.commit(run, plan).await?;
         let ran = plan.stages.iter().map(|planned| planned.stage).collect();
         let charged = run.spending().total();
-        Ok(Outcome::Processed(summary(
+        Ok(RunOutcome::Processed(summary(
             &run.record,
             ran,
             llm_calls,
@@ -597,13 +597,13 @@ impl Pipeline {
         head: &ObjectMeta,
         targets: &[TargetStore],
         options: &Options,
-    ) -> Option<Result<Outcome, PipelineError>> {
+    ) -> Option<Result<RunOutcome, PipelineError>> {
         match record.status {
             RecordStatus::Done | RecordStatus::Partial => {
                 let version = same_bytes(record.version.as_ref(), head)?;
                 let plan = self.plan_for(record, &version.sha256, targets, options);
                 plan.is_empty()
-                    .then(|| Ok(Outcome::Unchanged(unchanged(record))))
+                    .then(|| Ok(RunOutcome::Unchanged(unchanged(record))))
             }
             RecordStatus::Failed => {
                 let failure = record.failure.as_ref()?;
@@ -681,7 +681,7 @@ fn summary(record: &Record, ran: Vec<Stage>, llm_calls: u32, charged: Charged) -
         charged,
     };
     Processed {
-        counts: Counts {
+        counts: DocumentSize {
             pages: record.ledger.pages,
             links: count(Stage::Links, "links"),
             chunks: count(Stage::Index, "chunks"),

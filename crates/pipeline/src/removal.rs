@@ -1,9 +1,9 @@
 //! What happens when a source is removed: everything made from it goes too.
 
 use pagemill_document::Dependency;
-use pagemill_storage::{PageLedger, RecordStatus, SourceVersion, Stage, StorageError};
+use pagemill_storage::{PageAccount, RecordStatus, SourceVersion, Stage, StorageError};
 
-use crate::outcome::{Outcome, PipelineError};
+use crate::outcome::{PipelineError, RunOutcome};
 use crate::permit::Permit;
 use crate::process::{
     Options, Pipeline, Source, document_span, is_older, missing_source, newest_sequencer,
@@ -16,7 +16,7 @@ impl Pipeline {
     /// event that arrives late is recognised as such. The charges of its paid calls stay too, and their sum in the record:
     /// they hold nothing of the document, and what was spent is not given back.
     ///
-    /// An event that is older than the record's newest is [`Outcome::Superseded`]: the source was uploaded again.
+    /// An event that is older than the record's newest is [`RunOutcome::Superseded`]: the source was uploaded again.
     ///
     /// # Errors
     /// See [`PipelineError`]. A panic is such an error too.
@@ -25,7 +25,7 @@ impl Pipeline {
         source: &Source,
         options: &Options,
         permit: &dyn Permit,
-    ) -> Result<Outcome, PipelineError> {
+    ) -> Result<RunOutcome, PipelineError> {
         let span = document_span(source, options);
         let work = self.remove_in_span(source, options, permit);
         let ended = pagemill_panics::caught(work.instrument(span)).await;
@@ -39,7 +39,7 @@ impl Pipeline {
         source: &Source,
         options: &Options,
         permit: &dyn Permit,
-    ) -> Result<Outcome, PipelineError> {
+    ) -> Result<RunOutcome, PipelineError> {
         let loaded = self.records().load(&source.key).await;
         let loaded = loaded.map_err(|error| PipelineError::from_record(Stage::Commit, error))?;
         permit.used(Dependency::Store);
@@ -47,7 +47,7 @@ impl Pipeline {
             .as_ref()
             .and_then(|(record, _)| newest_sequencer(record));
         if is_older(source.sequencer.as_ref(), newest_seen) {
-            return Ok(Outcome::Superseded);
+            return Ok(RunOutcome::Superseded);
         }
         let parts = self.parts();
         let mut run = Run::new(
@@ -72,7 +72,7 @@ impl Pipeline {
         run.record.stages.clear();
         run.record.target_stores.clear();
         run.record.custom_prompt = None;
-        run.record.ledger = PageLedger::default();
+        run.record.ledger = PageAccount::default();
         run.record.failure = None;
         run.mark_in_progress();
         run.record.attempts = 0;
@@ -110,7 +110,7 @@ impl Pipeline {
         run.record.in_progress = None;
         run.save().await?;
         self.note_history(&run.record);
-        Ok(Outcome::Removed)
+        Ok(RunOutcome::Removed)
     }
 
     /// What becomes of an event whose source is not in the store.
@@ -123,14 +123,14 @@ impl Pipeline {
         options: &Options,
         permit: &dyn Permit,
         error: StorageError,
-    ) -> Result<Outcome, PipelineError> {
+    ) -> Result<RunOutcome, PipelineError> {
         if !matches!(error, StorageError::NotFound { .. }) || source.sequencer.is_none() {
             return Err(missing_source(error));
         }
         if source.version_id.is_some() {
             match self.parts().store.head(source.key.as_str(), None).await {
                 // A newer version has an event of its own.
-                Ok(_) => return Ok(Outcome::Superseded),
+                Ok(_) => return Ok(RunOutcome::Superseded),
                 Err(StorageError::NotFound { .. }) => {}
                 Err(other) => return Err(PipelineError::from_storage(Stage::Inspect, other)),
             }

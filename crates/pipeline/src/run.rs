@@ -25,10 +25,10 @@ use tokio::time::Instant;
 use crate::charges::{Spending, Till};
 use crate::graph::Graph;
 use crate::outcome::PipelineError;
-use crate::permit::{LeaseLost, Permit, Progress};
+use crate::permit::{Permit, PermitLost, Progress};
 use crate::prices::Prices;
 use crate::process::Options;
-use crate::stages::no_scratch;
+use crate::stages::no_temporary_file;
 
 /// How often a run that reads a long document renews its start marker. Well below [`ABANDONED_AFTER`].
 ///
@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
         if self.record.deaths.as_ref().is_some_and(is_past) {
             self.record.deaths = None;
         }
-        let delivery = self.options.delivery.as_ref();
+        let message = self.options.message.as_ref();
         let reads_source = graph.reads_source(self.stage);
         let reading = self.reading.filter(|_| reads_source);
         self.record.in_progress = Some(InProgress {
@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
             since: Timestamp::now(),
             trace_id: self.options.trace_id.clone(),
             run: self.id.clone(),
-            message_id: delivery.map(|delivery| delivery.message_id.clone()),
+            message_id: message.map(|message| message.message_id.clone()),
             page: None,
             done: reading.map(|reading| reading.kept),
             total: reading.map(|reading| reading.pages),
@@ -227,8 +227,8 @@ impl<'a> Run<'a> {
 
     /// Tells the request that forces this run from every other one; nothing where nobody forces it.
     pub(crate) fn forced_by(&self) -> Option<&str> {
-        let delivery = self.options.delivery.as_ref();
-        let request = delivery.map_or(self.id.as_str(), |delivery| &delivery.message_id);
+        let message = self.options.message.as_ref();
+        let request = message.map_or(self.id.as_str(), |message| &message.message_id);
         self.options.force.then_some(request)
     }
 
@@ -461,7 +461,7 @@ impl<'a> Run<'a> {
         key: &str,
         value: &T,
     ) -> Result<ETag, PipelineError> {
-        let body = Body::of_json(value).map_err(no_scratch)?;
+        let body = Body::of_json(value).map_err(no_temporary_file)?;
         let known = self
             .record
             .stages
@@ -548,7 +548,7 @@ impl<'a> Run<'a> {
     /// An index error in the stage at hand.
     pub(crate) fn index_error(&self, error: IndexError) -> PipelineError {
         match error {
-            IndexError::NotPermitted(_) => PipelineError::LeaseLost(LeaseLost),
+            IndexError::NotPermitted(_) => PipelineError::PermitLost(PermitLost),
             other => PipelineError::from_index(self.stage, other),
         }
     }

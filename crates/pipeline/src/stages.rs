@@ -2,11 +2,11 @@
 //!
 //! [`reading`] takes everything out of the PDF in one pass; [`pages`] keeps it meanwhile, mostly out of memory;
 //! [`checkpoints`] keeps it for a run that comes after a death; [`stored`] takes it from the files of an earlier run instead;
-//! [`making`] does what needs the PDF no more.
+//! [`after_reading`] does what needs the PDF no more.
 
 mod accounts;
+mod after_reading;
 mod checkpoints;
-mod making;
 mod pages;
 mod part;
 mod reading;
@@ -44,23 +44,25 @@ impl Extracted {
             page.blocks.shrink_to_fit();
             Ok(page)
         });
-        pages.collect::<std::io::Result<_>>().map_err(no_scratch)
+        pages
+            .collect::<std::io::Result<_>>()
+            .map_err(no_temporary_file)
     }
 
     /// The text of all pages in memory.
     fn all_pages(&self) -> Result<Vec<PageText>, PipelineError> {
         let pages = self.pages.iter().collect::<std::io::Result<_>>();
-        pages.map_err(no_scratch)
+        pages.map_err(no_temporary_file)
     }
 
     /// All links in memory.
     fn all_links(&self) -> Result<Vec<Link>, PipelineError> {
-        self.links.all().map_err(no_scratch)
+        self.links.all().map_err(no_temporary_file)
     }
 }
 
 /// Temporary files can't be written or read: this machine's fault, and another one may have room.
-pub(crate) fn no_scratch(error: std::io::Error) -> PipelineError {
+pub(crate) fn no_temporary_file(error: std::io::Error) -> PipelineError {
     PipelineError::Transient {
         dependency: Dependency::Disk,
         stage: pagemill_storage::Stage::Text,

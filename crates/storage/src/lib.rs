@@ -43,7 +43,7 @@ pub use object::{
 };
 pub use overlay::Overlay;
 pub use record::{
-    Deaths, Failure, Fault, Fingerprint, Generation, InProgress, Missing, PageLedger, Record,
+    Deaths, Failure, Fault, Fingerprint, Generation, InProgress, Missing, PageAccount, Record,
     RecordError, RecordStatus, RecordStore, RecordStream, Sequencer, SourceVersion, Stage,
     StageEntry, StageName, StageNameError, Unaccounted,
 };

@@ -110,7 +110,7 @@ pub struct SourceVersion {
 
 /// How every page ended. The five counts and `failed` add up to the page count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PageLedger {
+pub struct PageAccount {
     /// Pages of the document.
     pub pages: u32,
     /// Pages with a text layer.
@@ -232,7 +232,7 @@ pub struct Record {
     pub stages: BTreeMap<Stage, StageEntry>,
     /// How every page ended.
     #[serde(default)]
-    pub ledger: PageLedger,
+    pub ledger: PageAccount,
     /// What all paid calls for this source sum up to, of every run and version, also of those that came to nothing. The
     /// [charges](crate::charge) themselves stay when the source is removed.
     #[serde(default, skip_serializing_if = "Charged::is_nothing")]
@@ -320,7 +320,7 @@ impl Record {
             target_stores: Vec::new(),
             custom_prompt: None,
             stages: BTreeMap::new(),
-            ledger: PageLedger::default(),
+            ledger: PageAccount::default(),
             spent: Charged::default(),
             attempts: 0,
             in_progress: None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pagemill_pipeline::{Outcome as DocumentOutcome, PipelineError};
+use pagemill_pipeline::{PipelineError, RunOutcome};
 use pagemill_queue::{Message, Outcome, QueueError, Settled};
 use pagemill_storage::Charge;
 
@@ -71,10 +71,10 @@ pub(super) fn charged(metrics: &Metrics, charge: &Charge) {
 pub(super) fn concluded(
     metrics: &Metrics,
     took: Duration,
-    result: &Result<DocumentOutcome, PipelineError>,
+    result: &Result<RunOutcome, PipelineError>,
 ) {
     let outcome = match result {
-        Ok(DocumentOutcome::Processed(done)) => {
+        Ok(RunOutcome::Processed(done)) => {
             metrics.observe(Metric::DocumentTime, "", took.as_secs_f64() * 1_000.0);
             let sums = [
                 (Metric::PagesProcessed, u64::from(done.counts.pages)),
@@ -94,9 +94,9 @@ pub(super) fn concluded(
                 false => "partial",
             }
         }
-        Ok(DocumentOutcome::Unchanged(_)) => "unchanged",
-        Ok(DocumentOutcome::Superseded) => "superseded",
-        Ok(DocumentOutcome::Removed) => "removed",
+        Ok(RunOutcome::Unchanged(_)) => "unchanged",
+        Ok(RunOutcome::Superseded) => "superseded",
+        Ok(RunOutcome::Removed) => "removed",
         Err(PipelineError::Permanent { reason, .. }) => {
             metrics.count(Metric::DocumentsFailed, reason);
             "failed"
@@ -106,7 +106,7 @@ pub(super) fn concluded(
         Err(PipelineError::Internal { .. }) => "internal_error",
         Err(PipelineError::Conflict) => "conflict",
         Err(PipelineError::Stopped) => "released",
-        Err(PipelineError::LeaseLost(_)) => "lease_lost",
+        Err(PipelineError::PermitLost(_)) => "lease_lost",
     };
     metrics.count(Metric::DocumentsEnded, outcome);
 }

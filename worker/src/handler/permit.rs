@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use pagemill_pipeline::{Dependency, LeaseLost, Permit, Progress};
+use pagemill_pipeline::{Dependency, Permit, PermitLost, Progress};
 use pagemill_queue::LeaseWatch;
 use pagemill_storage::Charge;
 use tokio::time::Instant;
@@ -105,10 +105,10 @@ impl<'a> LeasePermit<'a> {
 }
 
 impl Permit for LeasePermit<'_> {
-    fn check(&self) -> Result<(), LeaseLost> {
+    fn check(&self) -> Result<(), PermitLost> {
         match self.watch.proof() {
             Ok(_proof) => Ok(()),
-            Err(_lost) => Err(LeaseLost),
+            Err(_lost) => Err(PermitLost),
         }
     }
 

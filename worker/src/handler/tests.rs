@@ -11,9 +11,7 @@ use pagemill_index::testing::HashEmbedder;
 use pagemill_index::{CollectionNames, EdgeStore, Indexer};
 use pagemill_metadata::extractive::ExtractiveGenerator;
 use pagemill_pdf::{PdfDocument, PdfEngine, PdfError, SealedFile};
-use pagemill_pipeline::{
-    Dependency, Outcome as DocumentOutcome, Parts, Pipeline, PipelineError, Settings,
-};
+use pagemill_pipeline::{Dependency, Parts, Pipeline, PipelineError, RunOutcome, Settings};
 use pagemill_queue::breaker::BreakerState;
 use pagemill_queue::{
     Breaker, BreakerSettings, Breakers, Clock, Heartbeat, Intake, IntakeSettings, LeaseSettings,
@@ -134,13 +132,13 @@ async fn se_3_a_message_says_nothing_of_a_service_that_it_did_not_touch() {
         // Two failures in a row, with documents in between that did without the service; the third opens its breaker.
         for _ in 0..2 {
             handler.tell_breakers(&all, &failed_at(service));
-            handler.tell_breakers(&others, &Ok(DocumentOutcome::Superseded));
+            handler.tell_breakers(&others, &Ok(RunOutcome::Superseded));
             assert_eq!(state(service), BreakerState::Closed);
         }
         handler.tell_breakers(&all, &failed_at(service));
         assert_eq!(state(service), BreakerState::Open, "{service}");
         // Nor does one that used it close it: that is the probe's.
-        handler.tell_breakers(&all, &Ok(DocumentOutcome::Superseded));
+        handler.tell_breakers(&all, &Ok(RunOutcome::Superseded));
         assert_eq!(state(service), BreakerState::Open, "{service}");
         assert!(
             others

@@ -15,7 +15,7 @@ use pagemill_reader::{Behind, ImageSettings, PageFailure, PdfDocument};
 use pagemill_storage::{Generation, Stage, StorageError};
 use tokio::time::Instant;
 
-use super::no_scratch;
+use super::no_temporary_file;
 use super::pages::Gathered;
 use super::part::{self, KeptPage, Origin, UploadedImage};
 use crate::fingerprint::Fingerprinter;
@@ -76,7 +76,7 @@ impl Pipeline {
             .settings(&settings.limits);
         // Stages that were added open the file for themselves.
         let upstream = ALWAYS.iter().filter(|spec| spec.reads_source);
-        let upstream = upstream.filter_map(|spec| plan.wanted.get(&spec.stage));
+        let upstream = upstream.filter_map(|spec| plan.expected.get(&spec.stage));
         let print = upstream.fold(print, Fingerprinter::upstream);
         let fingerprint = match run.forced_by() {
             Some(request) => print.part(request).finish(),
@@ -107,7 +107,7 @@ impl Pipeline {
         };
         let time = checkpoints.last.elapsed();
         let body = part::write(&checkpoints.origin, &pages, time, gathered.unkept());
-        let body = body.map_err(no_scratch)?;
+        let body = body.map_err(no_temporary_file)?;
         let key = self
             .layout()
             .part(&run.record.source, &checkpoints.generation, &pages);
@@ -180,7 +180,7 @@ impl Pipeline {
                 behind.deaths += u32::from(end.as_ref().is_err_and(PageFailure::ended_renderers));
                 let counted = document.counted(page);
                 let taken = gathered.take(page, end, images.is_some(), counted);
-                taken.map_err(no_scratch)?;
+                taken.map_err(no_temporary_file)?;
                 run.permit.progress(Progress::Page { page: page.0 });
             }
             if behind.pages < *range.end() {

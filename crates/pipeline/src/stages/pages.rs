@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use pagemill_document::{Classifier, Link, Observer, PageNumber, PageState, PageText};
 use pagemill_reader::{Counted, PageFailure, PageOutput, Spill};
-use pagemill_storage::PageLedger;
+use pagemill_storage::PageAccount;
 use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};
 
@@ -263,8 +263,8 @@ impl Gathered {
     }
 
     /// How every page of `pages` ended.
-    pub(super) fn ledger(&mut self, pages: u32, scaled_down: Vec<u32>) -> PageLedger {
-        PageLedger {
+    pub(super) fn ledger(&mut self, pages: u32, scaled_down: Vec<u32>) -> PageAccount {
+        PageAccount {
             pages,
             text: self.text,
             ocr: std::mem::take(&mut self.ocr),

@@ -1,5 +1,7 @@
 //! The stages that read the PDF: inspect, pages, text, links and structure, from one pass over its pages.
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt, TryStreamExt};
 use pagemill_document::{Heading, Inspection, Structure, headings_of_page};
 use pagemill_reader::{
@@ -11,7 +13,7 @@ use serde::Serialize;
 use super::checkpoints::Checkpoints;
 use super::pages::{Gathered, Links, Pages};
 use super::part::UploadedImage;
-use super::{Extracted, no_scratch, uploads};
+use super::{Extracted, no_temporary_file, uploads};
 use crate::artifacts::{FORMAT, Header, OutlineLink, StructureFile};
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
@@ -45,6 +47,24 @@ struct LinksToWrite<'a> {
     dropped: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     outline: Vec<OutlineLink>,
+}
+
+/// What the files that are written of a document have in common.
+struct ReadFiles<'a> {
+    source: &'a SourceKey,
+    version: &'a SourceVersion,
+    plan: &'a Plan,
+}
+
+impl ReadFiles<'_> {
+    fn header(&self, stage: Stage) -> Header {
+        Header {
+            format: FORMAT,
+            source: self.source.clone(),
+            sha256: self.version.sha256.clone(),
+            fingerprint: self.plan.fingerprint(stage).clone(),
+        }
+    }
 }
 
 impl Pipeline {
@@ -93,35 +113,11 @@ impl Pipeline {
         )
         .await?;
         if gathered.is_empty() && inspection.pages > 0 {
-            let reasons: std::collections::BTreeSet<_> =
-                gathered.failed.values().cloned().collect();
-            return Err(PipelineError::Permanent {
-                reason: "no_page_survived".into(),
-                stage: Stage::Pages,
-                message: format!(
-                    "none of the {} pages could be processed ({}): the file is damaged or hostile",
-                    inspection.pages,
-                    reasons.into_iter().collect::<Vec<_>>().join(", ")
-                ),
-            });
+            return Err(no_page_survived(&gathered, &inspection));
         }
-        if plan.runs(Stage::Pages) {
-            let entry = Finished::new(plan.fingerprint(Stage::Pages))
-                .output(
-                    self.layout().page_images(&run.record.source, &generation),
-                    None,
-                )
-                .fact("images", gathered.images)
-                .fact("bytes", gathered.image_bytes);
-            run.finish(Stage::Pages, entry);
-        }
-        let scaled_down = match plan.runs(Stage::Pages) {
-            true => std::mem::take(&mut gathered.scaled_down),
-            false => std::mem::take(&mut run.record.ledger.scaled_down),
-        };
+        self.finish_pages(run, plan, &generation, &mut gathered, inspection.pages);
 
         run.enter(Stage::Text);
-        run.record.ledger = gathered.ledger(inspection.pages, scaled_down);
         let (characters, dropped) = (gathered.characters, gathered.links_dropped);
         let (pages, links) = gathered.finish();
         let structure = Structure {
@@ -130,54 +126,20 @@ impl Pipeline {
             page_labels: document.page_labels().to_vec(),
         };
         drop(document);
-        let source = run.record.source.clone();
-        let header = |stage| Header {
-            format: FORMAT,
-            source: source.clone(),
-            sha256: version.sha256.clone(),
-            fingerprint: plan.fingerprint(stage).clone(),
+        let files = ReadFiles {
+            source: &run.record.source.clone(),
+            version,
+            plan,
         };
         let structure = StructureFile {
-            header: header(Stage::Structure),
+            header: files.header(Stage::Structure),
             inspection,
             structure,
         };
-        if plan.runs(Stage::Text) {
-            let key = self.layout().text(&source);
-            let text = TextToWrite {
-                header: header(Stage::Text),
-                pages: &pages,
-            };
-            let tag = run.replace_json(Stage::Text, &key, &text).await?;
-            let entry = Finished::new(plan.fingerprint(Stage::Text)).output(key, Some(tag));
-            run.finish(Stage::Text, entry.fact("characters", characters));
-        }
-        if plan.runs(Stage::Links) {
-            run.enter(Stage::Links);
-            let key = self.layout().links(&source);
-            let file = LinksToWrite {
-                header: header(Stage::Links),
-                links: &links,
-                dropped,
-                outline: OutlineLink::of(&structure.structure),
-            };
-            let tag = run.replace_json(Stage::Links, &key, &file).await?;
-            let entry = Finished::new(plan.fingerprint(Stage::Links)).output(key, Some(tag));
-            run.finish(
-                Stage::Links,
-                entry.fact("links", links.len()).fact("dropped", dropped),
-            );
-        }
-        if plan.runs(Stage::Structure) {
-            run.enter(Stage::Structure);
-            let key = self.layout().structure(&source);
-            let tag = run.replace_json(Stage::Structure, &key, &structure).await?;
-            let entry = Finished::new(plan.fingerprint(Stage::Structure)).output(key, Some(tag));
-            let entry = entry
-                .fact("outline", structure.structure.outline.len())
-                .fact("headings", structure.structure.headings.len());
-            run.finish(Stage::Structure, entry);
-        }
+        self.write_text(run, &files, &pages, characters).await?;
+        self.write_links(run, &files, &links, dropped, &structure)
+            .await?;
+        self.write_structure(run, &files, &structure).await?;
         run.enter(Stage::Metadata);
         run.mark_in_progress();
         run.save().await?;
@@ -186,6 +148,97 @@ impl Pipeline {
             links,
             structure: Some(structure),
         })
+    }
+
+    /// Enters the images and how each page ended. Images of before stay as the record has them.
+    fn finish_pages(
+        &self,
+        run: &mut Run<'_>,
+        plan: &Plan,
+        generation: &Generation,
+        gathered: &mut Gathered,
+        pages: u32,
+    ) {
+        let scaled_down = match plan.runs(Stage::Pages) {
+            true => {
+                let images = self.layout().page_images(&run.record.source, generation);
+                let entry = Finished::new(plan.fingerprint(Stage::Pages))
+                    .output(images, None)
+                    .fact("images", gathered.images)
+                    .fact("bytes", gathered.image_bytes);
+                run.finish(Stage::Pages, entry);
+                std::mem::take(&mut gathered.scaled_down)
+            }
+            false => std::mem::take(&mut run.record.ledger.scaled_down),
+        };
+        run.record.ledger = gathered.ledger(pages, scaled_down);
+    }
+
+    async fn write_text(
+        &self,
+        run: &mut Run<'_>,
+        files: &ReadFiles<'_>,
+        pages: &Pages,
+        characters: usize,
+    ) -> Result<(), PipelineError> {
+        if !files.plan.runs(Stage::Text) {
+            return Ok(());
+        }
+        let key = self.layout().text(files.source);
+        let text = TextToWrite {
+            header: files.header(Stage::Text),
+            pages,
+        };
+        let tag = run.replace_json(Stage::Text, &key, &text).await?;
+        let entry = Finished::new(files.plan.fingerprint(Stage::Text)).output(key, Some(tag));
+        run.finish(Stage::Text, entry.fact("characters", characters));
+        Ok(())
+    }
+
+    async fn write_links(
+        &self,
+        run: &mut Run<'_>,
+        files: &ReadFiles<'_>,
+        links: &Links,
+        dropped: u32,
+        structure: &StructureFile,
+    ) -> Result<(), PipelineError> {
+        if !files.plan.runs(Stage::Links) {
+            return Ok(());
+        }
+        run.enter(Stage::Links);
+        let key = self.layout().links(files.source);
+        let file = LinksToWrite {
+            header: files.header(Stage::Links),
+            links,
+            dropped,
+            outline: OutlineLink::of(&structure.structure),
+        };
+        let tag = run.replace_json(Stage::Links, &key, &file).await?;
+        let entry = Finished::new(files.plan.fingerprint(Stage::Links)).output(key, Some(tag));
+        let entry = entry.fact("links", links.len()).fact("dropped", dropped);
+        run.finish(Stage::Links, entry);
+        Ok(())
+    }
+
+    async fn write_structure(
+        &self,
+        run: &mut Run<'_>,
+        files: &ReadFiles<'_>,
+        structure: &StructureFile,
+    ) -> Result<(), PipelineError> {
+        if !files.plan.runs(Stage::Structure) {
+            return Ok(());
+        }
+        run.enter(Stage::Structure);
+        let key = self.layout().structure(files.source);
+        let tag = run.replace_json(Stage::Structure, &key, structure).await?;
+        let entry = Finished::new(files.plan.fingerprint(Stage::Structure)).output(key, Some(tag));
+        let entry = entry
+            .fact("outline", structure.structure.outline.len())
+            .fact("headings", structure.structure.headings.len());
+        run.finish(Stage::Structure, entry);
+        Ok(())
     }
 
     /// Takes every page, and uploads the images as they come.
@@ -262,7 +315,7 @@ impl Pipeline {
             }
             let counted = document.counted(page);
             let taken = gathered.take(page, end, wants_images, counted);
-            taken.map_err(no_scratch)?;
+            taken.map_err(no_temporary_file)?;
             let boundary = run.boundary();
             // After the last page the files themselves are written.
             if page.0 < last && (boundary.is_err() || checkpoints.are_due(gathered)) {
@@ -310,6 +363,20 @@ impl Pipeline {
     }
 }
 
+/// A document of which there is nothing to keep.
+fn no_page_survived(gathered: &Gathered, inspection: &Inspection) -> PipelineError {
+    let reasons: BTreeSet<&str> = gathered.failed.values().map(String::as_str).collect();
+    PipelineError::Permanent {
+        reason: "no_page_survived".into(),
+        stage: Stage::Pages,
+        message: format!(
+            "none of the {} pages could be processed ({}): the file is damaged or hostile",
+            inspection.pages,
+            Vec::from_iter(reasons).join(", ")
+        ),
+    }
+}
+
 /// The bytes of a page's image and thumbnail.
 fn image_bytes(output: &PageOutput) -> u64 {
     output.image.as_ref().map_or(0, |image| {
@@ -322,7 +389,7 @@ fn image_bytes(output: &PageOutput) -> u64 {
 fn headings(pages: &Pages) -> Result<Vec<Heading>, PipelineError> {
     let mut found = Vec::new();
     for page in pages.iter() {
-        found.extend(headings_of_page(&page.map_err(no_scratch)?));
+        found.extend(headings_of_page(&page.map_err(no_temporary_file)?));
         if found.len() > MAX_HEADINGS {
             found.truncate(MAX_HEADINGS);
             break;

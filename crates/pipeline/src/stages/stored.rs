@@ -3,7 +3,7 @@
 use pagemill_storage::{Stage, StorageError};
 
 use super::pages::{Links, Pages};
-use super::{Extracted, no_scratch};
+use super::{Extracted, no_temporary_file};
 use crate::artifacts::{Header, LinksFile, MetadataFile, StructureFile, TextFile};
 use crate::outcome::PipelineError;
 use crate::plan::Plan;
@@ -99,9 +99,9 @@ impl Pipeline {
         match (text, links, structure) {
             (Some(text), Some(file), Some(structure)) if !plan.needs_source() => {
                 let mut links = Links::default();
-                links.add(file.links).map_err(no_scratch)?;
+                links.add(file.links).map_err(no_temporary_file)?;
                 Ok(Some(Extracted {
-                    pages: Pages::classified(text.pages).map_err(no_scratch)?,
+                    pages: Pages::classified(text.pages).map_err(no_temporary_file)?,
                     links,
                     structure: Some(structure),
                 }))

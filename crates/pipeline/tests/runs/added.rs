@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use pagemill_pipeline::{
-    AddedStage, Estimate, Goal, Graph, Made, Options, Outcome, PipelineError, Reason, Settings,
+    AddedStage, Estimate, Goal, Graph, Made, Options, PipelineError, Reason, RunOutcome, Settings,
     Source, StageFile, StageSpec, StageWork, TextFile,
 };
 use pagemill_storage::{ObjectStore, RecordStatus, Stage};
@@ -108,10 +108,10 @@ impl Toy {
 
     async fn ran(&self) -> Vec<&'static str> {
         match self.world.run("m", 1, false).await {
-            Ended::With(Ok(Outcome::Processed(done))) => {
+            Ended::With(Ok(RunOutcome::Processed(done))) => {
                 done.ran.into_iter().map(Stage::name).collect()
             }
-            Ended::With(Ok(Outcome::Unchanged(_))) => Vec::new(),
+            Ended::With(Ok(RunOutcome::Unchanged(_))) => Vec::new(),
             other => panic!("{other:?}"),
         }
     }
@@ -223,7 +223,7 @@ async fn its_file_goes_with_the_document_also_where_the_stage_is_no_longer_known
                 &toy.world.permit,
             )
             .await;
-        assert!(matches!(removed, Ok(Outcome::Removed)), "{removed:?}");
+        assert!(matches!(removed, Ok(RunOutcome::Removed)), "{removed:?}");
         assert!(toy.world.outputs().await.is_empty());
     }
 }

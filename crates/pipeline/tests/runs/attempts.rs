@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pagemill_pipeline::{Outcome, PipelineError};
+use pagemill_pipeline::{PipelineError, RunOutcome};
 use pagemill_reader::Pace;
 use pagemill_storage::{RecordStatus, Stage};
 
@@ -174,7 +174,7 @@ async fn out_2_a_message_steps_aside_for_another_ones_run_and_counts_no_death() 
     processed(world.run("first", 2, false).await);
     let ended = world.run("second", 2, false).await;
     assert!(
-        matches!(ended, Ended::With(Ok(Outcome::Unchanged(_)))),
+        matches!(ended, Ended::With(Ok(RunOutcome::Unchanged(_)))),
         "{ended:?}"
     );
 }

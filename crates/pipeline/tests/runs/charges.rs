@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
-use pagemill_pipeline::{Options, Outcome, Price, Settings, Source};
+use pagemill_pipeline::{Options, Price, RunOutcome, Settings, Source};
 use pagemill_storage::{
     Charge, Charged, Condition, ObjectStore, PutOptions, RecordStatus, SourceKey, Stage, charges_of,
 };
@@ -48,7 +48,7 @@ async fn out_5_every_paid_call_is_an_object_and_the_record_has_their_sum() {
     let world = world().await;
     world.generator.is_paid(Some(PaidAnswer::Good));
     world.embedder.is_paid.store(true, Ordering::Relaxed);
-    let Ended::With(Ok(Outcome::Processed(done))) = world.run("m1", 1, false).await else {
+    let Ended::With(Ok(RunOutcome::Processed(done))) = world.run("m1", 1, false).await else {
         panic!("not processed");
     };
     let (charges, record) = (charges(&world).await, world.record().await);
@@ -158,7 +158,7 @@ async fn out_5_charges_outlive_the_document_and_are_never_written_over() {
         .pipeline
         .remove_source(&Source::newest(SOURCE), &Options::default(), &world.permit)
         .await;
-    assert!(matches!(removed, Ok(Outcome::Removed)), "{removed:?}");
+    assert!(matches!(removed, Ok(RunOutcome::Removed)), "{removed:?}");
     assert_eq!(keys(&world).len(), 2, "what was spent stays spent");
     assert_eq!(world.record().await.spent.calls, 2);
     assert!(world.outputs().await.is_empty());

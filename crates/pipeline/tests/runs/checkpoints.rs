@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use pagemill_pipeline::{
-    CheckpointSettings, Delivery, Options, Outcome, PipelineError, Settings, Source,
+    CheckpointSettings, Options, PipelineError, QueueMessage, RunOutcome, Settings, Source,
 };
 use pagemill_reader::Pace;
 use pagemill_storage::{ObjectStore, PutOptions, Record, RecordStatus, SourceKey, Stage};
@@ -41,7 +41,7 @@ async fn world(engine: Engine, every_seconds: u32) -> World {
 fn options(message_id: &str, receives: u32, force: bool) -> Options {
     Options {
         force,
-        delivery: Some(Delivery {
+        message: Some(QueueMessage {
             message_id: message_id.to_owned(),
             receives,
         }),
@@ -418,7 +418,7 @@ async fn a_removal_takes_the_parts_away_too() {
         .pipeline
         .remove_source(&removal, &options, &world.permit);
     let removed = removed.await.expect("it is removed");
-    assert!(matches!(removed, Outcome::Removed), "{removed:?}");
+    assert!(matches!(removed, RunOutcome::Removed), "{removed:?}");
     assert_eq!(world.parts().await, [""; 0]);
     assert_eq!(world.outputs().await, BTreeMap::new());
 }

@@ -26,8 +26,8 @@ use pagemill_metadata::{
     DocumentInput, DocumentMetadata, GeneratorKind, MetadataError, MetadataGenerator, Usage,
 };
 use pagemill_pipeline::{
-    Delivery, Graph, LeaseLost, Options, Outcome, Parts, Permit, Pipeline, PipelineError, Progress,
-    Settings, Source,
+    Graph, Options, Parts, Permit, PermitLost, Pipeline, PipelineError, Progress, QueueMessage,
+    RunOutcome, Settings, Source,
 };
 use pagemill_reader::{
     ExtractRequest, ImageFormat, Pace, PageFailure, PageImage, PageOutput, PdfDocument, PdfEngine,
@@ -540,7 +540,7 @@ impl TestPermit {
 }
 
 impl Permit for TestPermit {
-    fn check(&self) -> Result<(), LeaseLost> {
+    fn check(&self) -> Result<(), PermitLost> {
         Ok(())
     }
 
@@ -587,7 +587,7 @@ pub(crate) struct World {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Ended {
-    With(Result<Outcome, PipelineError>),
+    With(Result<RunOutcome, PipelineError>),
     /// It hung, and was dropped without a chance to write anything more, as if its process had been killed.
     Killed,
 }
@@ -721,7 +721,7 @@ impl World {
         let options = Options {
             force,
             trace_id: message_id.to_owned(),
-            delivery: Some(Delivery {
+            message: Some(QueueMessage {
                 message_id: message_id.to_owned(),
                 receives,
             }),
@@ -838,6 +838,6 @@ pub(crate) fn killed(ended: Ended) {
 
 #[track_caller]
 pub(crate) fn processed(ended: Ended) {
-    let is_processed = matches!(ended, Ended::With(Ok(Outcome::Processed(_))));
+    let is_processed = matches!(ended, Ended::With(Ok(RunOutcome::Processed(_))));
     assert!(is_processed, "{ended:?}");
 }

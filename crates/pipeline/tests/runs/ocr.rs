@@ -1,6 +1,6 @@
 //! What a change of the reader of pictures runs again.
 
-use pagemill_pipeline::{Outcome, Settings};
+use pagemill_pipeline::{RunOutcome, Settings};
 use pagemill_storage::Stage;
 
 use crate::doubles::{Ended, World, engine};
@@ -14,8 +14,8 @@ fn settings(enabled: bool, languages: &[&str]) -> Settings {
 
 async fn ran(world: &World) -> Vec<Stage> {
     match world.run("a message", 1, false).await {
-        Ended::With(Ok(Outcome::Processed(done))) => done.ran,
-        Ended::With(Ok(Outcome::Unchanged(_))) => Vec::new(),
+        Ended::With(Ok(RunOutcome::Processed(done))) => done.ran,
+        Ended::With(Ok(RunOutcome::Unchanged(_))) => Vec::new(),
         other => panic!("{other:?}"),
     }
 }

@@ -1,14 +1,14 @@
 //! Events in any order, and versions of which one was not finished.
 
 use pagemill_pipeline::attempts::YIELDS_MAX;
-use pagemill_pipeline::{Dependency, Outcome, PipelineError};
+use pagemill_pipeline::{Dependency, PipelineError, RunOutcome};
 use pagemill_storage::{ObjectStore, RecordStatus};
 
 use crate::doubles::{Ended, Lost, SOURCE, World, engine, killed, processed};
 
 #[track_caller]
 fn superseded(ended: Ended) {
-    let is_superseded = matches!(ended, Ended::With(Ok(Outcome::Superseded)));
+    let is_superseded = matches!(ended, Ended::With(Ok(RunOutcome::Superseded)));
     assert!(is_superseded, "{ended:?}");
 }
 
@@ -17,7 +17,7 @@ async fn in_5_an_event_that_changed_nothing_still_supersedes_older_ones() {
     let world = World::new(engine(1)).await;
     processed(world.run_event("01").await);
     let unchanged = world.run_event("05").await;
-    let is_unchanged = matches!(unchanged, Ended::With(Ok(Outcome::Unchanged(_))));
+    let is_unchanged = matches!(unchanged, Ended::With(Ok(RunOutcome::Unchanged(_))));
     assert!(is_unchanged, "{unchanged:?}");
     world.upload("another, from before").await;
     superseded(world.run_event("03").await);
@@ -37,7 +37,7 @@ async fn in_5_an_event_of_a_version_that_is_not_the_newest_builds_the_newest() {
     let built = world.record().await.version.expect("a version");
     assert_eq!(built.version_id, second);
     let unchanged = world.run_version("02", second.as_deref()).await;
-    let is_unchanged = matches!(unchanged, Ended::With(Ok(Outcome::Unchanged(_))));
+    let is_unchanged = matches!(unchanged, Ended::With(Ok(RunOutcome::Unchanged(_))));
     assert!(is_unchanged, "{unchanged:?}");
     superseded(world.run_version("01", first.as_deref()).await);
 }
@@ -51,7 +51,7 @@ async fn in_5_an_event_that_loses_the_race_for_the_record_looks_again_at_once() 
     for ended in futures::future::join_all(events).await {
         let is_settled = matches!(
             ended,
-            Ended::With(Ok(Outcome::Unchanged(_) | Outcome::Superseded))
+            Ended::With(Ok(RunOutcome::Unchanged(_) | RunOutcome::Superseded))
         );
         assert!(is_settled, "{ended:?}");
     }
@@ -65,7 +65,7 @@ async fn se_3_a_run_tells_what_it_made_use_of() {
     let all = [Dependency::Store, Dependency::Vectors, Dependency::Embedder];
     assert_eq!(world.permit.take_used(), all.into(), "no LLM was asked");
     let unchanged = world.run_event("02").await;
-    let is_unchanged = matches!(unchanged, Ended::With(Ok(Outcome::Unchanged(_))));
+    let is_unchanged = matches!(unchanged, Ended::With(Ok(RunOutcome::Unchanged(_))));
     assert!(is_unchanged, "{unchanged:?}");
     assert_eq!(world.permit.take_used(), [Dependency::Store].into());
 }
@@ -90,7 +90,7 @@ async fn in_5_a_source_that_is_gone_was_removed_and_one_that_never_was_is_an_err
     };
     assert_eq!(reason, "missing_source");
     let gone = world.run_event("02").await;
-    let is_removed = matches!(gone, Ended::With(Ok(Outcome::Removed)));
+    let is_removed = matches!(gone, Ended::With(Ok(RunOutcome::Removed)));
     assert!(is_removed, "{gone:?}");
     assert_eq!(world.record().await.status, RecordStatus::Removed);
     assert!(world.outputs().await.is_empty());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pagemill_pipeline::prompt::OBJECT_PROMPT;
-use pagemill_pipeline::{Options, Outcome, PipelineError, Settings, Source};
+use pagemill_pipeline::{Options, PipelineError, RunOutcome, Settings, Source};
 use pagemill_storage::{RecordStatus, Sequencer, Stage};
 
 use crate::doubles::{Ended, SOURCE, World, engine, processed};
@@ -31,14 +31,14 @@ async fn event(world: &World, sequencer: &str) -> Ended {
 #[track_caller]
 fn ran(ended: Ended) -> Vec<Stage> {
     match ended {
-        Ended::With(Ok(Outcome::Processed(done))) => done.ran,
+        Ended::With(Ok(RunOutcome::Processed(done))) => done.ran,
         other => panic!("{other:?}"),
     }
 }
 
 #[track_caller]
 fn unchanged(ended: Ended) {
-    let is_unchanged = matches!(ended, Ended::With(Ok(Outcome::Unchanged(_))));
+    let is_unchanged = matches!(ended, Ended::With(Ok(RunOutcome::Unchanged(_))));
     assert!(is_unchanged, "{ended:?}");
 }
 
@@ -161,6 +161,6 @@ async fn in_7_a_removed_source_takes_its_prompt_along() {
         .pipeline
         .remove_source(&Source::newest(SOURCE), &Options::default(), &world.permit)
         .await;
-    assert!(matches!(removed, Ok(Outcome::Removed)), "{removed:?}");
+    assert!(matches!(removed, Ok(RunOutcome::Removed)), "{removed:?}");
     assert_eq!(world.record().await.custom_prompt, None);
 }

@@ -130,7 +130,7 @@ impl Pipeline {
             .collect();
         let metadata = &metadata.metadata;
         let pages = extracted.all_pages()?;
-        let document = pagemill_index::DocumentInput {
+        let document = pagemill_index::IndexInput {
             source: source.as_str(),
             generation: &generation.0,
             sha256: &version.sha256,

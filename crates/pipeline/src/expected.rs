@@ -1,4 +1,4 @@
-//! What is wanted of a document: the fingerprint of every stage under the settings in force, and the plan that follows.
+//! What is expected of a document: the fingerprint of every stage under the settings in force, and the plan that follows.
 
 use std::collections::BTreeMap;
 
@@ -35,11 +35,11 @@ impl Pipeline {
         targets: &[TargetStore],
         options: &Options,
     ) -> Plan {
-        let mut wanted = self.wanted(&record.source, sha256, targets, options);
-        keep_what_goes_further(&mut wanted, record);
+        let mut expected = self.expected(&record.source, sha256, targets, options);
+        keep_what_goes_further(&mut expected, record);
         Plan::new(
             self.graph(),
-            wanted,
+            expected,
             targets.to_vec(),
             Some(record),
             options.force,
@@ -47,7 +47,7 @@ impl Pipeline {
     }
 
     /// What the fingerprint of every stage up to the goal must be, for this content and these settings.
-    pub(crate) fn wanted(
+    pub(crate) fn expected(
         &self,
         source: &SourceKey,
         sha256: &str,
@@ -55,15 +55,15 @@ impl Pipeline {
         options: &Options,
     ) -> BTreeMap<Stage, Fingerprint> {
         let goal = self.parts().settings.goal;
-        let mut wanted = BTreeMap::new();
+        let mut expected = BTreeMap::new();
         for spec in self.graph().rows().iter().filter(|spec| spec.goal <= goal) {
             let print = Fingerprinter::new(spec.stage, spec.code_version);
             let print = self.own_parts(spec.stage, print, source, sha256, targets, options);
-            let upstream = spec.upstream.iter().filter_map(|stage| wanted.get(stage));
+            let upstream = spec.upstream.iter().filter_map(|stage| expected.get(stage));
             let print = upstream.fold(print, Fingerprinter::upstream);
-            wanted.insert(spec.stage, print.finish());
+            expected.insert(spec.stage, print.finish());
         }
-        wanted
+        expected
     }
 
     /// Adds what a stage depends on, apart from other stages: content, settings, models, prompts.
@@ -159,13 +159,13 @@ impl Pipeline {
 }
 
 /// A document that was built further than the goal, and is up to date as far as the goal goes, is left as it is: the
-/// commit that it has is the one that is wanted.
-fn keep_what_goes_further(wanted: &mut BTreeMap<Stage, Fingerprint>, record: &Record) {
+/// commit that it has is the one that is expected.
+fn keep_what_goes_further(expected: &mut BTreeMap<Stage, Fingerprint>, record: &Record) {
     let goes_further = record
         .stages
         .keys()
-        .any(|stage| !wanted.contains_key(stage));
-    let is_current = wanted
+        .any(|stage| !expected.contains_key(stage));
+    let is_current = expected
         .iter()
         .filter(|(stage, _)| **stage != Stage::Commit)
         .all(|(stage, fingerprint)| {
@@ -176,6 +176,6 @@ fn keep_what_goes_further(wanted: &mut BTreeMap<Stage, Fingerprint>, record: &Re
         && goes_further
         && is_current
     {
-        wanted.insert(Stage::Commit, commit.fingerprint.clone());
+        expected.insert(Stage::Commit, commit.fingerprint.clone());
     }
 }

@@ -6,7 +6,7 @@ use pagemill_app::Error;
 
 /// How a command ended. The numbers are documented in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Exit {
     /// All was done.
     Done = 0,
     /// The command ended, but something named in its summary was not done.
@@ -17,13 +17,13 @@ pub(crate) enum Outcome {
     Unfinished = 3,
 }
 
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
+impl From<Exit> for ExitCode {
+    fn from(outcome: Exit) -> Self {
         Self::from(outcome as u8)
     }
 }
 
-impl Outcome {
+impl Exit {
     /// Of a command that an error ended.
     pub(crate) fn of(error: &Error) -> Self {
         match error.may_pass() {

@@ -2,7 +2,8 @@
 """Checks that the links of the documents lead somewhere: links.py [--fix]
 
 Every relative link in a Markdown file of the repository must name a file that is there, and an anchor a heading. A link to a
-line (`[`name`](file.rs#L12)`) must lead to the line that defines what the link names; --fix moves those that don't.
+line (`[`name`](file.rs#L12)`) must lead to the line that defines what the link names; --fix moves those that don't. The way of a
+document in docs/ARCHITECTURE.md, from the queue to the commit, must open few files.
 """
 
 import re
@@ -11,6 +12,9 @@ import sys
 from pathlib import Path
 
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+WAY = (Path("docs/ARCHITECTURE.md"), "## The same, step by step", 25)
+"""A section, and how many source files its links may lead to at most: whoever follows a document through the program opens these."""
+
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 
 
@@ -40,6 +44,15 @@ def defining_lines(path: Path, name: str) -> list[int]:
         if lines:
             return lines
     return []
+
+
+def files_of_the_way() -> set[str]:
+    document, heading, _ = WAY
+    section = re.search(rf"^{heading}\n(.*?)(?=^## )", document.read_text(), re.M | re.S)
+    if not section:
+        raise SystemExit(f"{document}: no section {heading}: correct WAY in scripts/lib/links.py")
+    targets = (target.partition("#")[0] for _, target in LINK.findall(section[1]))
+    return {target for target in targets if target.endswith(".rs")}
 
 
 def main() -> int:
@@ -77,6 +90,9 @@ def main() -> int:
                 wrong.append(f"{document}: {target}: no such heading")
         if changed != text:
             document.write_text(changed)
+    document, heading, most = WAY
+    if len(files := files_of_the_way()) > most:
+        wrong.append(f"{document}: {heading.strip('# ')}: {len(files)} files, and {most} are enough: a stranger gives up")
     print("\n".join(wrong) if wrong else "all links of the documents lead somewhere")
     return 1 if wrong else 0
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use futures::StreamExt;
+use pagemill_document::markdown::MarkdownPages;
 use pagemill_document::{Link, PageText, Rect, Table, classify, markdown};
 use pagemill_pdf::{Engine, ExtractRequest, SpoolFile};
 use pagemill_pipeline::Settings;
@@ -21,8 +22,17 @@ const FILES_AT_ONCE: usize = 4;
 
 /// Prints PDFs as Markdown.
 pub(crate) async fn markdown_command(arguments: ReadArguments) -> anyhow::Result<ExitCode> {
-    let make = |read: &ReadFile| Ok(markdown::markdown(&read.pages, &read.links));
-    command(arguments, "md", make).await
+    command(arguments, "md", |read| Ok(markdown_of(read))).await
+}
+
+/// The bytes that `worker local` and `worker run` store of it.
+fn markdown_of(read: &ReadFile) -> String {
+    let mut markdown = MarkdownPages::of(read.of_pages);
+    let pages = read.pages.iter().map(|page| {
+        let links = read.links.iter().filter(|link| link.page == page.page);
+        markdown.next(page, &links.collect::<Vec<_>>())
+    });
+    pages.collect()
 }
 
 /// Prints the tables of PDFs.
@@ -87,6 +97,8 @@ fn json_lines(pages: &[PageText]) -> anyhow::Result<String> {
 
 /// What was read of a file.
 struct ReadFile {
+    /// How many pages it has, those that can't be read included.
+    of_pages: u32,
     pages: Vec<PageText>,
     links: Vec<Link>,
     /// Pages that can't be read, with the reason.
@@ -171,6 +183,7 @@ async fn read(engine: &Engine, settings: &Settings, path: &Path) -> anyhow::Resu
         ..ExtractRequest::default()
     };
     let mut read = ReadFile {
+        of_pages: document.inspection().pages,
         pages: Vec::new(),
         links: Vec::new(),
         failed: Vec::new(),

@@ -5,7 +5,7 @@
 //! - Links where their anchor is found in the text. Those that could run or leak something are left out:
 //!   a [`LinkSafety`] other than `ordinary` is not made clickable.
 //! - Furniture (running heads, page numbers) is left out.
-//! - In a document of several pages each begins with an anchor, `<a id="page-3"></a>`.
+//! - In a document of several pages each that can be read begins with an anchor, `<a id="page-3"></a>`.
 
 use crate::{Block, BlockKind, Link, LinkSafety, LinkTarget, PageText};
 
@@ -14,15 +14,32 @@ mod tables;
 
 pub use tables::{csv_table, html_table, markdown_table};
 
-/// A document as Markdown: the pages, and their links.
-pub fn markdown(pages: &[PageText], links: &[Link]) -> String {
-    let is_long = pages.len() > 1;
-    let mut text = String::new();
-    for page in pages {
-        let of_page: Vec<&Link> = links.iter().filter(|link| link.page == page.page).collect();
-        push_page(&mut text, page, &of_page, is_long);
+/// A document as Markdown, a page at a time: pages of a long document need not be in memory together.
+#[derive(Debug)]
+pub struct MarkdownPages {
+    with_anchors: bool,
+    has_begun: bool,
+}
+
+impl MarkdownPages {
+    /// For a document of so many pages, those that can't be read included.
+    pub fn of(pages: u32) -> Self {
+        Self {
+            with_anchors: pages > 1,
+            has_begun: false,
+        }
     }
-    text
+
+    /// What the next page, with its own links, adds to the text.
+    pub fn next(&mut self, page: &PageText, links: &[&Link]) -> String {
+        let mut text = String::new();
+        push_page(&mut text, page, links, self.with_anchors);
+        if self.has_begun && !text.is_empty() {
+            text.insert(0, '\n');
+        }
+        self.has_begun |= !text.is_empty();
+        text
+    }
 }
 
 /// Appends a page to a document; with an anchor for the page where it is one of several.

@@ -104,9 +104,10 @@ impl StageWork<'_, '_> {
     pub async fn read<T: DeserializeOwned>(&self, stage: Stage) -> Result<T, PipelineError> {
         let row = self.pipeline.graph().row(stage);
         let file = row.and_then(|row| row.file.as_ref());
+        let file = file.filter(|file| file.is_json());
         let Some(file) = file.filter(|_| self.spec.upstream.contains(&stage)) else {
             return Err(self.fault(&format!(
-                "it reads {stage}, which its row does not name as upstream or which has no file"
+                "it reads {stage}, which its row does not name as upstream or which has no JSON file"
             )));
         };
         let key = file.key(self.pipeline.layout(), self.source());

@@ -1,5 +1,6 @@
 //! The JSON files of one document: what stands in `extracted_text/`, `extracted_links/`, `extracted_structure/` and
-//! `pdf-metadata/`. Equal input and settings give equal bytes: there is no time in them.
+//! `pdf-metadata/`. Equal input and settings give equal bytes: there is no time in them. What stands in
+//! `extracted_markdown/` is no JSON, and made by [`pagemill_document::markdown`].
 
 use pagemill_document::{Inspection, Link, OutlineTarget, PageText, Structure};
 use pagemill_metadata::DocumentMetadata;

@@ -59,6 +59,7 @@ impl Pipeline {
             | Stage::Text
             | Stage::Links
             | Stage::Structure
+            | Stage::Markdown
             | Stage::Commit => None,
         }
     }

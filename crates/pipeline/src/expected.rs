@@ -6,6 +6,7 @@ use pagemill_index::TargetStore;
 use pagemill_storage::{Fingerprint, Record, SourceKey, Stage};
 
 use crate::fingerprint::Fingerprinter;
+use crate::graph::StageSpec;
 use crate::plan::Plan;
 use crate::process::{Options, Parts, Pipeline};
 use crate::settings::Goal;
@@ -36,7 +37,7 @@ impl Pipeline {
         options: &Options,
     ) -> Plan {
         let mut expected = self.expected(&record.source, sha256, targets, options);
-        keep_what_goes_further(&mut expected, record);
+        self.keep_what_goes_further(&mut expected, record);
         Plan::new(
             self.graph(),
             expected,
@@ -59,8 +60,7 @@ impl Pipeline {
         for spec in self.graph().rows().iter().filter(|spec| spec.goal <= goal) {
             let print = Fingerprinter::new(spec.stage, spec.code_version);
             let print = self.own_parts(spec.stage, print, source, sha256, targets, options);
-            let upstream = spec.upstream.iter().filter_map(|stage| expected.get(stage));
-            let print = upstream.fold(print, Fingerprinter::upstream);
+            let print = with_upstream(print, spec, &expected);
             expected.insert(spec.stage, print.finish());
         }
         expected
@@ -118,7 +118,7 @@ impl Pipeline {
                 let parts = added.map(|(added, _)| added.fingerprint_parts());
                 with_all(print, &parts.unwrap_or_default())
             }
-            Stage::Structure | Stage::Commit => print,
+            Stage::Structure | Stage::Markdown | Stage::Commit => print,
         }
     }
 
@@ -156,26 +156,62 @@ impl Pipeline {
             .part(options.custom_prompt.as_deref().unwrap_or_default())
             .finish()
     }
+
+    /// A document that was built further than the goal keeps what it has beyond it, as long as all of that is true: made
+    /// from what is expected of the stages up to the goal.
+    fn keep_what_goes_further(&self, expected: &mut BTreeMap<Stage, Fingerprint>, record: &Record) {
+        // Without a commit, stages may stand in the record that were made from other ones than those beside them.
+        let Some(commit) = record.stages.get(&Stage::Commit) else {
+            return;
+        };
+        let entries = record.stages.iter();
+        let further: BTreeMap<Stage, Fingerprint> = entries
+            .filter(|(stage, _)| !expected.contains_key(stage))
+            .map(|(stage, entry)| (*stage, entry.fingerprint.clone()))
+            .collect();
+        if further.is_empty() {
+            return;
+        }
+        let is_current = |stage: &Stage| {
+            let entry = record.stages.get(stage);
+            let has = entry.map(|entry| &entry.fingerprint);
+            has.is_some() && (has == expected.get(stage) || further.contains_key(stage))
+        };
+        let mut made = expected.keys().filter(|stage| **stage != Stage::Commit);
+        if made.all(is_current) {
+            expected.insert(Stage::Commit, commit.fingerprint.clone());
+            return;
+        }
+        // What a stage that this graph has not was made from is not known.
+        let rows: Option<Vec<_>> = further
+            .keys()
+            .map(|stage| self.graph().row(*stage))
+            .collect();
+        let is_true = rows.is_some_and(|rows| {
+            let mut upstream = rows.iter().flat_map(|row| row.upstream.iter());
+            upstream.all(is_current)
+        });
+        if is_true && let Some(row) = self.graph().row(Stage::Commit) {
+            expected.extend(further);
+            let print = Fingerprinter::new(row.stage, row.code_version);
+            expected.insert(row.stage, with_upstream(print, row, expected).finish());
+        }
+    }
+
+    /// Whether a plan keeps what an earlier run made beyond the goal.
+    pub(crate) fn goes_further(&self, plan: &Plan) -> bool {
+        let goal = self.parts().settings.goal;
+        let mut rows = self.graph().rows().iter();
+        rows.any(|row| row.goal > goal && plan.wants(row.stage))
+    }
 }
 
-/// A document that was built further than the goal, and is up to date as far as the goal goes, is left as it is: the
-/// commit that it has is the one that is expected.
-fn keep_what_goes_further(expected: &mut BTreeMap<Stage, Fingerprint>, record: &Record) {
-    let goes_further = record
-        .stages
-        .keys()
-        .any(|stage| !expected.contains_key(stage));
-    let is_current = expected
-        .iter()
-        .filter(|(stage, _)| **stage != Stage::Commit)
-        .all(|(stage, fingerprint)| {
-            let entry = record.stages.get(stage);
-            entry.is_some_and(|entry| entry.fingerprint == *fingerprint)
-        });
-    if let Some(commit) = record.stages.get(&Stage::Commit)
-        && goes_further
-        && is_current
-    {
-        expected.insert(Stage::Commit, commit.fingerprint.clone());
-    }
+/// Adds what the stages are that a stage is made from.
+fn with_upstream(
+    print: Fingerprinter,
+    spec: &StageSpec,
+    expected: &BTreeMap<Stage, Fingerprint>,
+) -> Fingerprinter {
+    let upstream = spec.upstream.iter().filter_map(|stage| expected.get(stage));
+    upstream.fold(print, Fingerprinter::upstream)
 }

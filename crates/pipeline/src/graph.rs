@@ -46,7 +46,7 @@ pub struct StageSpec {
     /// Whether it needs the PDF itself. Those of every pipeline run as one pass, which keeps the pages that it has read in
     /// parts ([`parts`]) until the document is committed; added ones run after it.
     pub reads_source: bool,
-    /// The JSON file that it writes for each source, if it does.
+    /// The file that it writes for each source, if it does.
     pub file: Option<StageFile>,
     /// The version of the code that makes its outputs. Raise it when the same input and settings give other outputs than
     /// before: every document then re-runs the stage, and what depends on it.
@@ -56,9 +56,12 @@ pub struct StageSpec {
 /// Where a stage's files stand: one a source, named as the source is, below a prefix that ends in `/`.
 #[derive(Debug, Clone)]
 pub enum StageFile {
-    /// Below a prefix of the settings.
+    /// JSON below a prefix of the settings.
     Layout(fn(&KeyLayout) -> &str),
-    /// Below a prefix of its own, which no other overlaps, such as `extracted_words/`.
+    /// Markdown below a prefix of the settings. It says nothing of where it comes from: what it is, its record knows by its
+    /// tag.
+    Markdown(fn(&KeyLayout) -> &str),
+    /// JSON below a prefix of its own, which no other overlaps, such as `extracted_words/`.
     Below(Cow<'static, str>),
 }
 
@@ -66,14 +69,27 @@ impl StageFile {
     /// What the keys of all of them begin with.
     pub fn prefix<'a>(&'a self, layout: &'a KeyLayout) -> &'a str {
         match self {
-            Self::Layout(prefix) => prefix(layout),
+            Self::Layout(prefix) | Self::Markdown(prefix) => prefix(layout),
             Self::Below(prefix) => prefix,
+        }
+    }
+
+    /// Whether they are JSON, which begins with where it comes from.
+    pub fn is_json(&self) -> bool {
+        !matches!(self, Self::Markdown(_))
+    }
+
+    /// What the names of all of them end with, without the dot.
+    pub fn extension(&self) -> &'static str {
+        match self {
+            Self::Layout(_) | Self::Below(_) => "json",
+            Self::Markdown(_) => "md",
         }
     }
 
     /// The key of a source's file.
     pub fn key(&self, layout: &KeyLayout, source: &SourceKey) -> String {
-        layout.file_below(self.prefix(layout), source)
+        layout.file_below(self.prefix(layout), source, self.extension())
     }
 }
 
@@ -120,6 +136,14 @@ pub(crate) const ALWAYS: &[StageSpec] = &[
         code_version: READING,
     },
     StageSpec {
+        stage: Stage::Markdown,
+        goal: Goal::Extraction,
+        upstream: Cow::Borrowed(&[Stage::Text, Stage::Links]),
+        reads_source: false,
+        file: Some(StageFile::Markdown(|layout| &layout.markdown)),
+        code_version: 1,
+    },
+    StageSpec {
         stage: Stage::Metadata,
         goal: Goal::Metadata,
         upstream: Cow::Borrowed(&[Stage::Text, Stage::Links, Stage::Structure]),
@@ -142,6 +166,7 @@ pub(crate) const ALWAYS: &[StageSpec] = &[
             Stage::Pages,
             Stage::Links,
             Stage::Structure,
+            Stage::Markdown,
             Stage::Metadata,
             Stage::Index,
         ]),
@@ -295,7 +320,7 @@ impl Graph {
         self.row(stage).map_or(0, |row| row.code_version)
     }
 
-    /// The JSON files that stages write for a source, in the order of the stages.
+    /// The files that stages write for a source, in the order of the stages.
     pub fn files<'a>(
         &'a self,
         layout: &'a KeyLayout,
@@ -343,7 +368,8 @@ mod tests {
                 Some(Stage::Pages) => Stage::Text,
                 Some(Stage::Text) => Stage::Links,
                 Some(Stage::Links) => Stage::Structure,
-                Some(Stage::Structure) => Stage::Metadata,
+                Some(Stage::Structure) => Stage::Markdown,
+                Some(Stage::Markdown) => Stage::Metadata,
                 Some(Stage::Metadata) => Stage::Index,
                 Some(Stage::Index) => Stage::Commit,
                 Some(Stage::Commit | Stage::Named(_)) | None => return all,
@@ -386,7 +412,8 @@ mod tests {
             assert!(key.starts_with(prefix), "{key}");
         }
         assert_eq!(files[0].1, layout.text(&source));
-        assert_eq!(files[3].1, layout.metadata(&source));
+        assert_eq!(files[3].1, layout.markdown(&source));
+        assert_eq!(files[4].1, layout.metadata(&source));
     }
 
     #[derive(Debug)]
@@ -424,9 +451,9 @@ mod tests {
         let more = toy("more", &[stage]);
         let graph = graph.with(Arc::new(Toy(more))).expect("a graph");
         let names: Vec<&str> = graph.rows().iter().map(|row| row.stage.name()).collect();
-        assert_eq!(names[6..], ["index", "words", "more", "commit"]);
+        assert_eq!(names[7..], ["index", "words", "more", "commit"]);
         let commit = graph.row(Stage::Commit).expect("a commit");
-        assert_eq!(commit.upstream[5..], [stage, "more".parse().unwrap()]);
+        assert_eq!(commit.upstream[6..], [stage, "more".parse().unwrap()]);
         let added: Vec<_> = graph.added().map(|(_, row)| row.stage.name()).collect();
         assert_eq!(added, ["words", "more"]);
     }

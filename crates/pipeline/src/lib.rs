@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! fetch -> inspect -+-> pages   (images)   ----------------+
-//!                   +-> text    (layout)                   +-> metadata -> index -> commit
-//!                   +-> links                              |
+//!                   +-> text    (layout)   -+-> markdown   +-> metadata -> index -> commit
+//!                   +-> links              -+              |
 //!                   +-> structure (outline, headings) -----+
 //! ```
 //!

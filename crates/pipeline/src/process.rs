@@ -476,8 +476,11 @@ impl Pipeline {
     ) -> Result<RunOutcome, PipelineError> {
         run.record.status = RecordStatus::Processing;
         run.record.failure = None;
-        // Until this run commits, nothing is committed: the entry may be of the same content, from before another one.
-        run.record.stages.remove(&Stage::Commit);
+        // Until this run commits, nothing is committed: the entry may be of the same content, from before another one. What
+        // goes further than the goal is known to be true by the commit that it was made for.
+        if plan.needs_source() || !self.goes_further(plan) {
+            run.record.stages.remove(&Stage::Commit);
+        }
         run.record.version = Some(version.clone());
         run.record.custom_prompt = run.asked_prompt.clone();
         run.record.target_stores = plan
@@ -496,12 +499,22 @@ impl Pipeline {
         let reads_later = |spec: &StageSpec| spec.reads_source && plan.runs(spec.stage);
         let is_read_later = self.graph().added().any(|(_, spec)| reads_later(spec));
         let pdf = file.clone().filter(|_| is_read_later);
+        let is_read = file.is_some();
         let extracted = match (file, stored) {
             (Some(file), _) => self.extract(run, file, version, plan).await?,
             (None, Some(stored)) => stored,
             // Only the commit is left to do.
             (None, None) => Extracted::default(),
         };
+        if plan.runs(Stage::Markdown) {
+            self.markdown(run, &extracted, plan).await?;
+        }
+        // One write of the record for all that is read, and what costs next to nothing then.
+        if is_read || plan.runs(Stage::Markdown) {
+            run.enter(Stage::Metadata);
+            run.mark_in_progress();
+            run.save().await?;
+        }
         let mut llm_calls = 0;
         let mut metadata = None;
         run.boundary()?;

@@ -5,11 +5,12 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use jiff::Timestamp;
 use pagemill_index::IndexError;
 use pagemill_storage::{
@@ -451,17 +452,32 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Writes a JSON object over the one that this source's record speaks of, and answers the new tag.
-    ///
-    /// The write is conditional on the tag in the record, so that a worker that was overtaken can't put old content
-    /// over new. Where the object was changed by other hands, but the record was not, it is put right.
+    /// Writes a JSON object over the one that this source's record speaks of, and answers the new tag: [`Run::replace`].
     pub(crate) async fn replace_json<T: Serialize>(
         &self,
         stage: Stage,
         key: &str,
         value: &T,
     ) -> Result<ETag, PipelineError> {
-        let body = Body::of_json(value).map_err(no_temporary_file)?;
+        let write = |mut out: &mut dyn Write| {
+            serde_json::to_writer(&mut out, value)?;
+            out.write_all(b"\n")
+        };
+        self.replace(stage, key, "application/json", write).await
+    }
+
+    /// Writes an object over the one that this source's record speaks of, and answers the new tag.
+    ///
+    /// The write is conditional on the tag in the record, so that a worker that was overtaken can't put old content
+    /// over new. Where the object was changed by other hands, but the record was not, it is put right.
+    pub(crate) async fn replace(
+        &self,
+        stage: Stage,
+        key: &str,
+        content_type: &'static str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<ETag, PipelineError> {
+        let body = Body::written(write).map_err(no_temporary_file)?;
         let known = self
             .record
             .stages
@@ -475,7 +491,7 @@ impl<'a> Run<'a> {
         for _ in 0..3 {
             self.permit.check()?;
             let options = PutOptions {
-                content_type: Some("application/json"),
+                content_type: Some(content_type),
                 condition: condition.clone(),
             };
             let written = match &body {
@@ -519,6 +535,26 @@ impl<'a> Run<'a> {
             Err(StorageError::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.storage(error)),
         }
+    }
+
+    /// The same of a file that may be long: it lies in a temporary file while it is read.
+    pub(crate) async fn read_long_json<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, PipelineError> {
+        let mut body = match self.store.get(key, None).await {
+            Ok((_, body)) => body,
+            Err(StorageError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(self.storage(error)),
+        };
+        let mut spool = SpooledTempFile::new(MAX_BODY_IN_MEMORY);
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|error| self.storage(error))?;
+            spool.write_all(&chunk).map_err(no_temporary_file)?;
+        }
+        spool.rewind().map_err(no_temporary_file)?;
+        let spool = BufReader::with_capacity(SPOOL_BUFFER_BYTES, spool);
+        Ok(serde_json::from_reader(spool).ok())
     }
 
     /// Deletes objects.
@@ -615,19 +651,18 @@ impl Ownership {
     }
 }
 
-/// A JSON file to be written.
+/// A file to be written.
 enum Body {
     Memory(Bytes),
     File(FileBody),
 }
 
 impl Body {
-    /// The JSON of a value and a newline: in memory while it is short, else in a temporary file without a name.
-    fn of_json<T: Serialize>(value: &T) -> io::Result<Self> {
+    /// What is written to it: in memory while it is short, else in a temporary file without a name.
+    fn written(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Self> {
         let mut spool =
             BufWriter::with_capacity(SPOOL_BUFFER_BYTES, SpooledTempFile::new(MAX_BODY_IN_MEMORY));
-        serde_json::to_writer(&mut spool, value)?;
-        spool.write_all(b"\n")?;
+        write(&mut spool)?;
         let spool = spool.into_inner().map_err(io::IntoInnerError::into_error)?;
         match spool.into_inner() {
             SpooledData::InMemory(bytes) => Ok(Self::Memory(bytes.into_inner().into())),

@@ -28,9 +28,9 @@ pub struct Settings {
     pub metadata: MetadataSettings,
     /// How text is chunked, embedded and stored.
     pub index: IndexSettings,
-    /// How far a document is built: `extraction` (page images, text, links, structure; no model is loaded), `metadata`
-    /// (these and metadata), or `index` (everything). What goes further already stays while it is true: it is removed
-    /// when the document, or what its pages are made with, changes.
+    /// How far a document is built: `extraction` (page images, text, links, structure, Markdown; no model is loaded),
+    /// `metadata` (these and metadata), or `index` (everything). What goes further already stays while it is true: it is
+    /// removed when the document, or what its pages are made with, changes.
     pub goal: Goal,
     /// Vector stores to fill when a message names none: `pages`, `semantic`, `haystack`. Empty means all three.
     pub target_stores: Vec<String>,
@@ -81,7 +81,7 @@ impl Default for OcrTunables {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
-    /// Page images, text, links and structure. No model is loaded.
+    /// Page images, text, links, structure and Markdown. No model is loaded.
     Extraction,
     /// These and metadata.
     Metadata,

@@ -2,11 +2,12 @@
 //!
 //! [`reading`] takes everything out of the PDF in one pass; [`pages`] keeps it meanwhile, mostly out of memory;
 //! [`checkpoints`] keeps it for a run that comes after a death; [`stored`] takes it from the files of an earlier run instead;
-//! [`after_reading`] does what needs the PDF no more.
+//! [`markdown`] and [`after_reading`] do what needs the PDF no more.
 
 mod accounts;
 mod after_reading;
 mod checkpoints;
+mod markdown;
 mod pages;
 mod part;
 mod reading;

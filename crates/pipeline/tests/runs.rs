@@ -13,6 +13,8 @@ mod charges;
 mod checkpoints;
 #[path = "runs/doubles.rs"]
 mod doubles;
+#[path = "runs/markdown.rs"]
+mod markdown;
 #[path = "runs/ocr.rs"]
 mod ocr;
 #[path = "runs/order.rs"]

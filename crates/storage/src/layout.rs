@@ -57,6 +57,8 @@ pub struct KeyLayout {
     pub links: String,
     /// Document structure: outline, headings, page labels.
     pub structure: String,
+    /// Documents as Markdown.
+    pub markdown: String,
     /// Document metadata.
     pub metadata: String,
     /// Records, charges, the history view, and what long runs have done so far.
@@ -71,6 +73,7 @@ impl Default for KeyLayout {
             text: "extracted_text/".into(),
             links: "extracted_links/".into(),
             structure: "extracted_structure/".into(),
+            markdown: "extracted_markdown/".into(),
             metadata: "pdf-metadata/".into(),
             processing: "processing/".into(),
         }
@@ -146,27 +149,32 @@ impl KeyLayout {
 
     /// The extracted text.
     pub fn text(&self, source: &SourceKey) -> String {
-        self.file_below(&self.text, source)
+        self.json_below(&self.text, source)
     }
 
     /// The extracted links.
     pub fn links(&self, source: &SourceKey) -> String {
-        self.file_below(&self.links, source)
+        self.json_below(&self.links, source)
     }
 
     /// The document structure.
     pub fn structure(&self, source: &SourceKey) -> String {
-        self.file_below(&self.structure, source)
+        self.json_below(&self.structure, source)
+    }
+
+    /// The document as Markdown.
+    pub fn markdown(&self, source: &SourceKey) -> String {
+        self.file_below(&self.markdown, source, "md")
     }
 
     /// The document metadata.
     pub fn metadata(&self, source: &SourceKey) -> String {
-        self.file_below(&self.metadata, source)
+        self.json_below(&self.metadata, source)
     }
 
     /// The record.
     pub fn record(&self, source: &SourceKey) -> String {
-        self.file_below(&self.records(), source)
+        self.json_below(&self.records(), source)
     }
 
     /// Where all records are: a prefix that ends in `/`.
@@ -280,13 +288,14 @@ impl KeyLayout {
     }
 
     /// Every prefix with the name of its setting.
-    pub fn prefixes(&self) -> [(&'static str, &str); 7] {
+    pub fn prefixes(&self) -> [(&'static str, &str); 8] {
         [
             ("source", &self.source),
             ("page_images", &self.page_images),
             ("text", &self.text),
             ("links", &self.links),
             ("structure", &self.structure),
+            ("markdown", &self.markdown),
             ("metadata", &self.metadata),
             ("processing", &self.processing),
         ]
@@ -322,9 +331,13 @@ impl KeyLayout {
         Ok(())
     }
 
-    /// The file of a source below a prefix that ends in `/`: its path and `.json`.
-    pub fn file_below(&self, prefix: &str, source: &SourceKey) -> String {
-        format!("{prefix}{}.json", self.escaped_path(source))
+    /// The file of a source below a prefix that ends in `/`: its path, a dot and the extension.
+    pub fn file_below(&self, prefix: &str, source: &SourceKey, extension: &str) -> String {
+        format!("{prefix}{}.{extension}", self.escaped_path(source))
+    }
+
+    fn json_below(&self, prefix: &str, source: &SourceKey) -> String {
+        self.file_below(prefix, source, "json")
     }
 
     fn escaped_path(&self, source: &SourceKey) -> String {
@@ -395,6 +408,10 @@ mod tests {
         assert_eq!(
             layout.structure(&source),
             "extracted_structure/reports/2024 Q3+é.pdf.json"
+        );
+        assert_eq!(
+            layout.markdown(&source),
+            "extracted_markdown/reports/2024 Q3+é.pdf.md"
         );
         assert_eq!(
             layout.metadata(&source),

@@ -98,6 +98,7 @@ async fn every_sample_is_processed_into_the_documented_layout() {
         .collect();
     let documented = [
         "extracted_links",
+        "extracted_markdown",
         "extracted_structure",
         "extracted_text",
         "pdf-metadata",
@@ -114,6 +115,27 @@ async fn every_sample_is_processed_into_the_documented_layout() {
             history.to_string().contains(&format!("source-pdfs/{name}")),
             "{name} is in the history"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_markdown_that_is_stored_is_what_the_command_prints() {
+    let Some(place) = Place::new("markdown") else {
+        return;
+    };
+    for (name, sample) in [
+        ("invoice.pdf", pagemill_samples::invoice()),
+        ("links.pdf", pagemill_samples::links_and_outline()),
+    ] {
+        place.add(name, &sample);
+        place.local(&[]).await.with_code(0);
+        let file = place.input().join(name);
+        let file = file.to_str().expect("a plain path");
+        let printed = place.run(&["markdown", file]).await.with_code(0);
+        let stored = place.out().join(format!("extracted_markdown/{name}.md"));
+        let stored = std::fs::read_to_string(stored).expect("it is stored");
+        assert!(!stored.is_empty(), "{name}");
+        assert_eq!(printed.stdout, stored, "{name}");
     }
 }
 

@@ -105,8 +105,13 @@ async fn a_changed_setting_runs_what_depends_on_it_and_nothing_else() {
                 }
             }
             let objects_now = place.objects();
-            for kind in ["extracted_text", "extracted_links", "extracted_structure"] {
-                let key = format!("{kind}/{name}.json");
+            for (kind, extension) in [
+                ("extracted_text", "json"),
+                ("extracted_links", "json"),
+                ("extracted_structure", "json"),
+                ("extracted_markdown", "md"),
+            ] {
+                let key = format!("{kind}/{name}.{extension}");
                 assert_eq!(
                     objects_now[&key].0, objects[&key].0,
                     "{key} is not written again after a changed {what}"

@@ -103,6 +103,15 @@ async fn out_4_each_inconsistency_is_found_and_nothing_else() {
     place.local(&["--force"]).await.with_code(0);
     assert_eq!(findings(&place, &[]).await, []);
 
+    // Markdown, which does not say what it was made from, is known all the same.
+    let markdown = "extracted_markdown/invoice.pdf.md";
+    fs::write(place.out().join(markdown), "# Another").expect("written");
+    assert_eq!(findings(&place, &[]).await, found("tampered", markdown));
+    fs::remove_file(place.out().join(markdown)).expect("removed");
+    assert_eq!(findings(&place, &[]).await, found("missing", markdown));
+    place.local(&["--force"]).await.with_code(0);
+    assert_eq!(findings(&place, &[]).await, []);
+
     // Letters: a text that was edited, and is JSON still.
     let text = "extracted_text/invoice.pdf.json";
     assert_eq!(findings(&place, &["--letters"]).await, []);
@@ -121,6 +130,7 @@ async fn out_4_each_inconsistency_is_found_and_nothing_else() {
     // Orphaned: a file of no record, images of an old generation, a stranger among the images.
     for key in [
         "extracted_text/gone.pdf.json",
+        "extracted_markdown/gone.pdf.md",
         "pdf_page_images/invoice.pdf/0123456789abcdef/page-00001.png",
         &format!("{folder}notes.txt"),
     ] {

@@ -75,6 +75,7 @@ fn s3(parts: &Parts, body: &Bytes) -> String {
         "extracted_text" => "text",
         "extracted_links" => "links",
         "extracted_structure" => "structure",
+        "extracted_markdown" => "markdown",
         "pdf-metadata" => "metadata",
         "config" => "tunables",
         _ if key.starts_with("processing/records/") => "record",

@@ -296,12 +296,17 @@ impl Audit {
             }
             Err(error) => return Err(error.into()),
         };
+        let by_others =
+            "it was written by other hands after its record (edited, copied or restored)";
+        // Markdown does not say what it was made from.
+        let is_json = key.ends_with(".json");
         let what = match serde_json::from_slice::<serde_json::Value>(&body) {
+            _ if !is_json => by_others,
             Err(_) => "it is no JSON any more",
             Ok(file) if file["fingerprint"].as_str() != Some(entry.fingerprint.0.as_str()) => {
                 "it is of another build than its record says"
             }
-            Ok(_) => "it was written by other hands after its record (edited, copied or restored)",
+            Ok(_) => by_others,
         };
         self.tell(findings, Kind::Tampered, key, what.to_owned(), remedy);
         Ok(())

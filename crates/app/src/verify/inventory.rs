@@ -33,7 +33,7 @@ pub(super) struct Images {
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
     pub(super) sources: BTreeMap<String, Seen>,
-    /// Text, links, structure and metadata, by key.
+    /// Text, links, structure, Markdown and metadata, by key.
     pub(super) files: BTreeMap<String, Seen>,
     /// What runs keep of documents that they are at work on, by key.
     pub(super) parts: BTreeMap<String, Seen>,

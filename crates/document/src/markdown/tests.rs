@@ -2,6 +2,13 @@ use super::*;
 use crate::testing::{page_of, table_cell as cell};
 use crate::{PageNumber, Rect, Table};
 
+/// All pages of a document.
+fn markdown(pages: &[PageText], links: &[Link]) -> String {
+    let mut maker = MarkdownPages::of(pages.len() as u32);
+    let links: Vec<&Link> = links.iter().collect();
+    pages.iter().map(|page| maker.next(page, &links)).collect()
+}
+
 fn table() -> Table {
     Table {
         rows: 2,
@@ -51,6 +58,18 @@ fn pages_have_anchors_where_there_are_several() {
     let expected = "<a id=\"page-1\"></a>\n\nOne\n\n<a id=\"page-2\"></a>\n\nTwo\n";
     assert_eq!(made, expected);
     assert_eq!(markdown(&pages[..1], &[]), "One\n");
+}
+
+#[test]
+fn pages_without_text_leave_their_anchors_and_no_gap() {
+    let blank = |page| page_of(PageNumber(page), "");
+    let pages = [blank(1), page_of(PageNumber(2), "Two")];
+    let expected = "<a id=\"page-1\"></a>\n\n<a id=\"page-2\"></a>\n\nTwo\n";
+    assert_eq!(markdown(&pages, &[]), expected);
+    assert_eq!(markdown(&[blank(1)], &[]), "");
+    // A document of which one page could be read is one of several pages all the same.
+    let last = MarkdownPages::of(2).next(&pages[1], &[]);
+    assert_eq!(last, "<a id=\"page-2\"></a>\n\nTwo\n");
 }
 
 #[test]

@@ -2,14 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
 use pagemill_document::{Classifier, Link, Observer, PageNumber, PageState, PageText};
 use pagemill_reader::{Counted, PageFailure, PageOutput, Spill};
 use pagemill_storage::PageAccount;
+use serde::de::{self, DeserializeOwned, SeqAccess, Visitor};
 use serde::ser::{Error, SerializeSeq};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::accounts::Accounts;
 use super::part::{KeptPage, PageEnd, UploadedImage};
@@ -26,19 +29,6 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Pages that are classified.
-    pub(super) fn classified(pages: Vec<PageText>) -> io::Result<Self> {
-        let mut texts = Spill::default();
-        for page in pages {
-            let bytes = weight(&page);
-            texts.push(page, bytes)?;
-        }
-        Ok(Self {
-            texts,
-            classifier: None,
-        })
-    }
-
     /// Each page, with headings and furniture marked.
     pub(super) fn iter(&self) -> impl Iterator<Item = io::Result<PageText>> {
         self.texts.iter().map(|page| {
@@ -59,6 +49,21 @@ impl Serialize for Pages {
             list.serialize_element(&page.map_err(S::Error::custom)?)?;
         }
         list.end()
+    }
+}
+
+/// From a list of [`PageText`]s that are classified, of which one is in memory at a time.
+impl<'de> Deserialize<'de> for Pages {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut texts = Spill::default();
+        each(deserializer, |page: PageText| {
+            let bytes = weight(&page);
+            texts.push(page, bytes)
+        })?;
+        Ok(Self {
+            texts,
+            classifier: None,
+        })
     }
 }
 
@@ -85,6 +90,11 @@ impl Links {
         self.count
     }
 
+    /// Those of each page that has some, in the order of the pages.
+    pub(super) fn by_page(&self) -> impl Iterator<Item = io::Result<Cow<'_, Vec<Link>>>> {
+        self.by_page.iter()
+    }
+
     /// All of them in memory.
     pub(super) fn all(&self) -> io::Result<Vec<Link>> {
         let mut all = Vec::with_capacity(self.count);
@@ -106,6 +116,48 @@ impl Serialize for Links {
         }
         list.end()
     }
+}
+
+/// From a list of [`Link`]s by page.
+impl<'de> Deserialize<'de> for Links {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut links = Self::default();
+        let mut of_page: Vec<Link> = Vec::new();
+        each(deserializer, |link: Link| {
+            if of_page.last().is_some_and(|last| last.page != link.page) {
+                links.add(std::mem::take(&mut of_page))?;
+            }
+            of_page.push(link);
+            Ok(())
+        })?;
+        links.add(of_page).map_err(de::Error::custom)?;
+        Ok(links)
+    }
+}
+
+/// Hands over each item of a list, and keeps none.
+fn each<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+    take: impl FnMut(T) -> io::Result<()>,
+) -> Result<(), D::Error> {
+    struct Each<T, F>(F, PhantomData<T>);
+
+    impl<'de, T: DeserializeOwned, F: FnMut(T) -> io::Result<()>> Visitor<'de> for Each<T, F> {
+        type Value = ();
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+            while let Some(item) = list.next_element()? {
+                (self.0)(item).map_err(de::Error::custom)?;
+            }
+            Ok(())
+        }
+    }
+
+    deserializer.deserialize_seq(Each(take, PhantomData))
 }
 
 /// A page that was taken in and is not kept for later runs yet; where its text and links lie.

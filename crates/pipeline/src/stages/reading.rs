@@ -140,9 +140,6 @@ impl Pipeline {
         self.write_links(run, &files, &links, dropped, &structure)
             .await?;
         self.write_structure(run, &files, &structure).await?;
-        run.enter(Stage::Metadata);
-        run.mark_in_progress();
-        run.save().await?;
         Ok(Extracted {
             pages,
             links,

@@ -1,14 +1,31 @@
 //! What earlier runs left: whether it can be believed, and reading it back.
 
 use pagemill_storage::{Stage, StorageError};
+use serde::Deserialize;
 
+use super::Extracted;
 use super::pages::{Links, Pages};
-use super::{Extracted, no_temporary_file};
-use crate::artifacts::{Header, LinksFile, MetadataFile, StructureFile, TextFile};
+use crate::artifacts::{Header, MetadataFile, StructureFile};
 use crate::outcome::PipelineError;
 use crate::plan::Plan;
 use crate::process::Pipeline;
 use crate::run::Run;
+
+/// [`TextFile`](crate::TextFile) as it is read back, page by page.
+#[derive(Deserialize)]
+struct StoredText {
+    #[serde(flatten)]
+    header: Header,
+    pages: Pages,
+}
+
+/// [`LinksFile`](crate::LinksFile) as it is read back, page by page.
+#[derive(Deserialize)]
+struct StoredLinks {
+    #[serde(flatten)]
+    header: Header,
+    links: Links,
+}
 
 impl Pipeline {
     /// Adds to the plan the stages whose files are not those that the record speaks of: a run of another version, which
@@ -64,48 +81,49 @@ impl Pipeline {
         plan: &mut Plan,
     ) -> Result<Option<Extracted>, PipelineError> {
         self.redo_lost_upstream(run, plan).await?;
-        if !plan.runs(Stage::Metadata) && !plan.runs(Stage::Index) {
+        let tells = plan.runs(Stage::Metadata) || plan.runs(Stage::Index);
+        if !tells && !plan.runs(Stage::Markdown) {
             return Ok(None);
         }
         let (layout, source) = (self.layout(), &run.record.source);
-        let text: Option<TextFile> = run.read_json(&layout.text(source)).await?;
-        let links: Option<LinksFile> = run.read_json(&layout.links(source)).await?;
-        let structure: Option<StructureFile> = run.read_json(&layout.structure(source)).await?;
-        let metadata: Option<MetadataFile> = match plan.runs(Stage::Metadata) {
-            true => None,
-            false => run.read_json(&layout.metadata(source)).await?,
+        let text: Option<StoredText> = run.read_long_json(&layout.text(source)).await?;
+        let links: Option<StoredLinks> = run.read_long_json(&layout.links(source)).await?;
+        let structure: Option<StructureFile> = match tells {
+            true => run.read_json(&layout.structure(source)).await?,
+            false => None,
+        };
+        let metadata: Option<MetadataFile> = match tells && !plan.runs(Stage::Metadata) {
+            true => run.read_json(&layout.metadata(source)).await?,
+            false => None,
         };
         let is_current = |stage, header: Option<&Header>| {
             header.is_some_and(|header| header.fingerprint == *plan.fingerprint(stage))
         };
-        let mut lost = Vec::new();
-        for (stage, header) in [
+        let mut needed = vec![
             (Stage::Text, text.as_ref().map(|file| &file.header)),
             (Stage::Links, links.as_ref().map(|file| &file.header)),
-            (
-                Stage::Structure,
-                structure.as_ref().map(|file| &file.header),
-            ),
-            (Stage::Metadata, metadata.as_ref().map(|file| &file.header)),
-        ] {
-            if !plan.runs(stage) && !is_current(stage, header) {
-                lost.push(stage);
-            }
+        ];
+        if tells {
+            let structure = structure.as_ref().map(|file| &file.header);
+            needed.push((Stage::Structure, structure));
+            let metadata = metadata.as_ref().map(|file| &file.header);
+            needed.push((Stage::Metadata, metadata));
         }
+        let is_lost = |(stage, header)| {
+            let is_lost = !plan.runs(stage) && !is_current(stage, header);
+            is_lost.then_some(stage)
+        };
+        let lost: Vec<Stage> = needed.into_iter().filter_map(is_lost).collect();
         if !lost.is_empty() {
             tracing::warn!(source = %source, ?lost, "stored outputs are gone or damaged and are made again");
             plan.redo(&lost);
         }
-        match (text, links, structure) {
-            (Some(text), Some(file), Some(structure)) if !plan.needs_source() => {
-                let mut links = Links::default();
-                links.add(file.links).map_err(no_temporary_file)?;
-                Ok(Some(Extracted {
-                    pages: Pages::classified(text.pages).map_err(no_temporary_file)?,
-                    links,
-                    structure: Some(structure),
-                }))
-            }
+        match (text, links) {
+            (Some(text), Some(links)) if !plan.needs_source() => Ok(Some(Extracted {
+                pages: text.pages,
+                links: links.links,
+                structure,
+            })),
             _ => Ok(None),
         }
     }

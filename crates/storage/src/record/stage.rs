@@ -25,6 +25,8 @@ pub enum Stage {
     Links,
     /// Outline, headings, page labels.
     Structure,
+    /// The document as Markdown.
+    Markdown,
     /// Document metadata.
     Metadata,
     /// Chunks, embeddings, points.
@@ -54,12 +56,13 @@ pub struct StageNameError {
 }
 
 impl Stage {
-    const ALWAYS: [Self; 8] = [
+    const ALWAYS: [Self; 9] = [
         Self::Inspect,
         Self::Pages,
         Self::Text,
         Self::Links,
         Self::Structure,
+        Self::Markdown,
         Self::Metadata,
         Self::Index,
         Self::Commit,
@@ -73,6 +76,7 @@ impl Stage {
             Self::Text => "text",
             Self::Links => "links",
             Self::Structure => "structure",
+            Self::Markdown => "markdown",
             Self::Metadata => "metadata",
             Self::Index => "index",
             Self::Commit => "commit",

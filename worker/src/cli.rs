@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Markdown(ReadArguments),
     /// Print the tables of a PDF.
     Tables(TablesArguments),
+    /// Write copies of PDFs whose scanned pages can be searched: what is read from their pictures lies over them, invisible.
+    Searchable(SearchableArguments),
     /// Say whether the worker that runs on this machine is well; for a container's health check.
     #[command(
         after_help = "Exit codes:\n  0  the worker is well (also while it waits for a service that is away)\n  1  it is not; the line says why and what to do"
@@ -95,6 +97,10 @@ pub(crate) struct LocalArguments {
     /// stays with the documents until another one is given; an empty one asks for none.
     #[arg(long, value_name = "TEXT|@FILE", value_parser = prompt_argument)]
     pub(crate) prompt: Option<String>,
+    /// Write a copy of each PDF too whose scanned pages can be searched, `OUT/searchable_pdf/<path>.pdf`. Those of documents
+    /// that are done are made from the text that is stored.
+    #[arg(long)]
+    pub(crate) searchable: bool,
     /// Process again what is up to date.
     #[arg(long)]
     pub(crate) force: bool,
@@ -122,6 +128,24 @@ pub(crate) struct ReadArguments {
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
     /// Tunables, as JSON: limits and passwords are taken from it.
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Arguments of `worker searchable`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes:\n  0  every copy is written\n  1  a file or a page of it can't be read, or no words can be written into it; the message says which and why\n  2  an argument or a setting is wrong"
+)]
+pub(crate) struct SearchableArguments {
+    /// PDFs.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The folder for the copies, which have the names of their files; made when missing. An encrypted file's copy has no
+    /// encryption.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Tunables, as JSON: limits, passwords and how pictures are read are taken from it.
     #[arg(long)]
     pub(crate) config: Option<PathBuf>,
 }

@@ -18,6 +18,7 @@ mod read;
 mod replay;
 mod run;
 mod search;
+mod searchable;
 mod summary;
 mod task_protection;
 mod telemetry;
@@ -96,6 +97,7 @@ fn run_command(cli: cli::Cli) -> anyhow::Result<ExitCode> {
             cli::Command::Local(arguments) => local::command(arguments).await,
             cli::Command::Markdown(arguments) => read::markdown_command(arguments).await,
             cli::Command::Tables(arguments) => read::tables_command(arguments).await,
+            cli::Command::Searchable(arguments) => searchable::command(arguments).await,
             cli::Command::Search(arguments) => search::command(arguments).await,
             cli::Command::Doctor(arguments) => doctor::command(arguments).await,
             cli::Command::Verify(arguments) => verify::command(arguments).await,

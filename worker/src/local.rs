@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use futures::StreamExt;
 use pagemill_index::TargetStore;
-use pagemill_pipeline::{Estimate, Options, Pipeline, Plan, Source, Usd};
+use pagemill_pipeline::{Estimate, Graph, Options, Pipeline, Plan, Searchable, Source, Usd};
 use pagemill_storage::{Charged, FolderStore, ObjectStore, Overlay, is_pdf_name, shown};
 use tokio_util::sync::CancellationToken;
 
@@ -168,10 +168,14 @@ pub(crate) async fn command(arguments: LocalArguments) -> anyhow::Result<ExitCod
     if !arguments.dry_run {
         parts.indexer.ensure(&targets).await?;
     }
+    let graph = match arguments.searchable {
+        true => Graph::default().with(Arc::new(Searchable))?,
+        false => Graph::default(),
+    };
     let stop = Stop::default();
     stop_on_ctrl_c(stop.clone());
     let run = FolderRun {
-        pipeline: Pipeline::new(parts),
+        pipeline: Pipeline::with_graph(parts, graph)?,
         targets,
         options: Options {
             force: arguments.force,

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use futures::StreamExt;
 use pagemill_document::markdown::MarkdownPages;
 use pagemill_document::{Link, PageText, Rect, Table, classify, markdown};
-use pagemill_pdf::{Engine, ExtractRequest, SpoolFile};
+use pagemill_pdf::{Document, Engine, ExtractRequest, SealedFile};
 use pagemill_pipeline::Settings;
 use pagemill_storage::SourceKey;
 use serde::Serialize;
@@ -18,7 +18,7 @@ use pagemill_app::adapters;
 use pagemill_app::environment::Environment;
 
 /// Files that are read at the same time.
-const FILES_AT_ONCE: usize = 4;
+pub(crate) const FILES_AT_ONCE: usize = 4;
 
 /// Prints PDFs as Markdown.
 pub(crate) async fn markdown_command(arguments: ReadArguments) -> anyhow::Result<ExitCode> {
@@ -110,20 +110,10 @@ async fn command(
     extension: &str,
     make: impl Fn(&ReadFile) -> anyhow::Result<String>,
 ) -> anyhow::Result<ExitCode> {
-    let environment = Environment::read().await?;
-    let settings = match &arguments.config {
-        Some(path) => adapters::settings_from_file(path, true)?,
-        None => Settings::default(),
-    };
     if let Some(out) = &arguments.out {
-        std::fs::create_dir_all(out).with_context(|| {
-            format!(
-                "{} can't be made: give a folder that can be written",
-                out.display()
-            )
-        })?;
+        made_folder(out)?;
     }
-    let (engine, _) = adapters::engine(&environment, &settings)?;
+    let (engine, settings) = engine(arguments.config.as_deref()).await?;
     let mut has_failed = false;
     let mut files = futures::stream::iter(&arguments.files)
         .map(|path| {
@@ -169,14 +159,45 @@ fn write(out: &Path, source: &Path, extension: &str, made: &str) -> anyhow::Resu
     std::fs::write(&path, made).with_context(|| format!("{} can't be written", path.display()))
 }
 
-async fn read(engine: &Engine, settings: &Settings, path: &Path) -> anyhow::Result<ReadFile> {
+/// The engine, and the settings that it works by.
+pub(crate) async fn engine(config: Option<&Path>) -> anyhow::Result<(Engine, Settings)> {
+    let environment = Environment::read().await?;
+    let settings = match config {
+        Some(path) => adapters::settings_from_file(path, true)?,
+        None => Settings::default(),
+    };
+    let (engine, _) = adapters::engine(&environment, &settings)?;
+    Ok((engine, settings))
+}
+
+/// Makes the folder for what is written, unless it is there.
+pub(crate) fn made_folder(out: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(out).with_context(|| {
+        format!(
+            "{} can't be made: give a folder that can be written",
+            out.display()
+        )
+    })
+}
+
+/// Opens a file, which is tried with the passwords that the settings have for its path.
+pub(crate) async fn open(
+    engine: &Engine,
+    settings: &Settings,
+    path: &Path,
+) -> anyhow::Result<(SealedFile, Document)> {
     let bytes = std::fs::read(path).context("it can't be read")?;
-    let mut spool = SpoolFile::new(settings.limits.max_file_bytes)?;
-    spool.write(&bytes)?;
+    let file = SealedFile::from_bytes(&bytes, settings.limits.max_file_bytes)?;
+    drop(bytes);
     let passwords = settings
         .passwords
         .candidates(&SourceKey(path.display().to_string()));
-    let document = engine.open(spool.seal()?, &passwords).await?;
+    let document = engine.open(file.clone(), &passwords).await?;
+    Ok((file, document))
+}
+
+async fn read(engine: &Engine, settings: &Settings, path: &Path) -> anyhow::Result<ReadFile> {
+    let (_, document) = open(engine, settings, path).await?;
     let request = ExtractRequest {
         text: true,
         links: true,

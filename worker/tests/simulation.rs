@@ -251,8 +251,8 @@ fn se_1_a_message_that_is_deleted_before_the_commit_is_found_within_5_seeds() {
 
 /// The other buses hold a message for longer than most runs need, or as long as its connection lives, renewed or not.
 #[test]
-fn le_4_a_heartbeat_that_does_not_renew_is_found_within_60_seeds() {
-    is_caught(Sabotage::NoHeartbeat, &[Bus::Sqs], 60);
+fn le_4_a_heartbeat_that_does_not_renew_is_found_within_100_seeds() {
+    is_caught(Sabotage::NoHeartbeat, &[Bus::Sqs], 100);
 }
 
 /// Workers meet there more often than on the other buses, which don't deliver a message twice.

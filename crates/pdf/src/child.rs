@@ -16,6 +16,7 @@ use crate::protocol::{Answer, FoundPage, Look, PageLinks, PageTask, Request};
 use crate::render::DrawError;
 use crate::repair;
 use crate::sandbox::Layer;
+use crate::searchable;
 use pagemill_document::{PageNumber, Rect};
 use pagemill_reader::{ImageSettings, Limits, PageFailure};
 
@@ -117,6 +118,19 @@ fn serve() -> io::Result<()> {
                     Ok((repair, file)) => {
                         channel.answer_with(&Answer::Repaired(repair), &[&file])?;
                     }
+                    Err(error) => channel.answer(&Answer::Refused(error))?,
+                }
+                channel.receive()?
+            }
+            Some(Request::Searchable {
+                pages,
+                bytes,
+                passwords,
+            }) => {
+                let map = channel.take_file(bytes)?;
+                budget.begin(limits.open_timeout_seconds, bytes)?;
+                match searchable::searchable(&map, &passwords, &pages, &limits) {
+                    Ok(file) => channel.answer_with(&Answer::Searchable, &[&file])?,
                     Err(error) => channel.answer(&Answer::Refused(error))?,
                 }
                 channel.receive()?

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
 use pagemill_reader::{
-    Counted, ExtractRequest, Limits, PageFailure, PageOutput, PdfError, SealedFile,
+    Counted, ExtractRequest, Limits, PageFailure, PageOutput, PageWords, PdfError, SealedFile,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,7 @@ mod extraction;
 mod fuzz;
 mod opening;
 mod retry_budget;
+mod searchable;
 
 pub use extraction::PAGES_PER_TURN;
 use opening::OpenedDocument;
@@ -183,6 +184,17 @@ impl Document {
     /// What the second reader counts on a page; nothing when it did not get that far.
     pub fn counted(&self, page: PageNumber) -> Option<Counted> {
         self.opened.counted(page)
+    }
+
+    /// A copy of the file in which these words can be found and copied at their places, invisible, on pages that are seen as
+    /// before. An encrypted file loses its encryption. Opening it again gives the same pages.
+    ///
+    /// # Errors
+    /// [`PdfError::Corrupt`] when the object reader can't read the file or does not find the pages,
+    /// [`PdfError::OverLimit`] when the copy would be larger than a file may be, and [`PdfError::Poison`] when no child
+    /// survives it.
+    pub async fn searchable(&self, pages: Vec<PageWords>) -> Result<Vec<u8>, PdfError> {
+        searchable::searchable(&self.pool, &self.opened, pages).await
     }
 
     /// Every page that is not behind exactly once, in page order, each whole or failed with a reason. Must be polled in

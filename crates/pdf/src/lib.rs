@@ -25,6 +25,7 @@ mod render;
 mod repair;
 pub mod sandbox;
 mod scan;
+mod searchable;
 pub mod structure;
 pub mod text;
 
@@ -34,6 +35,7 @@ pub use engine::{Document, Engine, EngineReport, EngineSettings, OcrReport, OcrS
 // The contract that the engine keeps, so that whoever uses the engine alone needs this crate alone.
 pub use pagemill_reader::{
     Behind, Counted, ExtractRequest, ImageFormat, ImageSettings, Limits, Pace, PageFailure,
-    PageImage, PageOutput, PdfDocument, PdfEngine, PdfError, SealedFile, SpoolFile,
+    PageImage, PageOutput, PageWords, PdfDocument, PdfEngine, PdfError, PlacedWord, SealedFile,
+    SpoolFile,
 };
 pub use sandbox::{Layer, LayerName, LayerState};

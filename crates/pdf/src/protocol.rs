@@ -19,7 +19,7 @@ use crate::repair::{Purpose, Repair};
 use crate::sandbox::Layer;
 use crate::scan::Scan;
 use pagemill_document::{Inspection, Link, OutlineItem, PageLabel, PageNumber, PageText};
-use pagemill_reader::{ImageFormat, ImageSettings, Limits, PageFailure, PdfError};
+use pagemill_reader::{ImageFormat, ImageSettings, Limits, PageFailure, PageWords, PdfError};
 
 /// First bytes of every frame; the digit is the protocol's version.
 const MAGIC: [u8; 4] = *b"PMC1";
@@ -60,6 +60,15 @@ pub(crate) enum Request {
     Repair {
         /// What for.
         purpose: Purpose,
+        /// Its length in bytes.
+        bytes: u64,
+        /// Passwords to try after the empty one.
+        passwords: Vec<String>,
+    },
+    /// Write these words into the file whose descriptor comes with this frame. It need not be open.
+    Searchable {
+        /// By their pages.
+        pages: Vec<PageWords>,
         /// Its length in bytes.
         bytes: u64,
         /// Passwords to try after the empty one.
@@ -177,6 +186,8 @@ pub(crate) enum Answer {
     Attached,
     /// To `Repair`: what was done. The body is the file.
     Repaired(Repair),
+    /// To `Searchable`. The body is the file.
+    Searchable,
     /// To any request but `Pages`: no, and why.
     Refused(PdfError),
     /// To `Inspect`, first: what the second parser knows of the file.
@@ -280,7 +291,7 @@ impl FrameCaps {
         }
     }
 
-    /// Caps of an answer to `Repair`.
+    /// Caps of an answer to `Repair` or `Searchable`.
     pub(crate) fn of_file(limits: &Limits) -> Self {
         Self {
             body: limits.max_file_bytes,

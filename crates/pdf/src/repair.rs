@@ -15,14 +15,14 @@ use crate::inspect::{changed, decrypted};
 use pagemill_document::Encryption;
 use pagemill_reader::{Limits, PdfError, has_header, is_headless};
 
-mod box_font;
+pub(crate) mod box_font;
 mod content;
 mod fonts;
 #[cfg(test)]
 mod fuzz;
 mod glyph_text;
 mod layers;
-mod to_unicode;
+pub(crate) mod to_unicode;
 
 /// What is put before a file without a header. It claims the least, since such a file claims nothing.
 const HEADER: &[u8] = b"%PDF-1.0\n";

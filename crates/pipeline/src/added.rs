@@ -7,10 +7,11 @@
 //! `crates/pipeline/tests/runs/added.rs` has one that counts words.
 
 use std::fmt::Debug;
+use std::io::{self, Write};
 
 use async_trait::async_trait;
 use pagemill_document::{ChargeSink, Dependency, Units};
-use pagemill_reader::{PdfDocument, SealedFile};
+use pagemill_reader::{PdfDocument, PdfError, SealedFile};
 use pagemill_storage::{ETag, PageAccount, SourceKey, Stage, StorageError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -82,18 +83,30 @@ impl StageWork<'_, '_> {
         &self.run.record.ledger
     }
 
+    /// The PDF's bytes.
+    ///
+    /// # Errors
+    /// A permanent one for a stage whose row does not say `reads_source`.
+    pub fn pdf(&self) -> Result<&SealedFile, PipelineError> {
+        let file = self.pdf;
+        file.ok_or_else(|| self.fault("it opens the PDF, and its row does not say reads_source"))
+    }
+
     /// Opens the PDF with the pipeline's engine, in a child process.
     ///
     /// # Errors
-    /// Those of the file, as they end any document; and an internal one for a stage whose row does not say `reads_source`.
+    /// Those of the file, as they end any document; and those of [`StageWork::pdf`].
     pub async fn open_pdf(&self) -> Result<Box<dyn PdfDocument>, PipelineError> {
         let parts = self.pipeline.parts();
-        let Some(file) = self.pdf else {
-            return Err(self.fault("it opens the PDF, and its row does not say reads_source"));
-        };
+        let file = self.pdf()?.clone();
         let passwords = parts.settings.passwords.candidates(self.source());
-        let opened = parts.engine.open(file.clone(), &passwords).await;
-        opened.map_err(|error| PipelineError::from_pdf(self.spec.stage, error))
+        let opened = parts.engine.open(file, &passwords).await;
+        opened.map_err(|error| self.pdf_error(error))
+    }
+
+    /// An error of the engine, in this stage.
+    pub fn pdf_error(&self, error: PdfError) -> PipelineError {
+        PipelineError::from_pdf(self.spec.stage, error)
     }
 
     /// Reads the file of a stage that this one is made from, such as [`TextFile`](crate::TextFile) of [`Stage::Text`].
@@ -139,10 +152,9 @@ impl StageWork<'_, '_> {
             #[serde(flatten)]
             body: &'a T,
         }
-        let Some(file) = &self.spec.file else {
-            return Err(self.fault("it writes a file, and its row has none"));
-        };
-        let key = file.key(self.pipeline.layout(), self.source());
+        if self.spec.file.as_ref().is_some_and(|file| !file.is_json()) {
+            return Err(self.fault("it writes JSON, and its row has a file of another kind"));
+        }
         let header = Header {
             format: FORMAT,
             source: self.source().clone(),
@@ -150,7 +162,29 @@ impl StageWork<'_, '_> {
             fingerprint: self.plan.fingerprint(self.spec.stage).clone(),
         };
         let file = File { header, body };
-        let tag = self.run.replace_json(self.spec.stage, &key, &file).await?;
+        self.write_file("application/json", |mut out: &mut dyn Write| {
+            serde_json::to_writer(&mut out, &file)?;
+            out.write_all(b"\n")
+        })
+        .await
+    }
+
+    /// Writes the stage's file, by the guarded writer, as `write` gives it. In memory while it is short, else in a temporary
+    /// file.
+    ///
+    /// # Errors
+    /// As [`StageWork::write`].
+    pub async fn write_file(
+        &mut self,
+        content_type: &'static str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<Made, PipelineError> {
+        let Some(file) = &self.spec.file else {
+            return Err(self.fault("it writes a file, and its row has none"));
+        };
+        let key = file.key(self.pipeline.layout(), self.source());
+        let written = self.run.replace(self.spec.stage, &key, content_type, write);
+        let tag = written.await?;
         Ok(Made {
             output: Some((key, tag)),
         })
@@ -217,7 +251,7 @@ impl Pipeline {
         let fingerprint = plan.fingerprint(spec.stage);
         if run.resumes
             && !is_forced
-            && let Some(file) = &spec.file
+            && let Some(file) = spec.file.as_ref().filter(|file| file.is_json())
         {
             let key = file.key(self.layout(), &run.record.source);
             let left = run.read_tagged_json::<Header>(&key).await?;

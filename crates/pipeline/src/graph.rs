@@ -63,6 +63,8 @@ pub enum StageFile {
     Markdown(fn(&KeyLayout) -> &str),
     /// JSON below a prefix of its own, which no other overlaps, such as `extracted_words/`.
     Below(Cow<'static, str>),
+    /// PDFs below a prefix of its own, under the names of their sources.
+    Pdf(Cow<'static, str>),
 }
 
 impl StageFile {
@@ -70,26 +72,23 @@ impl StageFile {
     pub fn prefix<'a>(&'a self, layout: &'a KeyLayout) -> &'a str {
         match self {
             Self::Layout(prefix) | Self::Markdown(prefix) => prefix(layout),
-            Self::Below(prefix) => prefix,
-        }
-    }
-
-    /// Whether they are JSON, which begins with where it comes from.
-    pub fn is_json(&self) -> bool {
-        !matches!(self, Self::Markdown(_))
-    }
-
-    /// What the names of all of them end with, without the dot.
-    pub fn extension(&self) -> &'static str {
-        match self {
-            Self::Layout(_) | Self::Below(_) => "json",
-            Self::Markdown(_) => "md",
+            Self::Below(prefix) | Self::Pdf(prefix) => prefix,
         }
     }
 
     /// The key of a source's file.
     pub fn key(&self, layout: &KeyLayout, source: &SourceKey) -> String {
-        layout.file_below(self.prefix(layout), source, self.extension())
+        let prefix = self.prefix(layout);
+        match self {
+            Self::Layout(_) | Self::Below(_) => layout.file_below(prefix, source, ".json"),
+            Self::Markdown(_) => layout.file_below(prefix, source, ".md"),
+            Self::Pdf(_) => layout.file_below(prefix, source, ""),
+        }
+    }
+
+    /// Whether they are JSON, which begins with where it comes from.
+    pub fn is_json(&self) -> bool {
+        matches!(self, Self::Layout(_) | Self::Below(_))
     }
 }
 
@@ -264,7 +263,7 @@ impl Graph {
     pub fn check_places(&self, layout: &KeyLayout) -> Result<(), GraphError> {
         let mut taken: Vec<&str> = layout.prefixes().map(|(_, prefix)| prefix).to_vec();
         for row in &self.rows {
-            let Some(StageFile::Below(prefix)) = &row.file else {
+            let Some(StageFile::Below(prefix) | StageFile::Pdf(prefix)) = &row.file else {
                 continue;
             };
             let refuse = |reason| {

@@ -41,6 +41,7 @@ pub mod prices;
 pub mod process;
 pub mod prompt;
 pub mod removal;
+pub mod searchable;
 pub mod settings;
 
 mod artifacts;
@@ -60,4 +61,5 @@ pub use permit::{Permit, PermitLost, Progress, Unlimited};
 pub use plan::{Estimate, Plan, PlannedStage, Reason, Size};
 pub use prices::{Price, Prices, Usd};
 pub use process::{Options, Parts, Pipeline, Source};
+pub use searchable::Searchable;
 pub use settings::{CheckpointSettings, Goal, Passwords, Settings, SettingsError};

@@ -236,6 +236,12 @@ impl Plan {
             .any(|planned| self.reading.contains(&planned.stage))
     }
 
+    /// Whether the pages of the PDF are to be read. Stages that were added open it for themselves.
+    pub(crate) fn reads_pages(&self) -> bool {
+        let mut stages = self.stages.iter().map(|planned| planned.stage);
+        stages.any(|stage| self.reading.contains(&stage) && !matches!(stage, Stage::Named(_)))
+    }
+
     /// What a stage's fingerprint must be.
     pub(crate) fn fingerprint(&self, stage: Stage) -> &Fingerprint {
         &self.expected[&stage]

@@ -294,7 +294,7 @@ impl Pipeline {
             if status_before == RecordStatus::Processing {
                 self.redo_overwritten(run, plan).await?;
             }
-            if !plan.needs_source() {
+            if !plan.reads_pages() {
                 stored = self.load_stored(run, plan).await?;
             }
         }
@@ -499,12 +499,14 @@ impl Pipeline {
         let reads_later = |spec: &StageSpec| spec.reads_source && plan.runs(spec.stage);
         let is_read_later = self.graph().added().any(|(_, spec)| reads_later(spec));
         let pdf = file.clone().filter(|_| is_read_later);
-        let is_read = file.is_some();
+        let needs_pages = [Stage::Markdown, Stage::Metadata, Stage::Index];
+        let needs_pages = needs_pages.iter().any(|stage| plan.runs(*stage));
+        let is_read = plan.reads_pages() || (needs_pages && stored.is_none());
         let extracted = match (file, stored) {
-            (Some(file), _) => self.extract(run, file, version, plan).await?,
-            (None, Some(stored)) => stored,
-            // Only the commit is left to do.
-            (None, None) => Extracted::default(),
+            (Some(file), _) if is_read => self.extract(run, file, version, plan).await?,
+            (_, Some(stored)) => stored,
+            // Only stages that were added are left to do, and the commit.
+            (_, None) => Extracted::default(),
         };
         if plan.runs(Stage::Markdown) {
             self.markdown(run, &extracted, plan).await?;

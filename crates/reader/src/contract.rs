@@ -1,12 +1,14 @@
 //! What a caller needs of an engine, so that it can be run over another one: a simulation has no child processes.
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
 
 use crate::error::{PageFailure, PdfError};
 use crate::file::SealedFile;
 use crate::request::{Counted, ExtractRequest, PageOutput};
+use crate::words::PageWords;
 
 /// Opens PDFs.
 #[async_trait]
@@ -51,6 +53,18 @@ pub trait PdfDocument: Send + Sync + std::fmt::Debug {
     /// What a second reader counts on a page; an engine with one reader has none.
     fn counted(&self, _page: PageNumber) -> Option<Counted> {
         None
+    }
+
+    /// The file with these words on its pages, invisible, where their boxes are; an engine that writes no PDFs says so.
+    ///
+    /// # Errors
+    /// Every [`PdfError`]; of a file that was opened mostly [`PdfError::Corrupt`] and [`PdfError::OverLimit`].
+    fn searchable(&self, _pages: Vec<PageWords>) -> BoxFuture<'_, Result<Vec<u8>, PdfError>> {
+        Box::pin(async {
+            Err(PdfError::Engine {
+                reason: "this engine writes no searchable PDFs: use another one".to_owned(),
+            })
+        })
     }
 
     /// Every page that is not [behind](ExtractRequest::behind) exactly once, in page order, each whole or failed with a

@@ -6,8 +6,9 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -124,6 +125,9 @@ impl SpoolFile {
     }
 }
 
+/// Bytes that are copied at a time.
+const COPY_BUFFER_BYTES: usize = 64 << 10;
+
 /// A whole PDF in memory that nobody can change any more. Clones share the memory; the last one frees it.
 #[derive(Clone)]
 pub struct SealedFile {
@@ -156,6 +160,25 @@ impl SealedFile {
     /// SHA-256 of its bytes, in lower-case hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.inner.sha256
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut buffer = vec![0; COPY_BUFFER_BYTES];
+        let mut at = 0;
+        while at < self.inner.bytes {
+            // By its place: the position of the descriptor is shared with children.
+            let count = self.inner.file.read_at(&mut buffer, at)?;
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            out.write_all(&buffer[..count])?;
+            at += count as u64;
+        }
+        Ok(())
     }
 
     /// Its first bytes, as many as tell what the file is.
@@ -194,6 +217,9 @@ mod tests {
         let sealed = spool.seal().expect("a PDF header");
         assert_eq!(sealed.bytes(), SMALL.len() as u64);
         assert_eq!(sealed.sha256(), hex::encode(Sha256::digest(SMALL)));
+        let mut copy = Vec::new();
+        sealed.write_to(&mut copy).expect("memory");
+        assert_eq!(copy, SMALL);
     }
 
     #[test]

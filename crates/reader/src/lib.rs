@@ -38,6 +38,7 @@ mod image;
 mod limits;
 mod request;
 mod spill;
+mod words;
 
 pub use contract::{PdfDocument, PdfEngine};
 pub use error::{PageFailure, PdfError};
@@ -47,3 +48,4 @@ pub use image::{ImageFormat, ImageSettings, PageImage};
 pub use limits::Limits;
 pub use request::{Behind, Counted, ExtractRequest, Pace, PageOutput};
 pub use spill::Spill;
+pub use words::{PageWords, PlacedWord};

@@ -164,7 +164,7 @@ impl KeyLayout {
 
     /// The document as Markdown.
     pub fn markdown(&self, source: &SourceKey) -> String {
-        self.file_below(&self.markdown, source, "md")
+        self.file_below(&self.markdown, source, ".md")
     }
 
     /// The document metadata.
@@ -331,13 +331,13 @@ impl KeyLayout {
         Ok(())
     }
 
-    /// The file of a source below a prefix that ends in `/`: its path, a dot and the extension.
-    pub fn file_below(&self, prefix: &str, source: &SourceKey, extension: &str) -> String {
-        format!("{prefix}{}.{extension}", self.escaped_path(source))
+    /// The file of a source below a prefix that ends in `/`: its path and a suffix, such as `.json`, or none.
+    pub fn file_below(&self, prefix: &str, source: &SourceKey, suffix: &str) -> String {
+        format!("{prefix}{}{suffix}", self.escaped_path(source))
     }
 
     fn json_below(&self, prefix: &str, source: &SourceKey) -> String {
-        self.file_below(prefix, source, "json")
+        self.file_below(prefix, source, ".json")
     }
 
     fn escaped_path(&self, source: &SourceKey) -> String {

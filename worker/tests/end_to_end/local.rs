@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pagemill_index::TargetStore;
 use pagemill_pipeline::{LinksFile, MetadataFile, StructureFile, TextFile};
-use pagemill_storage::RecordStatus;
+use pagemill_storage::{RecordStatus, Stage};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader as AsyncBufReader};
 
-use crate::support::{PATIENCE, Place};
+use crate::support::{PATIENCE, Place, ran_again};
 
 /// Width and height of a PNG whose every pixel can be decoded.
 fn size_of_png(path: &std::path::Path) -> (u32, u32) {
@@ -140,6 +141,83 @@ async fn the_markdown_that_is_stored_is_what_the_command_prints() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_searchable_copy_is_made_on_demand_from_what_was_read_before() {
+    let Some(place) = Place::new("searchable") else {
+        return;
+    };
+    // However much else the machine has to do, there is time to read a page.
+    place.configure(&json!({"limits": {"page_timeout_seconds": 120}, "pages": {"dpi": 50}}));
+    let settings = place.out().join("config/app_config.json");
+    let settings = settings.to_str().expect("a plain path");
+    let copy = |name: &str| std::fs::read(place.out().join("searchable_pdf").join(name)).ok();
+    place.add("scan.pdf", &pagemill_samples::scan());
+    place.add("invoice.pdf", &pagemill_samples::invoice());
+    place.local(&[]).await.with_code(0).says("2 processed");
+    assert_eq!(copy("scan.pdf"), None);
+    let before = place.record("scan.pdf");
+    assert_eq!(before.ledger.ocr, [1]);
+
+    place
+        .local(&["--searchable"])
+        .await
+        .with_code(0)
+        .says("2 processed");
+    let after = place.record("scan.pdf");
+    let stage: Stage = "searchable".parse().expect("a name");
+    assert_eq!(ran_again(&before, &after), [Stage::Commit, stage]);
+    assert_eq!(after.stages[&stage].facts["pages"], 1);
+    let made = copy("scan.pdf").expect("a copy");
+    assert!(
+        made.starts_with(&pagemill_samples::scan()) && made.len() > pagemill_samples::scan().len()
+    );
+    // What has a text layer already is copied as it is.
+    assert_eq!(copy("invoice.pdf"), Some(pagemill_samples::invoice()));
+    let verify = ["verify", "--out", "out", "--input", "in"];
+    place.run(&verify).await.with_code(0);
+    place
+        .local(&["--searchable"])
+        .await
+        .with_code(0)
+        .says("0 processed, 2 unchanged");
+
+    // The command alone makes the same, and another reader finds what is in it.
+    let scan = place.input().join("scan.pdf");
+    let alone = place.root().join("alone");
+    let [scan, alone] = [&scan, &alone].map(|path| path.to_str().expect("a plain path"));
+    let ended = place
+        .run(&["searchable", scan, "--out", alone, "--config", settings])
+        .await
+        .with_code(0);
+    ended.says("1 of 1 pages read from their pictures");
+    let alone = Path::new(alone).join("scan.pdf");
+    assert_eq!(std::fs::read(&alone).expect("a copy"), made);
+    let alone = alone.to_str().expect("a plain path");
+    let printed = place.run(&["markdown", alone]).await.with_code(0);
+    assert!(
+        printed.stdout.contains("forty sacks of wheat"),
+        "{}",
+        printed.stdout
+    );
+    place
+        .run(&["searchable", scan, "--out", "in"])
+        .await
+        .with_code(1)
+        .complains("written over it");
+
+    // A run without the option leaves a copy that is true, and takes away one that is not.
+    place
+        .local(&[])
+        .await
+        .with_code(0)
+        .says("0 processed, 2 unchanged");
+    assert!(copy("scan.pdf").is_some());
+    place.add("scan.pdf", &pagemill_samples::blank());
+    place.local(&[]).await.with_code(0).says("1 processed");
+    assert_eq!(copy("scan.pdf"), None);
+    place.run(&verify).await.with_code(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_run_does_nothing_and_writes_nothing() {
     let Some(place) = Place::new("second run") else {
         return;
@@ -193,7 +271,7 @@ async fn a_dry_run_says_what_would_run_and_does_nothing() {
         .local(&["--dry-run"])
         .await
         .with_code(0)
-        .says("invoice.pdf: inspect, pages, text, links, structure, metadata, index, commit (new)")
+        .says("invoice.pdf: inspect, pages, text, links, structure, markdown, metadata, index, commit (new)")
         .says("1 of 1 documents would run");
     assert!(place.objects().is_empty(), "a dry run writes nothing");
     place.local(&[]).await.with_code(0);

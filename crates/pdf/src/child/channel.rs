@@ -152,6 +152,7 @@ mod tests {
         r#"{"Setup":{"libpdfium":"/x","limits":{"max_pages":3}}}"#,
         r#"{"Open":{"bytes":3,"passwords":["a"]}}"#,
         r#"{"Repair":{"purpose":"Layers","bytes":3,"passwords":["a"]}}"#,
+        r#"{"Searchable":{"pages":[{"page":1,"words":[["Mill",[1.0,2.0,3.5,4.0]]]}],"bytes":3,"passwords":["a"]}}"#,
         r#""Inspect""#,
         r#"{"Pages":{"tasks":[{"page":1,"links":"Unwanted","look":{"scan":null,"user_unit":1.0}},{"page":2,"links":{"Found":{"links":[],"dropped":0}},"look":{"scan":{"width":9,"height":9,"grey":true},"user_unit":72.0,"shapes":[{"points":[[0,0],[9,9]],"closed":false,"stroke":[0,0,0,255],"fill":null,"width":1}]}}],"images":null,"text":true}}"#,
     ];

@@ -1,10 +1,12 @@
 //! The engine as the pipeline sees it: through the contract that every reader of PDFs keeps.
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
 use pagemill_reader::{
-    Counted, ExtractRequest, PageFailure, PageOutput, PdfDocument, PdfEngine, PdfError, SealedFile,
+    Counted, ExtractRequest, PageFailure, PageOutput, PageWords, PdfDocument, PdfEngine, PdfError,
+    SealedFile,
 };
 
 use super::{Document, Engine};
@@ -48,6 +50,10 @@ impl PdfDocument for Document {
 
     fn counted(&self, page: PageNumber) -> Option<Counted> {
         Document::counted(self, page)
+    }
+
+    fn searchable(&self, pages: Vec<PageWords>) -> BoxFuture<'_, Result<Vec<u8>, PdfError>> {
+        Box::pin(Document::searchable(self, pages))
     }
 
     fn extract(

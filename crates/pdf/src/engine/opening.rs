@@ -34,6 +34,8 @@ pub(super) struct OpenedDocument {
     pub(super) misread: Misread,
     /// Whether the source is a copy in which hidden text is out of the way.
     pub(super) without_hidden: bool,
+    /// What that copy was made of.
+    with_hidden: Option<Source>,
     links: LinkIndex,
     looks: HashMap<PageNumber, Look>,
 }
@@ -47,6 +49,11 @@ enum LinkIndex {
 }
 
 impl OpenedDocument {
+    /// The file that looks as the one that came, whatever is read in place of it.
+    pub(super) fn as_shown(&self) -> &Source {
+        self.with_hidden.as_ref().unwrap_or(&self.source)
+    }
+
     /// What the second parser counted on a page.
     pub(super) fn counted(&self, page: PageNumber) -> Option<Counted> {
         match &self.links {
@@ -136,7 +143,7 @@ pub(super) async fn open(
     if opened.misread.layers
         && let Some(source) = without_hidden_layers(pool, &opened).await
     {
-        opened.source = source;
+        opened.with_hidden = Some(std::mem::replace(&mut opened.source, source));
         opened.without_hidden = true;
     }
     let inspection = &mut opened.inspection;
@@ -416,6 +423,7 @@ fn combine(
                 pages_in_tree: None,
                 misread: Misread::default(),
                 without_hidden: false,
+                with_hidden: None,
                 links: LinkIndex::AskPdfium,
                 looks: HashMap::new(),
             };
@@ -446,6 +454,7 @@ fn combine(
         pages_in_tree,
         misread: reading.misread,
         without_hidden: false,
+        with_hidden: None,
         links: reading.links.map_or(LinkIndex::AskPdfium, LinkIndex::Found),
         looks: reading.looks,
     }

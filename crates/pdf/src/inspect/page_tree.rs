@@ -28,11 +28,11 @@ const DEFAULT_MEDIA_BOX: [f32; 4] = [0.0, 0.0, 612.0, 792.0];
 
 /// One page.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct PageNode {
+pub(crate) struct PageNode {
     /// Its object; a page written directly among the kids has none and gives no links.
-    pub(super) id: Option<ObjectId>,
+    pub(crate) id: Option<ObjectId>,
     /// How it is seen.
-    pub(super) geometry: Geometry,
+    pub(crate) geometry: Geometry,
 }
 
 /// How a page's user space is seen: the part of it that is shown, the turn, and the size of its unit (ISO 32000-2
@@ -58,6 +58,30 @@ impl Geometry {
     /// The size of a unit in points: 1 on almost every page.
     pub(crate) fn user_unit(self) -> f32 {
         self.user_unit
+    }
+
+    /// Where a point of the page as seen, in points from the top left, lies in user space.
+    pub(crate) fn from_seen(self, seen: [f32; 2]) -> [f32; 2] {
+        let [left, bottom, right, top] = self.shown;
+        let (width, height) = (right - left, top - bottom);
+        let [x, y] = seen.map(|edge| edge / self.user_unit);
+        let [x, y] = match self.quarter_turns {
+            1 => [y, x],
+            2 => [width - x, y],
+            3 => [width - y, height - x],
+            _ => [x, height - y],
+        };
+        [left + x, bottom + y]
+    }
+
+    /// Which way it is to the right on the page as seen, and which way up, in user space: two vectors of length 1.
+    pub(crate) fn axes(self) -> [f32; 4] {
+        match self.quarter_turns {
+            1 => [0.0, 1.0, -1.0, 0.0],
+            2 => [-1.0, 0.0, 0.0, -1.0],
+            3 => [0.0, -1.0, 1.0, 0.0],
+            _ => [1.0, 0.0, 0.0, 1.0],
+        }
     }
 
     /// Turns a normalised rectangle in user space into the page as seen: in points from the top left, y downwards.
@@ -138,8 +162,8 @@ pub(crate) fn is_user_unit(points: f32) -> bool {
 
 /// The pages found, in order.
 #[derive(Debug, Default)]
-pub(super) struct PageTree {
-    pub(super) pages: Vec<PageNode>,
+pub(crate) struct PageTree {
+    pub(crate) pages: Vec<PageNode>,
     /// Circles, dangling kids, or an end before the end.
     pub(super) damage: Option<&'static str>,
 }
@@ -154,7 +178,7 @@ struct Frame<'a> {
 impl PageTree {
     /// Walks the tree from the catalog. `/Count` is not looked at. A kid with `/Kids` is a node, any other
     /// dictionary is a page, as PDFium and qpdf have it.
-    pub(super) fn walk(objects: Objects<'_>) -> Self {
+    pub(crate) fn walk(objects: Objects<'_>) -> Self {
         let mut tree = Self::default();
         let Some(catalog) = objects.catalog() else {
             return tree;
@@ -222,5 +246,41 @@ impl PageTree {
             kids: kids.iter(),
             inherited,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_on_the_page_as_seen_is_found_again_however_it_is_turned() {
+        for quarter_turns in 0..4 {
+            let geometry = Geometry {
+                shown: [10.0, 20.0, 310.0, 420.0],
+                quarter_turns,
+                user_unit: 2.0,
+            };
+            let seen = geometry.as_seen([50.0, 60.0, 90.0, 80.0]);
+            let [x, y] = geometry.from_seen([seen.x0, seen.y0]);
+            let [right_x, right_y, up_x, up_y] = geometry.axes();
+            // From its top left corner as seen, the rectangle goes to the right and down.
+            let (wide, high) = ((seen.x1 - seen.x0) / 2.0, (seen.y1 - seen.y0) / 2.0);
+            let across = [
+                x + right_x * wide - up_x * high,
+                y + right_y * wide - up_y * high,
+            ];
+            let corners = [
+                x.min(across[0]),
+                y.min(across[1]),
+                x.max(across[0]),
+                y.max(across[1]),
+            ];
+            assert_eq!(
+                corners,
+                [50.0, 60.0, 90.0, 80.0],
+                "{quarter_turns} quarter turns"
+            );
+        }
     }
 }

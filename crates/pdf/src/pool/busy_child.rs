@@ -225,6 +225,25 @@ impl BusyChild {
         }
     }
 
+    /// Has words written into a document, by a request for that. The child has none open then.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub(crate) async fn searchable(
+        &mut self,
+        source: &Source,
+        request: &Request,
+    ) -> Result<Vec<u8>, Trouble> {
+        self.has_nothing_open();
+        match self.ask(request, source, FrameCaps::of_file).await? {
+            (Answer::Searchable, file) => {
+                self.has_read_objects();
+                Ok(file)
+            }
+            _ => Err(self.another_answer("another answer than to words").await),
+        }
+    }
+
     fn has_nothing_open(&mut self) {
         if let Some(renderer) = &mut self.renderer {
             renderer.document = None;

@@ -1,19 +1,20 @@
-//! A font in which every character is a box, for fonts that a file names and does not bring.
+//! A font in which every character is a box, for fonts that a file names and does not bring, and for words that are to be
+//! found and not seen.
 //!
 //! Where PDFium has no glyph it sees a character without extent, and a text object of such characters is none to its
 //! text page. With boxes for glyphs it reads them. Nothing is ever drawn in this font.
 
 /// Units of the em square.
-const UNITS_PER_EM: u16 = 1000;
+pub(crate) const UNITS_PER_EM: u16 = 1000;
 
 /// The box, as most ideographs fill their em square: left, bottom, right, top.
-const BOX: [i16; 4] = [20, -110, 980, 850];
+pub(crate) const BOX: [i16; 4] = [20, -110, 980, 850];
 
 /// The glyph of the box; glyph 0 is the one for characters that a font has not.
 const BOX_GLYPH: u16 = 1;
 
 /// The program of the font, in TrueType.
-pub(super) fn program() -> Vec<u8> {
+pub(crate) fn program() -> Vec<u8> {
     file(map_of_one(3, 1, 0x25A1), None)
 }
 
@@ -50,7 +51,12 @@ fn file(map: Vec<u8>, names: Option<Vec<u8>>) -> Vec<u8> {
 
 /// Which glyph stands for which character (`/CIDToGIDMap`): the box for all.
 pub(super) fn glyph_map() -> Vec<u8> {
-    words(&[BOX_GLYPH]).repeat(1 << 16)
+    glyph_map_of(1 << 16)
+}
+
+/// The same for so many characters.
+pub(crate) fn glyph_map_of(characters: usize) -> Vec<u8> {
+    words(&[BOX_GLYPH]).repeat(characters)
 }
 
 fn words(values: &[u16]) -> Vec<u8> {

@@ -10,7 +10,7 @@ const MAX_UNITS: usize = 32;
 
 /// Codes of one or two bytes and their text in UTF-16.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct ToUnicode(BTreeMap<u16, Vec<u16>>);
+pub(crate) struct ToUnicode(BTreeMap<u16, Vec<u16>>);
 
 /// What is read of a map.
 enum Token<'a> {
@@ -72,7 +72,7 @@ impl ToUnicode {
     }
 
     /// Sets what a code means.
-    pub(super) fn put(&mut self, code: u16, units: Vec<u16>) {
+    pub(crate) fn put(&mut self, code: u16, units: Vec<u16>) {
         self.0.insert(code, units);
     }
 
@@ -102,7 +102,7 @@ impl ToUnicode {
     }
 
     /// The map in codes of so many bytes.
-    pub(super) fn written(&self, code_bytes: usize) -> String {
+    pub(crate) fn written(&self, code_bytes: usize) -> String {
         let digits = 2 * code_bytes;
         let last = "F".repeat(digits);
         let mut text = format!(

@@ -119,7 +119,7 @@ impl Pipeline {
             plan.redo(&lost);
         }
         match (text, links) {
-            (Some(text), Some(links)) if !plan.needs_source() => Ok(Some(Extracted {
+            (Some(text), Some(links)) if !plan.reads_pages() => Ok(Some(Extracted {
                 pages: text.pages,
                 links: links.links,
                 structure,

@@ -2,7 +2,7 @@
 
 use pagemill_document::{Block, BlockKind, Link, LinkSafety, LinkTarget, PageNumber, Rect};
 use pagemill_pipeline::{
-    Estimate, Goal, LinksFile, Options, Outcome, Reason, Settings, Source, TextFile,
+    Estimate, Goal, LinksFile, Options, Reason, RunOutcome, Settings, Source, TextFile,
 };
 use pagemill_storage::{Fingerprint, ObjectStore, Record, RecordStatus, Stage};
 
@@ -12,8 +12,8 @@ const KEY: &str = "extracted_markdown/report.pdf.md";
 
 async fn ran(world: &World) -> Vec<Stage> {
     match world.run("a message", 1, false).await {
-        Ended::With(Ok(Outcome::Processed(done))) => done.ran,
-        Ended::With(Ok(Outcome::Unchanged(_))) => Vec::new(),
+        Ended::With(Ok(RunOutcome::Processed(done))) => done.ran,
+        Ended::With(Ok(RunOutcome::Unchanged(_))) => Vec::new(),
         other => panic!("{other:?}"),
     }
 }
@@ -248,6 +248,6 @@ async fn it_goes_with_the_document() {
         .pipeline
         .remove_source(&Source::newest(SOURCE), &Options::default(), &world.permit)
         .await;
-    assert!(matches!(removed, Ok(Outcome::Removed)), "{removed:?}");
+    assert!(matches!(removed, Ok(RunOutcome::Removed)), "{removed:?}");
     assert!(world.outputs().await.is_empty());
 }

@@ -13,7 +13,7 @@
 //!   table as HTML and CSV too.
 //! - [`CharacterAccount`]: what a page shows that is not in its text, and why. [`Letters`] are what it is summed up with.
 //! - [`Link`] and its [`LinkSafety`]; [`Structure`]: bookmarks, headings, page labels.
-//! - [`classify`] says what the blocks of a page are, seen over the whole document, and [`headings`] lists those that are
+//! - [`classify()`] says what the blocks of a page are, seen over the whole document, and [`headings()`] lists those that are
 //!   headings.
 //! - [`PaidCall`] and [`ChargeSink`]: what making something of a document costs, and whom to tell. [`Dependency`]: whose outage
 //!   can fail it.

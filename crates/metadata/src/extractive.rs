@@ -5,34 +5,42 @@
 //! document's length.
 
 pub(crate) mod dates;
-mod document_type;
+pub(crate) mod document_type;
+mod finding;
 pub(crate) mod identifiers;
 pub(crate) mod keywords;
 mod language;
-mod parties;
+pub(crate) mod parties;
 pub(crate) mod sample;
 mod summary;
-mod title;
+pub(crate) mod title;
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use pagemill_document::{ChargeSink, Inspection, Link, LinkTarget, PageState, Structure};
+use pagemill_document::{
+    ChargeSink, Inspection, Link, LinkTarget, PageNumber, PageState, Structure,
+};
 use regex::Regex;
 
 use crate::document::{
-    Dates, DocumentMetadata, Entity, EntityKind, Evidence, Language, OutlineEntry, SCHEMA_VERSION,
-    Sourced, ValueSource,
+    Claim, Dates, DocumentMetadata, Entity, EntityKind, Identifier, Language, Organisation,
+    OutlineEntry, PartyRole, SCHEMA_VERSION, Source, Verified,
 };
 use crate::error::MetadataError;
 use crate::generator::{DocumentInput, MetadataGenerator};
+use crate::grounding::{Pages, whole_words};
+use crate::roles;
 use crate::settings::{GeneratorKind, MetadataSettings};
 use crate::usage::Usage;
+use finding::{Evidence, Sourced, ValueSource};
+#[cfg(feature = "llm")]
+pub(crate) use language::tag as language_tag;
 use sample::{Sample, collapse, last_line_of, line_at, shorten};
 
 /// Version of the rules; part of the fingerprint.
-const RULES_VERSION: u32 = 1;
+const RULES_VERSION: u32 = 2;
 /// Most entities of one kind.
 const MAX_ENTITIES: usize = 20;
 
@@ -60,6 +68,7 @@ impl ExtractiveGenerator {
                 "the custom prompt was ignored: this metadata is made without an LLM".to_owned(),
             );
         }
+        let pages = Pages::new(input.pages);
         let sample = Sample::take(input.pages, settings.max_analysed_chars as usize);
         if sample.cut {
             warnings.push(format!(
@@ -93,28 +102,70 @@ impl ExtractiveGenerator {
             input.source_name,
             &mut warnings,
         );
-        let printed_dates = dates::of_document(&sample, language.as_deref());
+        let printed = dates::of_document(&sample, language.as_deref());
+        let date = |found: Option<Sourced<String>>, rule: &str| {
+            let order = printed.order.unwrap_or(dates::NumericOrder::Unknown);
+            let read = |line: &str, iso: &String| {
+                let found = dates::find(line, order).into_iter();
+                let mut same = found.filter(|found| found.iso.as_ref() == Some(iso));
+                same.next().map(|found| (found.start, found.end))
+            };
+            found.map(|found| found.claim(rule, &pages, read).tidy())
+        };
+        let whole_line = |line: &str| (!line.is_empty()).then_some((0, line.len()));
+        let text = |found: Vec<Sourced<String>>, rule: &str| -> Vec<Claim<String>> {
+            let claims = found
+                .into_iter()
+                .map(|found| found.text_claim(rule, &pages));
+            claims.collect()
+        };
         DocumentMetadata {
             schema_version: SCHEMA_VERSION,
             sha256: input.sha256.to_owned(),
-            title,
-            document_type: document_type::find(inspection, input.pages, &sample, &identifiers),
-            summary: summary::summarise(&sample, settings.summary_sentences as usize),
-            authors: parties::authors(inspection),
-            organisations: parties::organisations(inspection, &sample),
+            title: title.map(|title| title.text_claim("title", &pages)),
+            document_type: document_type::find(inspection, input.pages, &sample, &identifiers)
+                .map(|found| found.claim("type", &pages, |line, _| whole_line(line))),
+            summary: summary(
+                summary::summarise(&sample, settings.summary_sentences as usize),
+                &pages,
+            ),
+            authors: text(parties::authors(inspection), "authors"),
+            organisations: organisations(parties::organisations(inspection, &sample), &pages),
             dates: Dates {
                 created: file_date(inspection, "xmp:CreateDate", "creation_date"),
                 modified: file_date(inspection, "xmp:ModifyDate", "mod_date"),
-                ..printed_dates
+                issued: date(printed.issued, "date.issued"),
+                effective: date(printed.effective, "date.effective"),
+                expires: date(printed.expires, "date.expires"),
+                due: date(printed.due, "date.due"),
             },
-            identifiers,
+            identifiers: identifiers
+                .into_iter()
+                .map(|found| {
+                    let (kind, checked) = (found.kind, found.checked);
+                    let found = Sourced {
+                        value: found.value,
+                        source: found.source,
+                        evidence: found.evidence,
+                    };
+                    let claim = found.text_claim("identifier", &pages);
+                    Identifier {
+                        kind,
+                        checked,
+                        claim,
+                    }
+                })
+                .collect(),
             keywords: keywords::merge(
                 keywords::from_file(inspection),
                 statistical,
                 settings.max_keywords as usize,
-            ),
-            topics: topics(inspection),
-            entities: entities(&sample, input.links, input.structure),
+            )
+            .into_iter()
+            .map(|keyword| keyword_claim(keyword, &pages))
+            .collect(),
+            topics: text(topics(inspection), "topics"),
+            entities: entities(&sample, input.links, input.structure, &pages),
             outline: outline(
                 input.structure,
                 settings.max_outline_entries as usize,
@@ -124,8 +175,8 @@ impl ExtractiveGenerator {
             pages_without_text: u32::try_from(pages_without_text).unwrap_or(u32::MAX),
             questions_answered: Vec::new(),
             has_forms: inspection.has_form,
-            has_tables: caption(&TABLE_CAPTION, &sample),
-            has_figures: caption(&FIGURE_CAPTION, &sample),
+            has_tables: caption(&TABLE_CAPTION, &sample, &pages),
+            has_figures: caption(&FIGURE_CAPTION, &sample, &pages),
             has_links: !input.links.is_empty()
                 || input
                     .structure
@@ -137,9 +188,58 @@ impl ExtractiveGenerator {
             languages,
             generator: GeneratorKind::Extractive,
             model: None,
+            unconfirmed: Vec::new(),
             warnings,
         }
     }
+}
+
+/// Sentences of the document, each with its place.
+fn summary(sentences: Vec<(PageNumber, String)>, pages: &Pages<'_>) -> Option<Claim<String>> {
+    let texts: Vec<&str> = sentences.iter().map(|(_, text)| text.as_str()).collect();
+    if texts.is_empty() {
+        return None;
+    }
+    let mut claim = Claim::new(texts.join(" "), Verified::Verbatim, Source::rule("summary"));
+    claim.evidence = sentences
+        .iter()
+        .filter_map(|(page, text)| {
+            let beginning = shorten(text, crate::grounding::LONGEST_QUOTE - 10);
+            let span = pages.find(&beginning, page.0)?;
+            let shown = &pages.text(span.page)[span.start..span.end];
+            Some(pages.evidence_with(span, shown))
+        })
+        .collect();
+    Some(claim)
+}
+
+/// A name, and the role that its label gives it.
+fn organisations(found: Vec<Sourced<String>>, pages: &Pages<'_>) -> Vec<Organisation> {
+    let organisations = found.into_iter().map(|found| {
+        let is_publisher = matches!(found.source, ValueSource::Xmp | ValueSource::PdfInfo);
+        let claim = found.text_claim("organisations", pages);
+        let labelled = claim.evidence.first().and_then(|place| {
+            let page = pages.index_of(place.page)?;
+            roles::PARTIES.role_at(pages.text(page), place.start as usize)
+        });
+        let role = labelled.or_else(|| is_publisher.then_some(PartyRole::Publisher));
+        Organisation { role, claim }
+    });
+    organisations.collect()
+}
+
+/// A keyword of the text stands somewhere in it.
+fn keyword_claim(found: Sourced<String>, pages: &Pages<'_>) -> Claim<String> {
+    if found.source != ValueSource::Rule {
+        return found.text_claim("keywords", pages);
+    }
+    let place = pages.find_value(&found.value);
+    let mut claim = Claim::new(found.value, Verified::Computed, Source::rule("keywords"));
+    if let Some(span) = place {
+        claim.verified = Verified::Verbatim;
+        claim.evidence.push(pages.evidence(span));
+    }
+    claim
 }
 
 #[async_trait]
@@ -193,14 +293,14 @@ fn languages(inspection: &Inspection, sample: &Sample) -> Vec<Language> {
             value: claim.to_owned(),
             confidence: 1.0,
             share: 1.0,
-            source: ValueSource::Xmp,
+            source: Source::file("xmp"),
         })
         .into_iter()
         .collect()
 }
 
 /// A date of the file: XMP, then info, when it begins like an ISO date.
-fn file_date(inspection: &Inspection, xmp: &str, info: &str) -> Option<Sourced<String>> {
+fn file_date(inspection: &Inspection, xmp: &str, info: &str) -> Option<Claim<String>> {
     let claims = [
         (inspection.info.xmp.get(xmp), ValueSource::Xmp),
         (inspection.info.info.get(info), ValueSource::PdfInfo),
@@ -209,7 +309,8 @@ fn file_date(inspection: &Inspection, xmp: &str, info: &str) -> Option<Sourced<S
         let claim = claim?.trim();
         let day = claim.get(..10.min(claim.len()))?;
         let begins_well = dates::is_iso(day) || dates::is_iso(claim);
-        (begins_well && claim.len() <= 40).then(|| Sourced::new(claim.to_owned(), source))
+        (begins_well && claim.len() <= 40)
+            .then(|| Claim::new(claim.to_owned(), Verified::File, source.named("date")))
     })
 }
 
@@ -246,20 +347,26 @@ static FIGURE_CAPTION: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Email addresses of the first three pages, and the web addresses that the document links to, its bookmarks included.
-fn entities(sample: &Sample, links: &[Link], structure: &Structure) -> Vec<Entity> {
+fn entities(
+    sample: &Sample,
+    links: &[Link],
+    structure: &Structure,
+    pages: &Pages<'_>,
+) -> Vec<Entity> {
     let mut entities = Vec::new();
     let mut seen = BTreeSet::new();
     for passage in sample.first(3) {
         for email in EMAIL.find_iter(&passage.text) {
             if entities.len() < MAX_ENTITIES && seen.insert(email.as_str().to_lowercase()) {
+                let found = Sourced::shown(
+                    email.as_str().to_owned(),
+                    ValueSource::Text,
+                    passage.page,
+                    line_at(&passage.text, email.start()),
+                );
                 entities.push(Entity {
                     kind: EntityKind::Email,
-                    value: email.as_str().to_owned(),
-                    source: ValueSource::Text,
-                    evidence: Some(Evidence {
-                        page: passage.page,
-                        quote: line_at(&passage.text, email.start()),
-                    }),
+                    claim: found.text_claim("email", pages),
                 });
             }
         }
@@ -285,11 +392,15 @@ fn entities(sample: &Sample, links: &[Link], structure: &Structure) -> Vec<Entit
                 page,
                 quote: shorten(&collapse(anchor), 200),
             });
+            let mut claim = Claim::new(uri.clone(), Verified::File, Source::file("links"));
+            claim.evidence = evidence
+                .and_then(|anchor| pages.find(&anchor.quote, anchor.page.0))
+                .map(|span| pages.evidence(span))
+                .into_iter()
+                .collect();
             entities.push(Entity {
                 kind: EntityKind::Url,
-                value: uri.clone(),
-                source: ValueSource::PdfInfo,
-                evidence,
+                claim,
             });
         }
     }
@@ -301,13 +412,13 @@ fn outline(structure: &Structure, most: usize, warnings: &mut Vec<String>) -> Ve
         level: item.level,
         value: collapse(&item.title),
         page: item.page,
-        source: ValueSource::PdfInfo,
+        source: Source::file("outline"),
     });
     let from_text = structure.headings.iter().map(|heading| OutlineEntry {
         level: heading.level,
         value: collapse(&heading.text),
         page: Some(heading.page),
-        source: ValueSource::Text,
+        source: Source::rule("headings"),
     });
     let entries: Vec<OutlineEntry> = if structure.outline.is_empty() {
         from_text.take(most.saturating_add(1)).collect()
@@ -321,10 +432,12 @@ fn outline(structure: &Structure, most: usize, warnings: &mut Vec<String>) -> Ve
 }
 
 /// `true` with its evidence when a caption is found; none when not, because tables without captions exist.
-fn caption(pattern: &Regex, sample: &Sample) -> Option<Sourced<bool>> {
-    sample.passages.iter().find_map(|passage| {
+fn caption(pattern: &Regex, sample: &Sample, pages: &Pages<'_>) -> Option<Claim<bool>> {
+    let (found, name) = sample.passages.iter().find_map(|passage| {
         let found = pattern.find(&passage.text)?;
         let quote = last_line_of(&passage.text, found);
-        Some(Sourced::shown(true, ValueSource::Text, passage.page, quote))
-    })
+        let caption = Sourced::shown(true, ValueSource::Text, passage.page, quote);
+        Some((caption, collapse(found.as_str())))
+    })?;
+    Some(found.claim("caption", pages, |line, _| whole_words(line, &name)))
 }

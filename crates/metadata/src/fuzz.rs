@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::extractive::ExtractiveGenerator;
 use crate::extractive::dates::{self, NumericOrder};
 use crate::extractive::sample::{Sample, line_at};
+use crate::grounding::Pages;
 use crate::llm::{answer, merge, plan, prompt};
 use crate::{DocumentInput, DocumentMetadata, MetadataSettings};
 
@@ -155,9 +156,9 @@ fn answer_of(bytes: &[u8]) -> Value {
     json!({
         "title": claim(0, "title"),
         "document_type": claim(1, "paper"),
-        "summary": text(2),
+        "summary": [{"quote": text(1), "page": 2, "text": text(2)}],
         "authors": [claim(0, "author"), claim(2, "author")],
-        "organisations": [claim(3, "organisation")],
+        "organisations": [claim(3, "seller")],
         "dates": [
             claim(4, "issued"),
             {"quote": text(3), "page": 1, "kind": "due", "value": "2024-05-31"},
@@ -167,7 +168,7 @@ fn answer_of(bytes: &[u8]) -> Value {
         "keywords": [text(5), text(6)],
         "topics": [text(6)],
         "entities": [claim(5, "person"), claim(6, "place")],
-        "questions_answered": [text(7)],
+        "questions_answered": [{"quote": text(6), "page": 1, "text": text(7)}],
     })
 }
 
@@ -181,7 +182,7 @@ fn ho_4_any_answer_of_a_model_is_read_or_refused() {
         let pages = any_pages(of_pages);
         let mut base = extracted(&[], "a", &tight());
         let read = answer::document(&given.to_string(), false).expect("it has every field");
-        merge::merge(&mut base, read, &pages, 5);
+        merge::merge(&mut base, read, &Pages::new(&pages), "m", 5);
 
         // The same, cut and written over where the bytes say.
         let mut content = given.to_string().into_bytes();
@@ -193,7 +194,7 @@ fn ho_4_any_answer_of_a_model_is_read_or_refused() {
         let content = String::from_utf8_lossy(&content);
         for content in [content.as_ref(), &any_text(of_answer)] {
             if let Ok(read) = answer::document(content, bytes.len() % 2 == 0) {
-                merge::merge(&mut base, read, &pages, 5);
+                merge::merge(&mut base, read, &Pages::new(&pages), "m", 5);
             }
             drop(answer::part(content, false));
         }

@@ -6,7 +6,7 @@
 //! - **llm** starts from the extractive result and lets a model behind an OpenAI-compatible API fill the rest. What
 //!   the model claims with a quote is checked against the cited page.
 //!
-//! Every value says where it comes from ([`ValueSource`]). The result holds no time stamps and no usage, so equal
+//! Every value is a [`Claim`]: who says so, where in the text it stands, and how far that was checked ([`Verified`]). The result holds no time stamps and no usage, so equal
 //! input and settings give equal bytes; each paid call is told to a [`ChargeSink`](pagemill_document::ChargeSink).
 //!
 //! Start with [`generator()`], which chooses by [`MetadataSettings`]. The second generator, with its HTTP client, is the
@@ -18,14 +18,22 @@ pub mod extractive;
 #[cfg(all(test, feature = "llm"))]
 mod fuzz;
 pub mod generator;
+mod grounding;
+mod labels;
 #[cfg(feature = "llm")]
 pub mod llm;
+mod orders;
+mod places;
+#[cfg(feature = "llm")]
+mod prose;
+mod roles;
 pub mod settings;
 #[cfg(feature = "stub")]
 pub mod stub;
 pub mod usage;
+mod visible;
 
-pub use document::{DocumentMetadata, DocumentType, Evidence, Sourced, ValueSource, schema};
+pub use document::{Claim, DocumentMetadata, DocumentType, Evidence, Source, Verified, schema};
 pub use error::MetadataError;
 pub use generator::{DocumentInput, MetadataGenerator, generator};
 pub use settings::{CUSTOM_PROMPT_MAX_BYTES, GeneratorKind, LlmEndpoint, MetadataSettings};

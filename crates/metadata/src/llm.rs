@@ -38,6 +38,7 @@ use crate::document::DocumentMetadata;
 use crate::error::MetadataError;
 use crate::extractive::ExtractiveGenerator;
 use crate::generator::{DocumentInput, MetadataGenerator};
+use crate::grounding::Pages;
 use crate::settings::{
     CUSTOM_PROMPT_MAX_BYTES, GeneratorKind, LlmEndpoint, LongDocuments, MetadataSettings,
 };
@@ -49,7 +50,7 @@ use prompt::{Fence, fill};
 use transport::{Meter, TooLong};
 
 /// Version of schemas, fence and merging; part of the fingerprint.
-const LLM_VERSION: u32 = 2;
+const LLM_VERSION: u32 = 3;
 /// Tokens that a document must have at least.
 const LEAST_ROOM: usize = 500;
 /// Tokens kept free for message framing, the fence and the schema in the prompt.
@@ -543,7 +544,8 @@ impl MetadataGenerator for LlmGenerator {
                 merge::merge(
                     &mut metadata,
                     read,
-                    input.pages,
+                    &Pages::new(input.pages),
+                    &self.settings.model,
                     self.settings.max_keywords as usize,
                 );
             }

@@ -120,7 +120,7 @@ pub struct MetadataSettings {
     pub temperature: Option<f32>,
     /// Seed for servers that can repeat a sampling; `null` sends none.
     pub seed: Option<i64>,
-    /// Most tokens of one request's prompt, 2,000 or more, counted with the model's tokenizer (`o200k` for unknown
+    /// Most tokens of one request's prompt, 2,500 or more, counted with the model's tokenizer (`o200k` for unknown
     /// models). Must fit the model's context together with `max_output_tokens`.
     pub max_input_tokens: u32,
     /// Most tokens of one answer, 256 or more.
@@ -192,10 +192,13 @@ You describe documents for a library catalogue. You are given one document as da
 that follows the given schema.
 Rules:
 - Use only what the document says. If it does not say something, answer null or an empty list. Never guess.
-- A quote is copied verbatim from the page you cite, no longer than 200 characters.
+- A quote is copied verbatim from the page you cite, no longer than 200 characters. The value stands in it; for a date, a \
+number or a name the quote begins with its label.
+- The summary is single sentences. Each has the quote that says the same, and takes numbers and names from there. Each \
+question has the quote that answers it.
 - Give dates as YYYY-MM-DD, YYYY-MM or YYYY.
 - Write summary, keywords, topics and questions in the main language of the document.
-- Keywords and topics are short noun phrases without duplicates.
+- Keywords and topics are short noun phrases of the document, without duplicates.
 {{custom_prompt}}";
 
 /// The default of [`MetadataSettings::user_prompt`].
@@ -255,7 +258,7 @@ impl MetadataSettings {
             (
                 "max_input_tokens",
                 u64::from(self.max_input_tokens),
-                2_000,
+                2_500,
                 10_000_000,
             ),
             (

@@ -183,11 +183,11 @@ pub fn good_answer() -> Value {
     json!({
         "title": null,
         "document_type": {"quote": "", "page": 1, "value": "report"},
-        "summary": "A stub's summary of the document.",
+        "summary": [],
         "authors": [], "organisations": [], "dates": [], "identifiers": [], "entities": [],
         "keywords": ["stub keyword"],
         "topics": ["stub topic"],
-        "questions_answered": ["What does the stub say?"]
+        "questions_answered": []
     })
 }
 

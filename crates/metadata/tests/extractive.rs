@@ -8,7 +8,7 @@ use pagemill_document::{
 use pagemill_metadata::document::IdentifierKind;
 use pagemill_metadata::extractive::ExtractiveGenerator;
 use pagemill_metadata::{
-    DocumentInput, DocumentMetadata, DocumentType, MetadataSettings, ValueSource, schema,
+    DocumentInput, DocumentMetadata, DocumentType, MetadataSettings, Source, Verified, schema,
 };
 
 /// A page from blocks of (font size, text).
@@ -126,7 +126,10 @@ fn an_invoice_gives_its_numbers_and_dates() {
     let (inspection, pages) = invoice();
     let metadata = extract(&inspection, &pages);
     assert_eq!(
-        metadata.document_type.as_ref().map(|found| found.value),
+        metadata
+            .document_type
+            .as_ref()
+            .and_then(|found| found.value),
         Some(DocumentType::Invoice)
     );
     assert_eq!(
@@ -134,11 +137,15 @@ fn an_invoice_gives_its_numbers_and_dates() {
             .dates
             .issued
             .as_ref()
-            .map(|date| date.value.as_str()),
+            .and_then(|date| date.value.as_deref()),
         Some("2024-05-02")
     );
     assert_eq!(
-        metadata.dates.due.as_ref().map(|date| date.value.as_str()),
+        metadata
+            .dates
+            .due
+            .as_ref()
+            .and_then(|date| date.value.as_deref()),
         Some("2024-05-16")
     );
     let identifiers: Vec<(IdentifierKind, &str, bool)> = metadata
@@ -147,7 +154,7 @@ fn an_invoice_gives_its_numbers_and_dates() {
         .map(|identifier| {
             (
                 identifier.kind,
-                identifier.value.as_str(),
+                identifier.claim.value.as_deref().unwrap_or_default(),
                 identifier.checked,
             )
         })
@@ -163,10 +170,16 @@ fn an_invoice_gives_its_numbers_and_dates() {
         );
     }
     assert_eq!(metadata.authors, [], "a user name is no author");
-    assert_eq!(metadata.organisations[0].value, "Example Mills GmbH");
     assert_eq!(
-        metadata.dates.created.as_ref().map(|date| date.source),
-        Some(ValueSource::PdfInfo)
+        metadata.organisations[0].claim.value.as_deref(),
+        Some("Example Mills GmbH")
+    );
+    assert_eq!(
+        metadata
+            .dates
+            .created
+            .map(|date| (date.sources, date.verified)),
+        Some((vec![Source::file("info")], Verified::File))
     );
     assert_eq!(metadata.generator.as_str(), "extractive");
     assert!(metadata.questions_answered.is_empty());
@@ -206,12 +219,12 @@ fn the_printed_title_replaces_a_file_name_and_evidence_is_on_its_page() {
     )];
     let metadata = extract(&inspection, &pages);
     let title = metadata.title.expect("there is a title");
-    assert_eq!(title.value, "The response of water wheels to drought");
-    assert_eq!(title.source, ValueSource::Text);
     assert_eq!(
-        title.evidence.map(|evidence| evidence.page),
-        Some(PageNumber(1))
+        title.value.as_deref(),
+        Some("The response of water wheels to drought")
     );
+    assert_eq!(title.sources, [Source::rule("title")]);
+    assert_eq!(title.evidence[0].page, PageNumber(1));
     assert_eq!(metadata.languages[0].value, "en");
     assert!(
         metadata
@@ -261,7 +274,7 @@ fn keywords_that_a_dash_introduces_are_read() {
             ],
         )];
         let metadata = extract(&Inspection::default(), &pages);
-        let document_type = metadata.document_type.map(|found| found.value);
+        let document_type = metadata.document_type.and_then(|found| found.value);
         assert_eq!(document_type, Some(DocumentType::Paper), "{dash}");
     }
 }

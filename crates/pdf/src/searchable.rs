@@ -273,6 +273,8 @@ fn compressed(content: Vec<u8>) -> Stream {
 
 #[cfg(test)]
 mod tests {
+    use pagemill_document::PageNumber;
+
     use super::*;
     use crate::inspect::hand_made::one_page;
 
@@ -333,32 +335,6 @@ mod tests {
             matches!(refused, Err(PdfError::OverLimit { .. })),
             "{refused:?}"
         );
-    }
-
-    #[test]
-    fn a_word_that_has_no_box_or_no_letters_is_left_out() {
-        let word = |text: &str, x1: f32| OcrWord {
-            text: text.to_owned(),
-            bbox: Rect {
-                x0: 1.0,
-                y0: 1.0,
-                x1,
-                y1: 2.0,
-            },
-            confidence: 90.0,
-        };
-        assert_eq!(
-            placed(&word("a", 2.0)),
-            Some(PlacedWord("a".to_owned(), [1.0, 1.0, 2.0, 2.0]))
-        );
-        for (text, x1) in [
-            ("a", 1.0),
-            ("a", f32::NAN),
-            ("a", f32::INFINITY),
-            (" ", 2.0),
-        ] {
-            assert_eq!(placed(&word(text, x1)), None, "{text:?} up to {x1}");
-        }
     }
 
     #[test]

@@ -148,7 +148,7 @@ pub(crate) const ALWAYS: &[StageSpec] = &[
         upstream: Cow::Borrowed(&[Stage::Text, Stage::Links, Stage::Structure]),
         reads_source: false,
         file: Some(StageFile::Layout(|layout| &layout.metadata)),
-        code_version: 1,
+        code_version: 2,
     },
     StageSpec {
         stage: Stage::Index,

@@ -15,6 +15,7 @@ mod stored;
 mod uploads;
 
 use pagemill_document::{Dependency, Link, PageText};
+use pagemill_metadata::DocumentMetadata;
 
 use crate::artifacts::StructureFile;
 use crate::outcome::PipelineError;
@@ -48,6 +49,21 @@ impl Extracted {
         pages
             .collect::<std::io::Result<_>>()
             .map_err(no_temporary_file)
+    }
+
+    /// Gives the evidence of metadata the boxes of its lines, page by page.
+    fn show_lines(&self, metadata: &mut DocumentMetadata) -> Result<(), PipelineError> {
+        let Some(last) = metadata.last_page_shown() else {
+            return Ok(());
+        };
+        for page in self.pages.iter() {
+            let page = page.map_err(no_temporary_file)?;
+            if page.page > last {
+                break;
+            }
+            metadata.show_lines(&page);
+        }
+        Ok(())
     }
 
     /// The text of all pages in memory.

@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::document::{Dates, Sourced, ValueSource};
-use crate::extractive::sample::{Sample, ending, line_at};
+use crate::extractive::finding::{Sourced, ValueSource};
+use crate::extractive::sample::{Sample, line_at};
+use crate::labels::Labels;
+use crate::orders::gives_orders;
 
 /// Month names and their short forms in English, German, French, Spanish, Italian, Dutch and Portuguese.
 const MONTHS: [&[&str]; 12] = [
@@ -230,68 +232,100 @@ pub(crate) fn is_iso(text: &str) -> bool {
     }
 }
 
+/// What a date is to its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(crate) enum Role {
     Issued,
     Effective,
     Expires,
     Due,
+    /// Something else that has a date: an order, a delivery, a birth.
+    Other,
 }
 
-static LABELS: LazyLock<[(Role, Regex); 4]> = LazyLock::new(|| {
-    let label = |pattern: &str| {
-        Regex::new(&format!(r"(?i)(?:^|[^\p{{L}}])(?:{pattern})\s*[:.]?\s*(?:is\s+|the\s+|on\s+|am\s+|vom\s+|of\s+)?$"))
-            .expect("pattern is valid")
+impl Role {
+    /// By the name that the schema has for it.
+    #[cfg(feature = "llm")]
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "issued" => Some(Self::Issued),
+            "effective" => Some(Self::Effective),
+            "expires" => Some(Self::Expires),
+            "due" => Some(Self::Due),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a label says the role in so many words ("invoice date"), or only that there is a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Said {
+    role: Role,
+    is_clear: bool,
+}
+
+static LABELS: LazyLock<Labels<Said>> = LazyLock::new(|| {
+    let clear = |role| Said {
+        role,
+        is_clear: true,
     };
-    [
+    let by_the_way = Said {
+        role: Role::Issued,
+        is_clear: false,
+    };
+    Labels::new(&[
         (
-            Role::Due,
-            label(
-                r"due date|payment due(?: date| by)?|due(?: on| by)?|pay by|fällig(?: am| bis|keitsdatum)?|zahlbar bis(?: zum)?|échéance|date d['’]échéance|vervaldatum|vencimiento|fecha de vencimiento|scadenza",
-            ),
+            clear(Role::Other),
+            r"(?:order|purchase|po|delivery|shipping|shipment|ship|service|supply|birth|print(?:ed|ing)?|start|begin(?:ning)?|end|arrival|departure|check-?(?:in|out)|contract|payment|received|receipt|submission|revision|meeting|event|hire|booking|travel|signature|purchase|sent|paid|delivered|ordered|born|signed|accessed|retrieved) (?:date|on)|date of (?:birth|order|delivery|supply|service|purchase|payment|shipment|receipt|signature|departure|arrival|hire|meeting|travel)|bestelldatum|bestellt am|bestellung vom|auftragsdatum|auftrag vom|lieferdatum|liefertermin|lieferung (?:am|vom)|leistungsdatum|leistungszeitraum|leistung vom|geliefert am|versanddatum|druckdatum|geburtsdatum|geboren am|geb|buchungsdatum|zahlungsdatum|bezahlt am|vertragsdatum|eingangsdatum|anreise|abreise|date de (?:commande|livraison|naissance|paiement|réception)|née? le|fecha de (?:pedido|entrega|nacimiento|pago)|data (?:ordine|di consegna|di nascita|consegna)|besteldatum|leverdatum|geboortedatum|accessed|retrieved|received|accepted",
         ),
         (
-            Role::Expires,
-            label(
-                r"expir(?:y|es|ation)(?: date| on)?|valid (?:until|through|thru|to)|gültig bis|terminates on|ends on",
-            ),
+            clear(Role::Due),
+            r"due date|payment due(?: date| by)?|(?:is |are )?due(?: on| by)?|pay(?:able|ment)? by|to be paid by|fällig(?: am| bis| zum)?|fälligkeit(?:sdatum)?|zahlbar bis(?: zum)?|zu zahlen bis(?: zum)?|zahlungsziel|date d['’]échéance|échéance|à payer avant le|vervaldatum|te betalen voor|vencimiento|fecha de vencimiento|data scadenza|scadenza",
         ),
         (
-            Role::Effective,
-            label(
-                r"effective(?: date)?(?: as of| from| on)?|in force(?: from| since)?|entry into force|gültig ab|in kraft (?:seit|ab)|en vigueur",
-            ),
+            clear(Role::Expires),
+            r"expir(?:y|es|ation)(?: date| on)?|valid (?:until|through|thru|to)|gültig bis(?: zum)?|terminates on|ends on|endet am|valable jusqu['’]au|expire le|válido hasta|geldig tot",
         ),
         (
-            Role::Issued,
-            label(
-                r"invoice date|date of (?:issue|invoice|publication)|issue date|date issued|issued|dated|date|published|publication date|rechnungsdatum|datum|date de facture|date d['’]émission|fecha(?: de (?:emisión|factura))?|data(?: fattura| documento)?|factuurdatum|revised|last updated|updated",
-            ),
+            clear(Role::Effective),
+            r"effective(?: date)?(?: as of| from| on)?|in force(?: from| since)?|entry into force|enters into force(?: on)?|commencement date|gültig ab|in kraft (?:seit|ab)|tritt am|en vigueur(?: le| depuis le)?|entre en vigueur le|entra en vigor el",
         ),
-    ]
+        (
+            clear(Role::Issued),
+            r"invoice date|date of (?:issue|invoice|publication)|issue date|date issued|issued(?: on)?|rechnungsdatum|rechnung vom|belegdatum|ausstellungsdatum|ausgestellt am|date de (?:la )?(?:facture|facturation|publication)|date d['’]émission|fecha de (?:emisión|(?:la )?factura|publicación)|fecha factura|data (?:fattura|documento|di emissione|emissione)|factuurdatum|publication date|published(?: on)?|report date|statement date|letter date",
+        ),
+        (
+            by_the_way,
+            r"dated|date|datum|fecha|data|revised|last updated|updated",
+        ),
+    ])
 });
 
-/// The dates that the first pages give the document: those with a label before them, and a date alone on a line of
-/// the first page.
-pub(crate) fn of_document(sample: &Sample, language: Option<&str>) -> Dates {
+/// What the date that begins at `start` is, by the label beside it or above.
+#[cfg(feature = "llm")]
+pub(crate) fn role_at(text: &str, start: usize) -> Option<Role> {
+    LABELS.role_at(text, start).map(|said| said.role)
+}
+
+/// The dates that the first pages give the document: those with a label; and, where no label tells the date of issue, a date
+/// alone on a line of the upper half of the first page, when it is the only one.
+pub(crate) fn of_document(sample: &Sample, language: Option<&str>) -> Printed {
     let order = numeric_order(
         sample.first(10).map(|passage| passage.text.as_str()),
         language,
     );
-    let mut dates = Dates::default();
-    let mut alone: Option<Sourced<String>> = None;
+    let mut dates = Printed::default();
+    let mut by_the_way: Option<Sourced<String>> = None;
+    let mut alone: Vec<Sourced<String>> = Vec::new();
     for (index, passage) in sample.first(3).enumerate() {
         let text = passage.text.as_str();
         for found in find(text, order) {
             let Some(iso) = found.iso else {
                 continue;
             };
-            let (before, after) = (&text[..found.start], &text[found.end..]);
-            let label = ending(before, 60);
-            let role = LABELS
-                .iter()
-                .find(|(_, pattern)| pattern.is_match(label))
-                .map(|(role, _)| *role);
+            if gives_orders(text, found.start, found.end) {
+                continue;
+            }
             let value = || {
                 Sourced::shown(
                     iso.clone(),
@@ -300,32 +334,51 @@ pub(crate) fn of_document(sample: &Sample, language: Option<&str>) -> Dates {
                     line_at(text, found.start),
                 )
             };
-            let slot = match role {
-                Some(Role::Issued) => &mut dates.issued,
-                Some(Role::Effective) => &mut dates.effective,
-                Some(Role::Expires) => &mut dates.expires,
-                Some(Role::Due) => &mut dates.due,
+            let slot = match LABELS.role_at(text, found.start) {
+                Some(said) => match said.role {
+                    Role::Issued if said.is_clear => &mut dates.issued,
+                    Role::Issued => &mut by_the_way,
+                    Role::Effective => &mut dates.effective,
+                    Role::Expires => &mut dates.expires,
+                    Role::Due => &mut dates.due,
+                    Role::Other => continue,
+                },
                 None => {
+                    let (before, after) = (&text[..found.start], &text[found.end..]);
                     let line_before = before.rsplit('\n').next().unwrap_or_default();
                     let line_after = after.split('\n').next().unwrap_or_default();
                     let around = line_before.trim().len() + line_after.trim().len();
-                    if index > 0 || around > 2 {
-                        continue;
+                    if index == 0 && around <= 2 && found.start * 2 <= text.len() {
+                        alone.push(value());
                     }
-                    &mut alone
+                    continue;
                 }
             };
             slot.get_or_insert_with(value);
         }
     }
-    dates.issued = dates.issued.or(alone);
+    let all_one = alone.windows(2).all(|two| two[0].value == two[1].value);
+    let alone = alone.into_iter().next().filter(|_| all_one);
+    dates.issued = dates.issued.or(by_the_way).or(alone);
     // A due date before the date of issue is a misreading.
     if let (Some(issued), Some(due)) = (&dates.issued, &dates.due)
         && due.value < issued.value
     {
         dates.due = None;
     }
+    dates.order = Some(order);
     dates
+}
+
+/// The dates that were found.
+#[derive(Debug, Default)]
+pub(crate) struct Printed {
+    pub(crate) issued: Option<Sourced<String>>,
+    pub(crate) effective: Option<Sourced<String>>,
+    pub(crate) expires: Option<Sourced<String>>,
+    pub(crate) due: Option<Sourced<String>>,
+    /// In which order day and month were read.
+    pub(crate) order: Option<NumericOrder>,
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use pagemill_document::{Inspection, PageText};
 use regex::Regex;
 
-use crate::document::{DocumentType, Evidence, Identifier, IdentifierKind, Sourced, ValueSource};
+use crate::document::{DocumentType, IdentifierKind};
+use crate::extractive::finding::{Evidence, FoundIdentifier, Sourced, ValueSource};
 use crate::extractive::sample::{Sample, collapse, last_line_of, shorten};
 
 /// Points that a type needs.
@@ -107,7 +108,7 @@ static CLUES: LazyLock<Vec<Clue>> = LazyLock::new(|| {
             T::Minutes,
             ShortLine,
             3.0,
-            r"\b(minutes of|meeting minutes|minutes|agenda|protokoll|sitzungsprotokoll|procès-verbal|compte rendu)\b",
+            r"\b(minutes of|meeting minutes|minutes|agenda|protokoll|sitzungsprotokoll|procès-verbal|compte rendu|acta de|verbale|notulen)\b",
         ),
         (
             T::Minutes,
@@ -261,12 +262,30 @@ static CLUES: LazyLock<Vec<Clue>> = LazyLock::new(|| {
         .collect()
 });
 
+/// Where a short line names a type, as its heading does: bytes of the line. A line that names another type too says nothing.
+#[cfg(feature = "llm")]
+pub(crate) fn named_in(line: &str, document_type: DocumentType) -> Option<(usize, usize)> {
+    if line.split_whitespace().count() > 8 {
+        return None;
+    }
+    let names = |clue: &&Clue| clue.place == Place::ShortLine && clue.pattern.is_match(line);
+    let mut named = CLUES.iter().filter(names);
+    if named.any(|clue| clue.document_type != document_type) {
+        return None;
+    }
+    let clues = CLUES
+        .iter()
+        .filter(|clue| clue.place == Place::ShortLine && clue.document_type == document_type);
+    let found = clues.filter_map(|clue| clue.pattern.find(line)).next()?;
+    Some((found.start(), found.end()))
+}
+
 /// The type, with the line that spoke for it most.
 pub(crate) fn find(
     inspection: &Inspection,
     pages: &[PageText],
     sample: &Sample,
-    identifiers: &[Identifier],
+    identifiers: &[FoundIdentifier],
 ) -> Option<Sourced<DocumentType>> {
     let mut points: BTreeMap<DocumentType, (f32, f32, Option<Evidence>)> = BTreeMap::new();
     let mut give = |document_type: DocumentType, given: f32, evidence: Option<Evidence>| {

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use pagemill_document::{Inspection, PageNumber};
 use regex::Regex;
 
-use crate::document::{Evidence, Identifier, IdentifierKind, ValueSource};
+use crate::document::IdentifierKind;
+use crate::extractive::finding::{Evidence, FoundIdentifier, ValueSource};
 use crate::extractive::sample::{Sample, line_at};
 
 /// Most identifiers of one document.
@@ -70,7 +71,7 @@ static LABELLED: LazyLock<[(IdentifierKind, Regex); 4]> = LazyLock::new(|| {
 });
 
 /// The identifiers on the first pages and in what the file says of itself.
-pub(crate) fn find(inspection: &Inspection, sample: &Sample) -> Vec<Identifier> {
+pub(crate) fn find(inspection: &Inspection, sample: &Sample) -> Vec<FoundIdentifier> {
     let mut found = Found::default();
     for (name, claim) in &inspection.info.xmp {
         let source = ValueSource::Xmp;
@@ -168,7 +169,7 @@ pub(crate) fn find(inspection: &Inspection, sample: &Sample) -> Vec<Identifier> 
 
 #[derive(Default)]
 struct Found {
-    identifiers: Vec<Identifier>,
+    identifiers: Vec<FoundIdentifier>,
 }
 
 impl Found {
@@ -191,7 +192,7 @@ impl Found {
         {
             return;
         }
-        self.identifiers.push(Identifier {
+        self.identifiers.push(FoundIdentifier {
             kind,
             value,
             checked: check == Some(true),

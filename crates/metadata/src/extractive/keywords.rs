@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pagemill_document::Inspection;
 use yake_rust::{Config, StopWords, get_n_best};
 
-use crate::document::{Sourced, ValueSource};
+use crate::extractive::finding::{Sourced, ValueSource};
 use crate::extractive::sample::collapse;
 
 /// Keywords by the file's own account.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use whatlang::{Lang, Script};
 
-use crate::document::{Language, ValueSource};
+use crate::document::{Language, Source};
 use crate::extractive::sample::Sample;
 
 /// Windows of text that are looked at; more are taken evenly.
@@ -69,7 +69,7 @@ pub(crate) fn detect(sample: &Sample) -> Vec<Language> {
             value: tag.to_owned(),
             confidence: hundredths(confidence / weight),
             share: hundredths(weight / judged),
-            source: ValueSource::Rule,
+            source: Source::rule("language"),
         })
         .filter(|language| language.share >= LEAST_SHARE && language.confidence >= least_confidence)
         .collect();
@@ -120,7 +120,7 @@ fn hundredths(value: f32) -> f32 {
 }
 
 /// The BCP 47 tag: the shortest ISO 639 code (RFC 5646 section 2.2.1).
-fn tag(language: Lang) -> &'static str {
+pub(crate) fn tag(language: Lang) -> &'static str {
     match language {
         Lang::Afr => "af",
         Lang::Aka => "ak",

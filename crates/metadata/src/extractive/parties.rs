@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use pagemill_document::Inspection;
 use regex::Regex;
 
-use crate::document::{Sourced, ValueSource};
+use crate::extractive::finding::{Sourced, ValueSource};
 use crate::extractive::sample::{Sample, collapse, line_at};
 
 /// Most organisations.
@@ -113,7 +113,7 @@ fn is_name(name: &str) -> bool {
 static LEGAL_FORM: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?x)
         (?:^|[\s(,;:|–-])
-        ( \p{Lu}[\p{L}\p{N}&.'’-]* (?:\x20(?:\p{Lu}[\p{L}\p{N}&.'’-]*|&|und|and|et|of|für)){0,5}
+        ( \p{Lu}[\p{L}\p{N}&.'’-]* (?:\x20(?:\p{Lu}[\p{L}\p{N}&.'’-]*|&|und|and|et|of|für|du|de|des|der|di|del|della|van|von|the)){0,6}
           ,?\x20(?:GmbH(?:\x20&\x20Co\.?\x20KG)?|AG|KG|e\.V\.|Inc\.?|Incorporated|Ltd\.?|Limited|LLC|LLP|PLC|plc|Corp\.?|Corporation|S\.A\.|SA|SARL|S\.à\x20r\.l\.|SAS|S\.L\.|S\.p\.A\.|S\.r\.l\.|B\.V\.|BV|N\.V\.|Oy|AB|A/S|ApS|AS|s\.r\.o\.|Sp\.\x20z\x20o\.o\.|GbR|OHG|UG|eG)
         )
         (?:$|[\s),;:.|–-])")
@@ -123,6 +123,45 @@ static UNIVERSITY: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\b((?:\p{Lu}[\p{L}.-]+ ){1,3}University(?: of \p{Lu}[\p{L}-]+(?: \p{Lu}[\p{L}-]+)?)?|University of \p{Lu}[\p{L}-]+(?: \p{Lu}[\p{L}-]+)?|(?:Technische )?Universität \p{Lu}[\p{L}-]+|Université (?:de |d['’])?\p{Lu}[\p{L}-]+|Universidad de \p{Lu}[\p{L}-]+)")
         .expect("pattern is valid")
 });
+
+/// Words in the names of organisations that have no legal form in it.
+static INSTITUTION: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)(?:university|universit[äéà]t?|université|universidad|institut|ministry|minist[eè]r|ministerium|department|bundesamt|landesamt|finanzamt|agency|agentur|commission|kommission|council|committee|foundation|asociaci[oó]n|associazione|vereniging|stiftung|fondation|association|verein|verband|society|gesellschaft|\bbank\b|sparkasse|hospital|klinik|hôpital|school|hochschule|college|academy|akademie|verlag|press\b|publishers?|museum|library|bibliothek|laborator|observatory|corporation|company|\bcompanies|group\b|holding|werke\b|stadtwerke|court\b|parliament|bureau\b|centre\b|center\b)")
+        .expect("pattern is valid")
+});
+
+/// Whether a name shows by itself that it is an organisation's: by a legal form, or by what it calls itself.
+#[cfg(feature = "llm")]
+pub(crate) fn is_organisation(name: &str) -> bool {
+    LEGAL_FORM
+        .captures(name)
+        .and_then(|captures| captures.get(1))
+        .is_some_and(|found| found.len() * 2 >= name.len())
+        || INSTITUTION.is_match(name)
+}
+
+/// Whether something is written as the names of persons are: a few words with capitals, and what joins them.
+#[cfg(feature = "llm")]
+pub(crate) fn looks_like_names(name: &str) -> bool {
+    const BETWEEN: &[&str] = &[
+        "van", "von", "de", "der", "den", "di", "da", "del", "della", "la", "le", "bin", "al",
+        "and", "und", "et", "y", "e", "&", "zu", "ter", "ten", "dos", "du",
+    ];
+    let words: Vec<&str> = name
+        .split([' ', ',', ';', '\u{a0}'])
+        .filter(|word| !word.is_empty())
+        .collect();
+    let is_dense = name.chars().any(|letter| letter as u32 >= 0x2E80);
+    is_dense
+        || (!words.is_empty()
+            && words.len() <= 40
+            && words.iter().all(|word| {
+                let is_name = word.starts_with(char::is_uppercase)
+                    && !word
+                        .contains(|letter: char| letter.is_ascii_digit() || ":/@".contains(letter));
+                is_name || BETWEEN.contains(word)
+            }))
+}
 
 /// Organisations: the publisher by the file's account, and names with a legal form or of universities on the first
 /// two pages.

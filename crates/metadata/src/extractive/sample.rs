@@ -144,12 +144,6 @@ pub(crate) fn last_line_of(text: &str, found: regex::Match<'_>) -> String {
     line_at(text, found.end().saturating_sub(1))
 }
 
-/// The last `bytes` bytes of `text`, or a few less: whole characters only.
-pub(crate) fn ending(text: &str, bytes: usize) -> &str {
-    let (_, ending) = text.split_at(text.ceil_char_boundary(text.len().saturating_sub(bytes)));
-    ending
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,15 +162,5 @@ mod tests {
         }
         assert_eq!(line_at("", 0), "");
         assert_eq!(line_at("", 7), "");
-    }
-
-    #[test]
-    fn an_ending_is_whole_characters() {
-        assert_eq!(ending("ab—", 4), "b—");
-        for bytes in 0..3 {
-            assert_eq!(ending("ab—", bytes), "");
-        }
-        assert_eq!(ending("ab—", 3), "—");
-        assert_eq!(ending("ab—", 99), "ab—");
     }
 }

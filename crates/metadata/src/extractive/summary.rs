@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use pagemill_document::PageNumber;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::document::{Evidence, Sourced, ValueSource};
-use crate::extractive::sample::{Sample, collapse, shorten};
+use crate::extractive::sample::{Sample, collapse};
 
 /// Most sentences that are compared with each other.
 const MAX_SENTENCES: usize = 240;
@@ -14,30 +14,18 @@ const ROUNDS: usize = 25;
 const DAMPING: f32 = 0.85;
 
 struct Sentence {
-    page: pagemill_document::PageNumber,
+    page: PageNumber,
     text: String,
     words: BTreeSet<String>,
     weight: f32,
 }
 
-/// The `wanted` sentences that share most with the others, in the document's order.
-pub(crate) fn summarise(sample: &Sample, wanted: usize) -> Option<Sourced<String>> {
+/// The `wanted` sentences that share most with the others, in the document's order, each with its page.
+pub(crate) fn summarise(sample: &Sample, wanted: usize) -> Vec<(PageNumber, String)> {
     if wanted == 0 {
-        return None;
+        return Vec::new();
     }
     let sentences = sentences(sample);
-    if sentences.len() < 2 {
-        let only = sentences.into_iter().next()?;
-        let evidence = Evidence {
-            page: only.page,
-            quote: shorten(&only.text, 200),
-        };
-        return Some(Sourced {
-            value: only.text,
-            source: ValueSource::Text,
-            evidence: Some(evidence),
-        });
-    }
     let scores = rank(&sentences);
     let mut order: Vec<usize> = (0..sentences.len()).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
@@ -53,18 +41,11 @@ pub(crate) fn summarise(sample: &Sample, wanted: usize) -> Option<Sourced<String
             chosen.push(index);
         }
     }
-    let best = chosen[0];
     chosen.sort_unstable();
-    let texts: Vec<&str> = chosen
-        .iter()
-        .map(|index| sentences[*index].text.as_str())
-        .collect();
-    Some(Sourced::shown(
-        texts.join(" "),
-        ValueSource::Text,
-        sentences[best].page,
-        shorten(&sentences[best].text, 200),
-    ))
+    let chosen = chosen.into_iter().map(|index| &sentences[index]);
+    chosen
+        .map(|sentence| (sentence.page, sentence.text.clone()))
+        .collect()
 }
 
 /// Sentences of prose: unwrapped, of a sensible length, mostly letters, with an end.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use pagemill_document::{BlockKind, Inspection, PageText, Structure};
 use regex::Regex;
 
-use crate::document::{Sourced, ValueSource};
+use crate::extractive::finding::{Sourced, ValueSource};
 use crate::extractive::sample::{Sample, collapse, shorten};
 
 /// What software and templates write when nobody set a title.
@@ -67,6 +67,16 @@ static PROGRAM_PREFIX: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)^(microsoft (office )?(word|powerpoint|excel|visio|publisher)|powerpoint|word)\s*[-–:]\s*").expect("pattern is valid")
 });
 
+/// What Google Docs and people put before the name of a copy.
+static COPY_OF: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)^(?:copy of|kopie von|copie de|copia de|copia di)\s+")
+        .expect("pattern is valid")
+});
+static WEB_PROGRAM: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)\s+[-–|]\s+(?:google (?:docs|sheets|slides|präsentationen|tabellen)|microsoft word|word online|libreoffice writer|overleaf[^|]*)$")
+        .expect("pattern is valid")
+});
+
 /// Why a title from the file is not believed, or the title cleaned.
 pub(crate) fn sane(title: &str, source_name: &str) -> Option<String> {
     let cleaned = collapse(title);
@@ -77,7 +87,6 @@ pub(crate) fn sane(title: &str, source_name: &str) -> Option<String> {
         .trim_matches(['"', '\''])
         .trim()
         .to_owned();
-    let lower = title.to_lowercase();
     let letters = title
         .chars()
         .filter(|character| character.is_alphabetic())
@@ -89,6 +98,9 @@ pub(crate) fn sane(title: &str, source_name: &str) -> Option<String> {
         .next()
         .and_then(|name| name.strip_suffix(".pdf").or(Some(name)))
         .unwrap_or_default();
+    let title = COPY_OF.replace(&title, "").trim().to_owned();
+    let title = WEB_PROGRAM.replace(&title, "").trim().to_owned();
+    let lower = title.to_lowercase();
     let is_junk = !(3..=300).contains(&length)
         || letters < 3
         || letters * 2 < length
@@ -114,6 +126,93 @@ fn fold(text: &str) -> String {
         .collect()
 }
 
+/// Whether a title only names a kind of document, or none.
+#[cfg(feature = "llm")]
+pub(crate) fn is_placeholder(title: &str) -> bool {
+    sane(title, "").is_none() || is_kind(title)
+}
+
+/// Whether a span of a page stands where titles do: in a heading, in letters larger than the page's text, or, at the front of a
+/// document whose letters are all of one size, in its first line.
+#[cfg(feature = "llm")]
+pub(crate) fn stands_out(page: &PageText, start: usize, end: usize, is_front: bool) -> bool {
+    let sizes = page.blocks.iter().map(|block| block.font_size);
+    let (least, most) = sizes.fold((f32::MAX, 0.0_f32), |(least, most), size| {
+        (least.min(size), most.max(size))
+    });
+    let is_first = is_front && most <= least * 1.1 && page.text[..start].trim().is_empty();
+    let is_alone = {
+        let (from, to) = crate::grounding::lines_of(&page.text, start, end);
+        // A title in the middle of a sentence is none.
+        let around = page.text[from..start].trim().len() + page.text[end..to].trim().len();
+        around * 2 <= end - start
+    };
+    let touches = |block: &&pagemill_document::Block| {
+        (block.start as usize) < end && start < block.end as usize
+    };
+    let body = body_size(page);
+    let mut blocks = page.blocks.iter().filter(touches);
+    let is_large = blocks.any(|block| {
+        block.kind == BlockKind::Heading || (body > 0.0 && block.font_size >= body * 1.1)
+    });
+    is_alone && (is_large || is_first)
+}
+
+/// Whether the line of a position stands below the title and above the text, where papers name their authors.
+#[cfg(feature = "llm")]
+pub(crate) fn is_byline(page: &PageText, start: usize) -> bool {
+    let before = &page.text[..start];
+    let lines = before
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .count();
+    let (from, to) = crate::grounding::lines_of(&page.text, start, start);
+    let line: String = page.text[from..to]
+        .chars()
+        .filter(|letter| !letter.is_ascii_digit() && !"*†‡§¹²³⁴⁵⁶⁷⁸⁹".contains(*letter))
+        .collect();
+    let has_begun = TEXT_BEGINS.is_match(before);
+    (1..=6).contains(&lines)
+        && !has_begun
+        && before.chars().count() <= 600
+        && super::parties::looks_like_names(line.trim())
+        && line.split_whitespace().count() >= 2
+}
+
+/// The size of most of a page's text.
+#[cfg(feature = "llm")]
+fn body_size(page: &PageText) -> f32 {
+    let mut sizes: Vec<(f32, u32)> = page
+        .blocks
+        .iter()
+        .map(|block| (block.font_size, block.end.saturating_sub(block.start)))
+        .collect();
+    sizes.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half: u32 = sizes.iter().map(|(_, length)| length / 2).sum();
+    let mut seen = 0;
+    let median = sizes.iter().find(|(_, length)| {
+        seen += length;
+        seen >= half
+    });
+    median.map_or(0.0, |(size, _)| *size)
+}
+
+static TEXT_BEGINS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?im)^\s*(?:\d\.?\s*)?(?:abstract|introduction|summary|zusammenfassung|einleitung|résumé|resumen|contents|inhalt|dear|sehr geehrte)\b")
+        .expect("pattern is valid")
+});
+
+/// Names of kinds of documents, and of parts of them: a title that is nothing else tells nothing.
+static KIND: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)^(?:tax |commercial |pro ?forma |final |sales )?(?:invoice|rechnung|facture|factura|fattura|factuur|faktura|receipt|quittung|beleg|credit note|gutschrift|bill|statement|order|quotation|angebot|bestellung|auftragsbestätigung|lieferschein|mahnung|letter|memo|memorandum|agenda|minutes|report|bericht|form|formular|antrag|resume|résumé|curriculum vitae|cv|lebenslauf|abstract|summary|contents|table of contents|inhalt|inhaltsverzeichnis|copy|kopie|original|page|seite|(?:grand |sub ?)?total|subtotal|amount due|summe|gesamtbetrag|zwischensumme)s?[\s:.#-]*(?:(?:no|nr|number|nummer|n°|date|datum)\b[\s:.#]*)?(?:eur|usd|€|\$|£)?\s*(?:\S*\d\S*(?:\s\S*\d\S*){0,2})?\s*(?:eur|usd|€)?$")
+        .expect("pattern is valid")
+});
+
+/// Whether a title is a kind's name, with or without a number.
+fn is_kind(title: &str) -> bool {
+    KIND.is_match(title.trim())
+}
+
 /// The title with its source, and a warning when the file's own title was not believed.
 pub(crate) fn find(
     inspection: &Inspection,
@@ -136,7 +235,7 @@ pub(crate) fn find(
         let Some(claimed) = claimed.filter(|claimed| !claimed.trim().is_empty()) else {
             continue;
         };
-        let Some(title) = sane(claimed, source_name) else {
+        let Some(title) = sane(claimed, source_name).filter(|title| !is_kind(title)) else {
             warnings.push(
                 "the title in the file looks like a file name or placeholder and was not used"
                     .to_owned(),
@@ -163,6 +262,7 @@ pub(crate) fn find(
         .min_by_key(|heading| (heading.level, heading.page, heading.block));
     if let Some(heading) = heading
         && let Some(title) = sane(&heading.text, source_name)
+        && !is_kind(&title)
     {
         let quote = shorten(&collapse(&heading.text), 200);
         return Some(Sourced::shown(
@@ -254,6 +354,7 @@ fn printed_title(pages: &[PageText], source_name: &str) -> Option<Sourced<String
         let is_single_short_word = text.chars().count() < 4;
         if let Some(title) = sane(&text, source_name)
             && !is_single_short_word
+            && !is_kind(&title)
         {
             let quote = shorten(&collapse(run[0]), 200);
             return Some(Sourced::shown(title, ValueSource::Text, page.page, quote));
@@ -284,7 +385,7 @@ fn first_line(sample: &Sample, source_name: &str) -> Option<Sourced<String>> {
     if !reads_like_title {
         return None;
     }
-    let title = sane(line, source_name)?;
+    let title = sane(line, source_name).filter(|title| !is_kind(title))?;
     Some(Sourced::shown(
         title,
         ValueSource::Rule,

@@ -26,12 +26,20 @@ pub(crate) struct Claim {
     pub(crate) kind: Option<String>,
 }
 
+/// A sentence or question of the model's, with the words that bear it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Prose {
+    pub(crate) quote: String,
+    pub(crate) page: u32,
+    pub(crate) text: String,
+}
+
 /// The answer for a whole document.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answer {
     pub(crate) title: Option<Claim>,
     pub(crate) document_type: Option<Claim>,
-    pub(crate) summary: Option<String>,
+    pub(crate) summary: Vec<Prose>,
     pub(crate) authors: Vec<Claim>,
     pub(crate) organisations: Vec<Claim>,
     pub(crate) dates: Vec<Claim>,
@@ -39,7 +47,7 @@ pub(crate) struct Answer {
     pub(crate) keywords: Vec<String>,
     pub(crate) topics: Vec<String>,
     pub(crate) entities: Vec<Claim>,
-    pub(crate) questions_answered: Vec<String>,
+    pub(crate) questions_answered: Vec<Prose>,
 }
 
 /// What could be read of an answer.
@@ -61,6 +69,7 @@ mod most {
     pub(super) const KEYWORDS: usize = 20;
     pub(super) const TOPICS: usize = 8;
     pub(super) const ENTITIES: usize = 30;
+    pub(super) const SENTENCES: usize = 8;
     pub(super) const QUESTIONS: usize = 5;
     pub(super) const FACTS: usize = 30;
 }
@@ -70,6 +79,7 @@ mod longest {
     pub(super) const QUOTE: usize = 200;
     pub(super) const VALUE: usize = 200;
     pub(super) const PHRASE: usize = 80;
+    pub(super) const SENTENCE: usize = 400;
     pub(super) const SUMMARY: usize = 1_200;
     /// What is read at most, whatever was asked for.
     pub(super) const READ: usize = 4_000;
@@ -100,6 +110,12 @@ fn claim(values: Option<Vec<Value>>, kinds: Option<&[&str]>) -> Value {
         ),
         None => object(json!({"quote": quote, "page": page, "value": value})),
     }
+}
+
+fn prose() -> Value {
+    object(
+        json!({"quote": text(longest::QUOTE), "page": {"type": "integer"}, "text": text(longest::SENTENCE)}),
+    )
 }
 
 fn list(items: Value, most: usize) -> Value {
@@ -158,6 +174,8 @@ const ENTITY_KINDS: &[&str] = &[
     "other",
 ];
 
+/// What organisations are to a document.
+const PARTY_KINDS: &[&str] = &["seller", "buyer", "publisher", "other"];
 const FACT_KINDS: &[&str] = &[
     "title",
     "author",
@@ -184,15 +202,15 @@ pub(crate) fn document_schema() -> Value {
     object(json!({
         "title": or_null(claim(None, None)),
         "document_type": or_null(claim(Some(types()), None)),
-        "summary": or_null(text(longest::SUMMARY)),
+        "summary": list(prose(), most::SENTENCES),
         "authors": list(claim(None, None), most::AUTHORS),
-        "organisations": list(claim(None, None), most::ORGANISATIONS),
+        "organisations": list(claim(None, Some(PARTY_KINDS)), most::ORGANISATIONS),
         "dates": list(claim(None, Some(DATE_KINDS)), most::DATES),
         "identifiers": list(claim(None, Some(IDENTIFIER_KINDS)), most::IDENTIFIERS),
         "keywords": list(text(longest::PHRASE), most::KEYWORDS),
         "topics": list(text(longest::PHRASE), most::TOPICS),
         "entities": list(claim(None, Some(ENTITY_KINDS)), most::ENTITIES),
-        "questions_answered": list(text(longest::VALUE), most::QUESTIONS),
+        "questions_answered": list(prose(), most::QUESTIONS),
     }))
 }
 
@@ -222,9 +240,11 @@ pub(crate) fn document(content: &str, was_cut: bool) -> Result<Read<Answer>, Str
     reading(content, was_cut, |fields| Answer {
         title: fields.one("title", plain),
         document_type: fields.one("document_type", type_claim),
-        summary: fields.one("summary", phrase),
+        summary: fields.many("summary", most::SENTENCES, read_prose),
         authors: fields.many("authors", most::AUTHORS, plain),
-        organisations: fields.many("organisations", most::ORGANISATIONS, plain),
+        organisations: fields.many("organisations", most::ORGANISATIONS, |value| {
+            read_claim(value, Some(PARTY_KINDS))
+        }),
         dates: fields.many("dates", most::DATES, |value| {
             read_claim(value, Some(DATE_KINDS))
         }),
@@ -236,7 +256,7 @@ pub(crate) fn document(content: &str, was_cut: bool) -> Result<Read<Answer>, Str
         entities: fields.many("entities", most::ENTITIES, |value| {
             read_claim(value, Some(ENTITY_KINDS))
         }),
-        questions_answered: fields.many("questions_answered", most::QUESTIONS, phrase),
+        questions_answered: fields.many("questions_answered", most::QUESTIONS, read_prose),
     })
 }
 
@@ -382,16 +402,28 @@ fn read_claim(value: &Value, kinds: Option<&[&str]>) -> Option<Claim> {
         }
         None => None,
     };
-    let page = match fields.get("page") {
+    Some(Claim {
+        quote: text("quote").unwrap_or_default(),
+        page: read_page(fields),
+        value: claimed,
+        kind,
+    })
+}
+
+fn read_page(fields: &Map<String, Value>) -> u32 {
+    match fields.get("page") {
         Some(Value::Number(number)) => number.as_f64().unwrap_or_default() as u32,
         Some(Value::String(page)) => page.trim().parse().unwrap_or_default(),
         _ => 0,
-    };
-    Some(Claim {
-        quote: text("quote").unwrap_or_default(),
-        page,
-        value: claimed,
-        kind,
+    }
+}
+
+fn read_prose(value: &Value) -> Option<Prose> {
+    let fields = value.as_object()?;
+    Some(Prose {
+        quote: fields.get("quote")?.as_str()?.trim().to_owned(),
+        page: read_page(fields),
+        text: read_text(fields.get("text")?, longest::READ)?,
     })
 }
 
@@ -414,7 +446,7 @@ mod tests {
 
     fn whole() -> Value {
         json!({
-            "title": null, "document_type": null, "summary": null, "authors": [], "organisations": [], "dates": [],
+            "title": null, "document_type": null, "summary": [], "authors": [], "organisations": [], "dates": [],
             "identifiers": [], "keywords": [], "topics": [], "entities": [], "questions_answered": [],
         })
     }
@@ -463,15 +495,16 @@ mod tests {
     #[test]
     fn lists_and_texts_without_end_are_ended() {
         let mut answer = whole();
-        answer["summary"] = "the mill turns and turns again ".repeat(40).into();
+        let looped = "the mill turns and turns again ".repeat(40);
+        answer["summary"] = json!([{"quote": "q", "page": 1, "text": looped}]);
         answer["keywords"] = vec!["mill"; 500].into();
         answer["topics"] = (0..500).map(|index| index.to_string()).collect();
         let read = document(&answer.to_string(), false)
             .expect("it can be read")
             .value;
         assert_eq!(
-            (read.summary, read.keywords.len(), read.topics.len()),
-            (None, 1, 8)
+            (read.summary.len(), read.keywords.len(), read.topics.len()),
+            (0, 1, 8)
         );
     }
 

@@ -73,7 +73,7 @@ pub(crate) fn pieces(
     let mut total = 0;
     let room = budget.saturating_sub(MARKER_TOKENS).max(1);
     for page in pages {
-        let text = super::prompt::visible(&page.text);
+        let text = crate::visible::visible(&page.text);
         if text.trim().is_empty() {
             continue;
         }

@@ -6,6 +6,8 @@
 
 use pagemill_document::{Inspection, PageNumber};
 
+use crate::visible::visible;
+
 /// The first `{{name}}` of a template that is not known.
 pub(crate) fn unknown_placeholder(template: &str, known: &[&str]) -> Option<String> {
     let mut rest = template;
@@ -38,22 +40,6 @@ pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     }
     filled.push_str(rest);
     filled
-}
-
-/// Text without control characters, and without characters that are not seen (zero width, directional overrides,
-/// tags): they carry hidden instructions, never content.
-pub(crate) fn visible(text: &str) -> String {
-    text.chars()
-        .filter(|character| match character {
-            '\n' | '\t' => true,
-            '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' => false,
-            '\u{e0000}'..='\u{e007f}' => false,
-            other => !other.is_control(),
-        })
-        .collect()
 }
 
 /// The fence of one document.

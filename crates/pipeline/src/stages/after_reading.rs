@@ -79,8 +79,9 @@ impl Pipeline {
             run.permit.used(Dependency::Llm);
         }
         till.close()?;
-        let (metadata, usage) = made.map_err(PipelineError::from_metadata)?;
+        let (mut metadata, usage) = made.map_err(PipelineError::from_metadata)?;
         run.permit.progress(Progress::Step);
+        extracted.show_lines(&mut metadata)?;
         let header = Header {
             format: FORMAT,
             source: run.record.source.clone(),
@@ -138,7 +139,10 @@ impl Pipeline {
                 .languages
                 .first()
                 .map(|language| language.value.as_str()),
-            title: metadata.title.as_ref().map(|title| title.value.as_str()),
+            title: metadata
+                .title
+                .as_ref()
+                .and_then(|title| title.value.as_deref()),
             pages: &pages,
             page_images: &page_images,
         };

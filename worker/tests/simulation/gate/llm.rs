@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use pagemill_document::{ChargeSink, PaidCall, Units};
 use pagemill_metadata::document::Dates;
 use pagemill_metadata::{
-    DocumentMetadata, GeneratorKind, MetadataError, MetadataGenerator, Sourced, Usage, ValueSource,
-    generator::DocumentInput,
+    Claim, DocumentMetadata, GeneratorKind, MetadataError, MetadataGenerator, Source, Usage,
+    Verified, generator::DocumentInput,
 };
 
 use super::{Call, Gate, Trouble};
@@ -25,7 +25,11 @@ pub(crate) fn answer(input: &DocumentInput<'_>) -> (DocumentMetadata, Usage) {
     let metadata = DocumentMetadata {
         schema_version: pagemill_metadata::document::SCHEMA_VERSION,
         sha256: input.sha256.to_owned(),
-        title: Some(Sourced::new(title, ValueSource::Llm)),
+        title: Some(Claim::new(
+            title,
+            Verified::Supported,
+            Source::model("simulated"),
+        )),
         document_type: None,
         languages: Vec::new(),
         summary: None,
@@ -48,6 +52,7 @@ pub(crate) fn answer(input: &DocumentInput<'_>) -> (DocumentMetadata, Usage) {
         has_scripts: false,
         generator: GeneratorKind::Llm,
         model: Some("simulated".to_owned()),
+        unconfirmed: Vec::new(),
         warnings: Vec::new(),
     };
     let usage = Usage {

@@ -9,6 +9,9 @@ const NARROWEST: f32 = 0.55;
 /// The same where so many rows share it; the less there are, the more of it is chance.
 const NARROWEST_OF: [f32; 5] = [1.1, 1.1, 1.1, 0.85, 0.7];
 
+/// Words begin at one place where they differ by no more than this, in points.
+const ALIGNED: f32 = 1.5;
+
 /// White between words of one line that is wider than a space, in font sizes.
 const WIDER_THAN_SPACE: f32 = 0.45;
 
@@ -45,6 +48,17 @@ impl Columns {
         let mut columns = Self { gutters };
         columns.drop_unshared(words, &counted);
         columns
+    }
+
+    /// The columns that the names on one line have, by white that is wider than a space.
+    pub(crate) fn of_names(words: &[Word], line: &TextLine) -> Self {
+        let sides = line.words.iter().map(|&word| words[word].bbox);
+        let sides: Vec<(f32, f32)> = sides.map(|bbox| (bbox.x0, bbox.x1)).collect();
+        let white = sides.windows(2).map(|pair| (pair[0].1, pair[1].0));
+        let is_wide = |(x0, x1): &(f32, f32)| x1 - x0 > NARROWEST * line.size;
+        Self {
+            gutters: white.filter(is_wide).collect(),
+        }
     }
 
     /// The same columns, with their white where the last line of the head has it too: names may be wider than what is below
@@ -114,11 +128,41 @@ impl Columns {
             .partition_point(|(x0, x1)| (x0 + x1) / 2.0 <= x)
     }
 
-    /// The columns that a stretch covers, the last one included.
+    /// The columns whose text a stretch covers, the last one included: it may reach into the white on both sides of them.
+    /// What lies in the white between two columns covers both.
     pub(crate) fn covered_by(&self, x0: f32, x1: f32) -> (usize, usize) {
+        let first = self.gutters.partition_point(|gutter| gutter.0 <= x0 + 1.0);
+        let last = self.gutters.partition_point(|gutter| gutter.1 < x1 - 1.0);
+        (first.min(last), last.max(first))
+    }
+
+    /// The columns whose text or the white beside it a stretch reaches, the last one included.
+    pub(crate) fn reached_by(&self, x0: f32, x1: f32) -> (usize, usize) {
         let first = self.gutters.partition_point(|gutter| gutter.1 <= x0 + 1.0);
         let last = self.gutters.partition_point(|gutter| gutter.0 < x1 - 1.0);
         (first.min(last), last)
+    }
+
+    /// The nearer one of two columns, where a stretch lies in the white between them.
+    pub(crate) fn beside(&self, x0: f32, x1: f32) -> Option<usize> {
+        let within = |white: &(f32, f32)| white.0 <= x0 + 1.0 && x1 - 1.0 <= white.1;
+        let left = self.gutters.iter().position(within)?;
+        let white = self.gutters[left];
+        Some(left + usize::from(x0 - white.0 > white.1 - x1))
+    }
+
+    /// Whether a word of a line begins where each column does: names may stand so close that only this parts them.
+    pub(crate) fn begin_in(&self, line: &TextLine, words: &[Word]) -> bool {
+        self.gutters.iter().all(|&gutter| {
+            let mut of_line = line.words.windows(2);
+            of_line.any(|pair| self.is_aligned(gutter, words, pair[0], pair[1]))
+        })
+    }
+
+    /// Whether two words of a line are parted by the end of a gutter.
+    fn is_aligned(&self, gutter: (f32, f32), words: &[Word], left: usize, right: usize) -> bool {
+        let (left, right) = (words[left].bbox, words[right].bbox);
+        (right.x0 - gutter.1).abs() <= ALIGNED && left.x1 < right.x0
     }
 
     /// The columns of a piece of a head. White between its words that is wider than a space, in the place of a gutter, parts
@@ -129,7 +173,15 @@ impl Columns {
         words: &[Word],
         size: f32,
     ) -> Vec<(Piece, (usize, usize))> {
+        let line = TextLine {
+            words: piece.words.clone(),
+            bbox: words[piece.words[0]].bbox,
+            baseline: 0.0,
+            size,
+        };
+        let is_aligned = self.count() >= 3 && self.begin_in(&line, words);
         let mut parts: Vec<Piece> = Vec::new();
+        let mut before = piece.words[0];
         for &word in &piece.words {
             let rect = words[word].bbox;
             let begins = parts.last().is_none_or(|part| {
@@ -138,7 +190,13 @@ impl Columns {
                         .gutters
                         .iter()
                         .any(|gutter| gutter.0 < rect.x0 && part.x1 < gutter.1)
+                    || is_aligned
+                        && self
+                            .gutters
+                            .iter()
+                            .any(|&gutter| self.is_aligned(gutter, words, before, word))
             });
+            before = word;
             match parts.last_mut() {
                 Some(part) if !begins => {
                     part.words.push(word);

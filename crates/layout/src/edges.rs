@@ -61,11 +61,7 @@ impl Edges {
                 Axis::Vertical => vertical.push(edge),
             }
         }
-        for fill in drawing
-            .fills
-            .iter()
-            .filter(|fill| !is_shading(fill, &drawing.fills))
-        {
+        for fill in cells_among(&drawing.fills) {
             let edge = |at, from, to| Edge {
                 at,
                 from,
@@ -88,6 +84,46 @@ impl Edges {
     }
 }
 
+impl Edges {
+    /// Takes out what lies in some areas.
+    pub(crate) fn leave_out(&mut self, areas: &[Rect]) {
+        if areas.is_empty() {
+            return;
+        }
+        let is_outside = |x: f32, y: f32| {
+            !areas
+                .iter()
+                .any(|area| (area.x0..=area.x1).contains(&x) && (area.y0..=area.y1).contains(&y))
+        };
+        self.horizontal
+            .retain(|edge| is_outside((edge.from + edge.to) / 2.0, edge.at));
+        self.vertical
+            .retain(|edge| is_outside(edge.at, (edge.from + edge.to) / 2.0));
+    }
+}
+
+/// The areas that may be cells, and are not the ground of something in one.
+fn cells_among(fills: &[Rect]) -> Vec<Rect> {
+    let (shadings, mut cells): (Vec<Rect>, Vec<Rect>) =
+        fills.iter().partition(|fill| is_shading(fill, fills));
+    if fills.len() <= MANY_FILLS {
+        // The ground of a word lies on that of its line.
+        let grounds = shadings
+            .iter()
+            .filter(|fill| fill.y1 - fill.y0 >= THINNEST_ROW);
+        let grounds: Vec<&Rect> = grounds.collect();
+        cells.retain(|fill| !grounds.iter().any(|ground| holds(ground, fill)));
+    }
+    cells
+}
+
+fn holds(outer: &Rect, inner: &Rect) -> bool {
+    outer.x0 <= inner.x0 + 0.5
+        && outer.x1 >= inner.x1 - 0.5
+        && outer.y0 <= inner.y0 + 0.5
+        && outer.y1 >= inner.y1 - 0.5
+}
+
 /// Whether an area is part of a cell and no cell: a dot at a corner, the ground of a line of text within the padding of a
 /// filled cell, or that padding.
 fn is_shading(fill: &Rect, all: &[Rect]) -> bool {
@@ -102,8 +138,10 @@ fn is_shading(fill: &Rect, all: &[Rect]) -> bool {
         let (left, right) = (fill.x0 - cell.x0, cell.x1 - fill.x1);
         let is_within = cell.y0 <= fill.y0 + 0.5 && cell.y1 >= fill.y1 - 0.5;
         let is_padded = (SAME..PADDING).contains(&left) && (SAME..PADDING).contains(&right);
-        let is_padding = left.abs() < SAME
-            && right.abs() < SAME
+        let is_at_end = fill.y0 - cell.y0 < SAME || cell.y1 - fill.y1 < SAME;
+        let is_padding = left > -SAME
+            && right > -SAME
+            && (left < SAME && right < SAME || is_at_end)
             && height < THINNEST_ROW
             && cell.y1 - cell.y0 > 2.0 * height;
         is_within && (is_padded || is_padding)

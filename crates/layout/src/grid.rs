@@ -35,6 +35,10 @@ const MAX_PLACES: usize = 1_500;
 /// A cell of more characters than this is a text column in a frame.
 const LONGEST_CELL: usize = 1_200;
 
+/// A table of one column has so many rows at least, of so many characters at most.
+const FEWEST_ENTRIES: u32 = 4;
+const LONGEST_ENTRY: usize = 120;
+
 /// The tables that nets of edges make.
 pub(crate) fn find(words: &[Word], edges: &Edges) -> Vec<TableShape> {
     nets(edges)
@@ -211,10 +215,8 @@ impl Grid {
             ys,
         };
         grid.drop_slivers(words);
-        if grid.xs.len() >= 3 && grid.ys.len() >= 2 {
-            grid.find_open_rows(words);
-        }
-        (grid.xs.len() >= 3 && grid.ys.len() >= 2).then_some(grid)
+        grid.find_open_rows(words);
+        (grid.xs.len() >= 2 && grid.ys.len() >= 2).then_some(grid)
     }
 
     fn columns(&self) -> usize {
@@ -314,6 +316,15 @@ impl Grid {
             self.ys[row],
             self.ys[row + 1],
         )
+    }
+
+    /// Whether every place of the rows is a rule: the grounds of lines of code lie above each other too.
+    fn is_ruled(&self) -> bool {
+        self.ys.iter().all(|&y| {
+            let rules = self.net.horizontal.iter().filter(|edge| edge.is_rule);
+            let mut near = rules.filter(|edge| (edge.at - y).abs() <= SAME * 2.0);
+            near.next().is_some()
+        })
     }
 
     /// Whether there is an edge left of a column (or right of the last one) in a row.
@@ -428,10 +439,23 @@ impl Grid {
             columns: columns as u32,
             cells,
         };
+        if columns == 1 {
+            let is_list = self.is_ruled() && is_list(&table, words);
+            return is_list.then(|| with_headers(table, words));
+        }
         let table = without_lost_lines(split_rows(table, words));
         let has_rules = self.net.vertical.iter().any(|edge| edge.is_rule);
         is_table(&table, words, has_rules).then(|| with_headers(table, words))
     }
+}
+
+/// Whether the only column of a grid holds a list: each of several rows has a few words. A frame around text is none, nor
+/// are a title and the text below it.
+fn is_list(table: &TableShape, words: &[Word]) -> bool {
+    let is_entry = |cell: &CellShape| (1..=LONGEST_ENTRY).contains(&characters(words, &cell.words));
+    table.rows >= FEWEST_ENTRIES
+        && table.cells.len() == table.rows as usize
+        && table.cells.iter().all(is_entry)
 }
 
 /// Adds the outermost place of a grid where it is not drawn: the edges of the other axis reach beyond the last that is.
@@ -510,14 +534,9 @@ fn is_table(table: &TableShape, words: &[Word], has_rules: bool) -> bool {
     // The bars of a chart are filled areas beside each other too, but few of their rows hold more than one number.
     let is_chart = !has_rules
         && (rows_with_two * 2 < table.rows as usize || filled.len() * 2 < table.cells.len());
-    // Numbers that nothing names are those at the bars of a chart.
-    let has_names = filled
-        .iter()
-        .any(|cell| !crate::lines::is_numeric(words, &cell.words));
     let enough =
         rows_with_two >= 2 || rows_with_two == 1 && columns_with_two >= 2 && filled.len() >= 4;
     enough
-        && has_names
         && !is_chart
         && filled.len() * 4 >= table.cells.len()
         && (longest <= LONGEST_CELL || filled.len() >= 12)

@@ -9,6 +9,8 @@
 //! 2. `ruled`: rules of one width above each other, without any that cross them: columns are where all rows have white.
 //! 3. `open`: no rules at all: only where the columns hold numbers, or a caption says that a table follows.
 //!
+//! What lies in a chart is left out before: `charts`. Names above the first rule of a grid are added to it: `names`.
+//!
 //! Precision goes first: a table that is missed is still text in reading order, while prose that is taken for a table is
 //! torn apart.
 //!
@@ -43,10 +45,12 @@
 
 use pagemill_document::Rect;
 
+mod charts;
 mod columns;
 mod edges;
 mod grid;
 mod lines;
+mod names;
 mod open;
 mod rows;
 mod ruled;
@@ -155,25 +159,34 @@ pub fn find_tables(words: &[Word], drawing: &Drawing) -> Vec<TableShape> {
     if drawing.rules.len() + drawing.fills.len() > MAX_DRAWN {
         return Vec::new();
     }
-    let edges = edges::Edges::of(drawing);
-    let mut free = vec![true; words.len()];
+    let mut edges = edges::Edges::of(drawing);
+    let charts = charts::find(words, &edges);
+    edges.leave_out(&charts);
+    let mut free: Vec<bool> = words
+        .iter()
+        .map(|word| !charts::covers(&charts, word))
+        .collect();
     let mut found = Vec::new();
-    take(&mut found, grid::find(words, &edges), &mut free);
+    let mut grids = grid::find(words, &edges);
+    grids
+        .iter_mut()
+        .for_each(|table| names::add(table, words, &free));
+    take(&mut found, grids, words, &mut free);
     let ruled = ruled::find(words, &free, &edges, &found);
-    take(&mut found, ruled, &mut free);
+    take(&mut found, ruled, words, &mut free);
     let open = open::find(words, &free, &found);
-    take(&mut found, open, &mut free);
+    take(&mut found, open, words, &mut free);
     found.sort_by(|a, b| a.bbox.y0.total_cmp(&b.bbox.y0));
     found
 }
 
 /// Adds tables whose words nobody has, and that lie over no other.
-fn take(found: &mut Vec<TableShape>, new: Vec<TableShape>, free: &mut [bool]) {
+fn take(found: &mut Vec<TableShape>, new: Vec<TableShape>, of_page: &[Word], free: &mut [bool]) {
     for table in new {
         let mut words = table.cells.iter().flat_map(|cell| &cell.words);
         let is_free = words.all(|&word| free[word])
             && !found.iter().any(|other| overlap(other.bbox, table.bbox));
-        if !is_free {
+        if !is_free || !has_names(&table, of_page) {
             continue;
         }
         for &word in table.cells.iter().flat_map(|cell| &cell.words) {
@@ -181,6 +194,12 @@ fn take(found: &mut Vec<TableShape>, new: Vec<TableShape>, free: &mut [bool]) {
         }
         found.push(table);
     }
+}
+
+/// Whether anything in a table is no number: the numbers at the bars and the lines of a chart name nothing.
+fn has_names(table: &TableShape, words: &[Word]) -> bool {
+    let mut cells = table.cells.iter().filter(|cell| !cell.words.is_empty());
+    cells.any(|cell| !lines::is_numeric(words, &cell.words))
 }
 
 fn overlap(a: Rect, b: Rect) -> bool {

@@ -12,6 +12,9 @@ const FEWEST_ROWS: usize = 3;
 /// Lines of a table follow each other at most so far apart, in font sizes.
 const FARTHEST_LINE: f32 = 2.4;
 
+/// A piece of text wider than this part of a row is a line of prose.
+const PROSE: f32 = 0.7;
+
 /// Lines of a head that are looked for above the numbers.
 const HEAD_LINES: usize = 3;
 
@@ -36,14 +39,19 @@ pub(crate) fn find(words: &[Word], free: &[bool], taken: &[TableShape]) -> Vec<T
         }
         let mut end = start + 1;
         let mut last_row = start;
-        while end < lines.len() && end - last_row <= 2 && follows(&lines[end - 1], &lines[end]) {
+        while end < lines.len()
+            && end - last_row <= 2
+            && follows(&lines[end - 1], &lines[end])
+            && !is_prose(words, &lines[end], &lines[last_row])
+        {
             if is_row[end] {
                 last_row = end;
             }
             end += 1;
         }
         end = last_row + 1;
-        let head = head_lines(words, &lines, start);
+        let columns = Columns::of(words, &lines[start..end]);
+        let head = head_lines(words, &lines, start, &columns);
         found.extend(table(words, &lines[start - head..end], head));
         start = end;
     }
@@ -52,6 +60,13 @@ pub(crate) fn find(words: &[Word], free: &[bool], taken: &[TableShape]) -> Vec<T
 
 fn follows(upper: &TextLine, lower: &TextLine) -> bool {
     lower.baseline - upper.baseline <= FARTHEST_LINE * upper.size.max(lower.size)
+}
+
+/// Whether a line has no white as wide as that between columns, and yet reaches beyond the first columns of a row.
+fn is_prose(words: &[Word], line: &TextLine, row: &TextLine) -> bool {
+    let pieces = line.pieces(words);
+    let width = row.bbox.x1 - row.bbox.x0;
+    pieces.len() == 1 && pieces[0].x1 - pieces[0].x0 > PROSE * width
 }
 
 /// A name and at least two numbers, each apart.
@@ -65,13 +80,14 @@ fn is_row_of_numbers(words: &[Word], line: &TextLine) -> bool {
 }
 
 /// How many lines above the first row of numbers name its columns.
-fn head_lines(words: &[Word], lines: &[TextLine], first: usize) -> usize {
+fn head_lines(words: &[Word], lines: &[TextLine], first: usize, columns: &Columns) -> usize {
     let mut head = 0;
     while head < HEAD_LINES.min(first) {
         let line = &lines[first - head - 1];
         let is_near = follows(line, &lines[first - head]);
         let says_table = line.words.iter().any(|&word| words[word].names_table);
-        if !is_near || line.pieces(words).len() < 2 || says_table {
+        let is_head = line.pieces(words).len() >= 2 || columns.begin_in(line, words);
+        if !is_near || !is_head || says_table {
             break;
         }
         head += 1;

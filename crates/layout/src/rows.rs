@@ -67,7 +67,10 @@ pub(crate) fn group(
             match spacing {
                 Spacing::BetweenRows { limit } => distances[index - 1] <= limit,
                 Spacing::Even => {
-                    distances[index - 1] <= TIGHT && is_continuation(words, upper, lower)
+                    // Of one column nothing else says where its rows end.
+                    columns > 1
+                        && distances[index - 1] <= TIGHT
+                        && is_continuation(words, upper, lower)
                 }
             }
         };

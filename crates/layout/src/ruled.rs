@@ -4,16 +4,15 @@
 //! Rules of one width make a stack, and bands between them. Bands of prose, such as a page between the rules of its head
 //! and foot, end a table. The first band is its head where there are more.
 
-use std::ops::Range;
-
-use pagemill_document::Rect;
-
 use crate::columns::Columns;
 use crate::edges::{Edge, Edges};
-use crate::grid::{box_of, with_headers};
-use crate::lines::{Piece, TextLine, is_numeric, lines};
-use crate::rows::group;
-use crate::{CellShape, TableShape, Word, middle};
+use crate::lines::{TextLine, is_numeric, lines};
+use crate::{TableShape, Word, middle};
+
+mod head;
+mod rows;
+
+use rows::MadeCell;
 
 /// Ends of rules of one stack differ by at most this, in points.
 const SAME_END: f32 = 6.0;
@@ -29,6 +28,18 @@ const WIDE: f32 = 0.55;
 
 /// Where no rule ends a table, its lines follow each other at most so far apart, in font sizes.
 const FARTHEST_LINE: f32 = 2.4;
+
+/// Lines of a paragraph follow each other within so many font sizes.
+const NEXT_OF_PARAGRAPH: f32 = 1.9;
+
+/// The first line of a paragraph stands in by less than this, in font sizes.
+const INDENT: f32 = 3.0;
+
+/// Rows below a head that a table has at least where they fill one column only.
+const FEWEST_LISTED: usize = 3;
+
+/// A table's caption is so near, in points.
+const CAPTION_WITHIN: f32 = 24.0;
 
 /// A stack of so many bands has a rule under every row.
 const RULED_ROWS: usize = 4;
@@ -109,6 +120,8 @@ struct Band {
     y0: f32,
     y1: f32,
     lines: Vec<TextLine>,
+    /// Whether there is text above or below it instead of a rule.
+    is_part: bool,
 }
 
 struct Finder<'a> {
@@ -122,9 +135,19 @@ struct Finder<'a> {
 
 impl Finder<'_> {
     fn tables(&self, stack: &[Edge], found: &mut Vec<TableShape>) {
+        if let [top, below_head, bottom] = stack {
+            let run = [
+                self.band(top.at, below_head.at),
+                self.band(below_head.at, bottom.at),
+            ];
+            if self.is_captioned_list(&run) {
+                found.extend(self.table(&run));
+                return;
+            }
+        }
         let bands: Vec<Band> = stack
             .windows(2)
-            .map(|pair| self.band(pair[0].at, pair[1].at))
+            .flat_map(|pair| self.without_prose(self.band(pair[0].at, pair[1].at)))
             .collect();
         let mut start = 0;
         while start < bands.len() {
@@ -141,7 +164,8 @@ impl Finder<'_> {
                 .filter(|band| !band.lines.is_empty())
                 .cloned()
                 .collect();
-            if !run.is_empty() {
+            // One rule makes no table.
+            if !run.is_empty() && run.iter().any(|band| !band.is_part) {
                 found.extend(self.table(&run));
             }
             start = end;
@@ -157,7 +181,57 @@ impl Finder<'_> {
             y0,
             y1,
             lines: lines(self.words, inside),
+            is_part: false,
         }
+    }
+
+    /// The parts of a band above and below the paragraphs in it, and these as bands of their own: several wide lines below
+    /// each other, and the short one that ends them. Between the last rule of a table and the first one of the next stands text.
+    fn without_prose(&self, band: Band) -> Vec<Band> {
+        let left = band.lines.iter().map(|line| line.bbox.x0);
+        let left = left.fold(f32::INFINITY, f32::min);
+        // The lines of a wrapped cell are wide too, but stand beside the column that names its row.
+        let begins_left = |line: &TextLine| line.bbox.x0 - left < INDENT * line.size;
+        let mut is_wide: Vec<bool> = band
+            .lines
+            .iter()
+            .map(|line| self.is_wide(line) && begins_left(line))
+            .collect();
+        let follows = |line: usize| {
+            let (above, line) = (&band.lines[line - 1], &band.lines[line]);
+            line.baseline - above.baseline < NEXT_OF_PARAGRAPH * line.size.max(above.size)
+        };
+        let mut is_prose = vec![false; is_wide.len()];
+        for line in 1..is_wide.len() {
+            let ends = is_prose[line - 1] && band.lines[line].pieces(self.words).len() == 1;
+            if follows(line) && is_wide[line - 1] && (is_wide[line] || ends) {
+                is_prose[line - 1] = true;
+                is_prose[line] = true;
+                is_wide[line] |= ends;
+            }
+        }
+        if !is_prose.contains(&true) || !is_prose.contains(&false) {
+            return vec![band];
+        }
+        let mut parts = Vec::new();
+        let mut y0 = band.y0;
+        let mut from = 0;
+        for run in is_prose.chunk_by(|a, b| a == b) {
+            let lines = band.lines[from..from + run.len()].to_vec();
+            from += run.len();
+            let y1 = match band.lines.get(from) {
+                Some(next) => (lines[lines.len() - 1].bbox.y1 + next.bbox.y0) / 2.0,
+                None => band.y1,
+            };
+            parts.push(Band {
+                y0,
+                y1,
+                lines,
+                is_part: true,
+            });
+            y0 = y1;
+        }
+        parts
     }
 
     /// Whether a band may be part of a table: it is no prose, and no empty room, and no table lies in it.
@@ -183,13 +257,14 @@ impl Finder<'_> {
     }
 
     fn table(&self, run: &[Band]) -> Option<TableShape> {
+        let run = &self.with_bold_head(run);
         let mut bands = run.to_vec();
         let enclosed: usize = bands.iter().map(|band| band.lines.len()).sum();
         if bands.len() == 1 && enclosed <= 4 || bands.len() == 2 && enclosed <= 2 {
             // Only the head is between rules.
             bands.extend(self.below(bands.last()?));
         }
-        let has_head = bands.len() >= 2;
+        let has_head = bands.len() >= 2 && !self.are_entries(&bands[0].lines);
         let body = bands.iter().skip(usize::from(has_head));
         let body: Vec<TextLine> = body.flat_map(|band| band.lines.clone()).collect();
         let all: Vec<TextLine> = bands.iter().flat_map(|band| band.lines.clone()).collect();
@@ -197,10 +272,17 @@ impl Finder<'_> {
         if columns.count() < 2 || body.len() < 2 {
             columns = Columns::of(self.words, &all);
         }
-        if columns.count() < 2 || !self.is_table(&all, &columns) {
+        if columns.count() < 2 && run.len() == 2 {
+            columns = self.columns_of_head(run).unwrap_or(columns);
+        }
+        let is_table = match columns.count() {
+            1 => self.is_captioned_list(run),
+            _ => self.is_table(&all, &columns),
+        };
+        if !is_table {
             return None;
         }
-        if has_head {
+        if has_head && columns.count() > 1 {
             columns = columns.with_head(self.words, &body, bands[0].lines.last());
         }
         let mut rows = Vec::new();
@@ -208,13 +290,82 @@ impl Finder<'_> {
         for (number, band) in bands.iter().enumerate() {
             if number == 0 && has_head {
                 rows.extend(self.head(band, &columns));
-                head_rows = rows.last().map_or(0, |row: &MadeRow| row.row + 1);
+                head_rows = rows.last().map_or(0, |row: &MadeCell| row.row + 1);
                 continue;
             }
-            let first = rows.last().map_or(0, |row: &MadeRow| row.row + 1);
+            let first = rows.last().map_or(0, |row: &MadeCell| row.row + 1);
             rows.extend(self.body(band, &columns, first, bands.len() > RULED_ROWS));
         }
         self.shape(rows, &bands, &columns, head_rows)
+    }
+
+    /// Whether lines are rows of names and values, and no names of columns over several lines: each begins at the left, and
+    /// has something beside it.
+    fn are_entries(&self, lines: &[TextLine]) -> bool {
+        let begins_left = |line: &TextLine| line.bbox.x0 - self.x0 < INDENT * line.size;
+        let has_value = |line: &&TextLine| line.pieces(self.words).len() == 2;
+        lines.len() >= FEWEST_LISTED
+            && lines.iter().all(begins_left)
+            && lines.iter().filter(has_value).count() * 2 > lines.len()
+    }
+
+    /// The bands of a table with the first line of a single one as its head, where that alone is bold.
+    fn with_bold_head(&self, run: &[Band]) -> Vec<Band> {
+        let ([band], Some((first, rest))) = (run, run[0].lines.split_first()) else {
+            return run.to_vec();
+        };
+        let is_bold = |line: &TextLine| line.words.iter().all(|&word| self.words[word].bold);
+        let has_bold = |line: &TextLine| line.words.iter().any(|&word| self.words[word].bold);
+        if rest.len() < FEWEST_LISTED || !is_bold(first) || rest.iter().any(has_bold) {
+            return run.to_vec();
+        }
+        let between = (first.bbox.y1 + rest[0].bbox.y0) / 2.0;
+        let part = |y0, y1, lines: &[TextLine]| Band {
+            y0,
+            y1,
+            lines: lines.to_vec(),
+            is_part: band.is_part,
+        };
+        let head = part(band.y0, between, std::slice::from_ref(first));
+        vec![head, part(between, band.y1, rest)]
+    }
+
+    /// The columns that a head alone names: those of a form whose rows are named, and otherwise to be filled in.
+    fn columns_of_head(&self, run: &[Band]) -> Option<Columns> {
+        let [head, body] = run else {
+            return None;
+        };
+        let [names] = head.lines.as_slice() else {
+            return None;
+        };
+        let columns = Columns::of_names(self.words, names);
+        let (_, end) = columns.sides(0, self.x0, self.x1);
+        let is_in_first = |line: &TextLine| line.bbox.x1 <= end;
+        let is_form = columns.count() >= 2
+            && body.lines.len() >= FEWEST_LISTED
+            && body.lines.iter().all(is_in_first);
+        is_form.then_some(columns)
+    }
+
+    /// Whether the rules around a name and the lines below it are those of a table of one column: its caption says so, and
+    /// the rules are as wide as the text.
+    fn is_captioned_list(&self, run: &[Band]) -> bool {
+        let [head, body] = run else {
+            return false;
+        };
+        let (top, bottom) = (head.y0 - CAPTION_WITHIN, body.y1 + CAPTION_WITHIN);
+        let is_named = self.words.iter().any(|word| {
+            let (x, y) = middle(word.bbox);
+            word.names_table
+                && (self.x0 - CAPTION_WITHIN..=self.x1 + CAPTION_WITHIN).contains(&x)
+                && (top..=bottom).contains(&y)
+        });
+        let of_body = body.lines.iter().map(|line| line.bbox.x1 - line.bbox.x0);
+        let widest = of_body.fold(0.0_f32, f32::max);
+        is_named
+            && head.lines.len() == 1
+            && body.lines.len() >= FEWEST_LISTED
+            && widest >= WIDE * (self.x1 - self.x0)
     }
 
     /// The lines below a head, while they look like rows.
@@ -252,6 +403,7 @@ impl Finder<'_> {
             y0: head.y1,
             y1: taken.last().map_or(head.y1, |line| line.bbox.y1),
             lines: taken,
+            is_part: false,
         })
     }
 
@@ -286,282 +438,6 @@ impl Finder<'_> {
             && is_short
             && (!is_two || numeric * 5 >= filled || all.len() >= 3 && characters <= filled * 30)
     }
-
-    /// The rows of a head: cells over several columns stand above those that they name together.
-    fn head(&self, band: &Band, columns: &Columns) -> Vec<MadeRow> {
-        let parting: Vec<Edge> = self
-            .rules
-            .iter()
-            .filter(|rule| {
-                rule.at > band.y0 + 3.0
-                    && rule.at < band.y1 - 3.0
-                    && rule.from >= self.x0 - 4.0
-                    && rule.to <= self.x1 + 4.0
-            })
-            .copied()
-            .collect();
-        let mut levels: Vec<Vec<(Piece, (usize, usize))>> = Vec::new();
-        let mut last_is_group = true;
-        for line in &band.lines {
-            let pieces: Vec<(Piece, (usize, usize))> = line
-                .pieces(self.words)
-                .into_iter()
-                .flat_map(|piece| columns.parts(piece, self.words, line.size))
-                .map(|(piece, covers)| {
-                    let below = parting.iter().filter(|rule| {
-                        let shared = rule.to.min(piece.x1) - rule.from.max(piece.x0);
-                        rule.at > line.baseline
-                            && rule.at < line.baseline + 1.5 * line.size
-                            && shared > 0.25 * (piece.x1 - piece.x0)
-                            && rule.to - rule.from < 0.9 * (self.x1 - self.x0)
-                    });
-                    // A name may stand above several rules, each of which has names below it.
-                    let covers = below
-                        .map(|rule| columns.covered_by(rule.from, rule.to))
-                        .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-                        .unwrap_or(covers);
-                    (piece, covers)
-                })
-                .collect();
-            let is_group = pieces.iter().any(|(_, (first, last))| first < last);
-            if is_group || last_is_group {
-                levels.push(Vec::new());
-            }
-            last_is_group = is_group;
-            if let Some(level) = levels.last_mut() {
-                level.extend(pieces);
-            }
-        }
-        // What stands above names that stand for several columns stands for all of theirs.
-        for upper in (0..levels.len().saturating_sub(1)).rev() {
-            let below: Vec<(usize, usize)> = levels[upper + 1]
-                .iter()
-                .map(|(_, covers)| *covers)
-                .filter(|(first, last)| first < last)
-                .collect();
-            for (_, covers) in &mut levels[upper] {
-                if covers.0 < covers.1 {
-                    let reaches =
-                        |group: &&(usize, usize)| group.0 <= covers.1 && covers.0 <= group.1;
-                    let first = below.iter().filter(reaches).map(|group| group.0).min();
-                    let last = below.iter().filter(reaches).map(|group| group.1).max();
-                    *covers = (
-                        covers.0.min(first.unwrap_or(covers.0)),
-                        covers.1.max(last.unwrap_or(covers.1)),
-                    );
-                }
-            }
-        }
-        let count = columns.count();
-        let mut rows = Vec::new();
-        let mut taken = vec![vec![false; count]; levels.len()];
-        for (level, pieces) in levels.iter().enumerate() {
-            for (piece, (first, last)) in pieces.iter().filter(|(_, (first, last))| first < last) {
-                if taken[level][*first..=*last].iter().any(|&is| is) {
-                    continue;
-                }
-                taken[level][*first..=*last].fill(true);
-                rows.push(MadeRow {
-                    row: level,
-                    column: *first,
-                    row_span: 1,
-                    column_span: last - first + 1,
-                    words: piece.words.clone(),
-                });
-            }
-        }
-        let used: Vec<usize> = rows.iter().flat_map(|row| row.words.clone()).collect();
-        #[expect(
-            clippy::needless_range_loop,
-            reason = "columns of several levels are looked at"
-        )]
-        for column in 0..count {
-            let mut level = 0;
-            while level < levels.len() {
-                if taken[level][column] {
-                    level += 1;
-                    continue;
-                }
-                // A column that nothing names together with others has one cell from the top to the bottom.
-                let from = level;
-                while level < levels.len() && !taken[level][column] {
-                    level += 1;
-                }
-                let mut of_cell: Vec<usize> = levels[from..level]
-                    .iter()
-                    .flatten()
-                    .flat_map(|(piece, _)| piece.words.iter().copied())
-                    .filter(|&word| columns.column_of(&self.words[word]) == column)
-                    .filter(|word| !used.contains(word))
-                    .collect();
-                of_cell.sort_unstable();
-                rows.push(MadeRow {
-                    row: from,
-                    column,
-                    row_span: level - from,
-                    column_span: 1,
-                    words: of_cell,
-                });
-            }
-        }
-        self.rescue(band, &mut rows, columns);
-        rows.sort_by_key(|cell| (cell.row, cell.column));
-        rows
-    }
-
-    /// Gives words of a band that no cell has to the cell that covers their column in the last level.
-    fn rescue(&self, band: &Band, rows: &mut [MadeRow], columns: &Columns) {
-        let has: Vec<usize> = rows.iter().flat_map(|row| row.words.clone()).collect();
-        for &word in band.lines.iter().flat_map(|line| &line.words) {
-            if has.contains(&word) {
-                continue;
-            }
-            let column = columns.column_of(&self.words[word]);
-            let covers = |cell: &&mut MadeRow| {
-                (cell.column..cell.column + cell.column_span).contains(&column)
-            };
-            if let Some(cell) = rows.iter_mut().filter(covers).max_by_key(|cell| cell.row) {
-                cell.words.push(word);
-            }
-        }
-    }
-
-    fn body(&self, band: &Band, columns: &Columns, first: usize, is_ruled: bool) -> Vec<MadeRow> {
-        let column_of = |word: &Word| columns.column_of(word);
-        let mut groups: Vec<Range<usize>> =
-            group(self.words, &band.lines, columns.count(), column_of);
-        if is_ruled
-            && groups.len() > 1
-            && band.lines.len() <= 4
-            && !self.stacks_numbers(band, columns)
-        {
-            // A rule under every row says where rows end.
-            let whole = 0..band.lines.len();
-            groups = [whole].into();
-        }
-        let mut made = Vec::new();
-        for (offset, lines) in groups.into_iter().enumerate() {
-            let mut cells: Vec<Vec<usize>> = vec![Vec::new(); columns.count()];
-            for line in &band.lines[lines.clone()] {
-                let pieces = line.pieces(self.words);
-                for piece in &pieces {
-                    let (from, to) = columns.covered_by(piece.x0, piece.x1);
-                    for &word in &piece.words {
-                        // A heading over the rows below it is not torn apart.
-                        let column = match pieces.len() == 1 && from < to && lines.len() == 1 {
-                            true => from,
-                            false => columns.column_of(&self.words[word]),
-                        };
-                        cells[column].push(word);
-                    }
-                }
-            }
-            made.extend(
-                cells
-                    .into_iter()
-                    .enumerate()
-                    .map(|(column, words)| MadeRow {
-                        row: first + offset,
-                        column,
-                        row_span: 1,
-                        column_span: 1,
-                        words,
-                    }),
-            );
-        }
-        made
-    }
-
-    fn stacks_numbers(&self, band: &Band, columns: &Columns) -> bool {
-        let numeric_in = |line: &TextLine, column: usize| {
-            let of: Vec<usize> = line
-                .words
-                .iter()
-                .copied()
-                .filter(|&word| columns.column_of(&self.words[word]) == column)
-                .collect();
-            is_numeric(self.words, &of)
-        };
-        band.lines.windows(2).any(|pair| {
-            (0..columns.count())
-                .any(|column| numeric_in(&pair[0], column) && numeric_in(&pair[1], column))
-        })
-    }
-
-    fn shape(
-        &self,
-        made: Vec<MadeRow>,
-        bands: &[Band],
-        columns: &Columns,
-        head_rows: usize,
-    ) -> Option<TableShape> {
-        let rows = made.iter().map(|cell| cell.row + cell.row_span).max()?;
-        if rows < 2 {
-            return None;
-        }
-        let (top, bottom) = (bands.first()?.y0, bands.last()?.y1);
-        let mut sides: Vec<(f32, f32)> = vec![(f32::INFINITY, f32::NEG_INFINITY); rows];
-        for cell in made.iter().filter(|cell| cell.row_span == 1) {
-            for &word in &cell.words {
-                let (y0, y1) = &mut sides[cell.row];
-                *y0 = y0.min(self.words[word].bbox.y0);
-                *y1 = y1.max(self.words[word].bbox.y1);
-            }
-        }
-        let mut edges = vec![top];
-        for pair in sides.windows(2) {
-            let between = (pair[0].1 + pair[1].0) / 2.0;
-            let last = edges.last().copied().unwrap_or(top);
-            edges.push(match between.is_finite() {
-                true => between.max(last),
-                false => last,
-            });
-        }
-        edges.push(bottom.max(edges.last().copied().unwrap_or(bottom)));
-        let cells: Vec<CellShape> = made
-            .into_iter()
-            .map(|cell| {
-                let left = columns.sides(cell.column, self.x0, self.x1).0;
-                let right = columns
-                    .sides(cell.column + cell.column_span - 1, self.x0, self.x1)
-                    .1;
-                CellShape {
-                    row: cell.row as u32,
-                    column: cell.column as u32,
-                    row_span: cell.row_span as u32,
-                    column_span: cell.column_span as u32,
-                    header: cell.row < head_rows,
-                    bbox: Rect {
-                        x0: left,
-                        y0: edges[cell.row],
-                        x1: right,
-                        y1: edges[cell.row + cell.row_span],
-                    },
-                    words: cell.words,
-                }
-            })
-            .collect();
-        let table = TableShape {
-            bbox: box_of(&cells),
-            rows: rows as u32,
-            columns: columns.count() as u32,
-            cells,
-        };
-        Some(match head_rows {
-            0 => with_headers(table, self.words),
-            _ => table,
-        })
-    }
-}
-
-/// A cell before it has a box.
-#[derive(Debug, Clone)]
-struct MadeRow {
-    row: usize,
-    column: usize,
-    row_span: usize,
-    column_span: usize,
-    words: Vec<usize>,
 }
 
 /// A table of lines that stand between no rules: its columns and rows by their white alone.
@@ -588,6 +464,7 @@ pub(crate) fn table_of_lines(words: &[Word], of: &[TextLine], head: usize) -> Op
             y0: lines.first()?.bbox.y0,
             y1: lines.last()?.bbox.y1,
             lines: lines.to_vec(),
+            is_part: false,
         })
     };
     let (head, body) = of.split_at(head);

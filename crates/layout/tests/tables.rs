@@ -272,3 +272,262 @@ fn a_page_that_is_drawn_is_not_searched() {
     }
     assert_eq!(sheet.tables(), []);
 }
+
+#[test]
+fn a_chart_is_no_table_for_its_scale_stands_at_the_height_of_its_lines() {
+    let mut sheet = Sheet::default();
+    for (number, label) in ["80", "60", "40", "20"].iter().enumerate() {
+        let y = 100.0 + 25.0 * number as f32;
+        sheet.rule(Axis::Horizontal, y, 70.0, 350.0);
+        sheet.write(55.0, y + 3.2, label);
+        sheet.row(y + 12.0, &[(120.0, "61"), (200.0, "North"), (280.0, "72")]);
+    }
+    assert_eq!(sheet.tables(), []);
+}
+
+#[test]
+fn names_above_the_first_rule_of_a_grid_are_its_head() {
+    let mut sheet = Sheet::default();
+    for y in [120.0, 140.0, 160.0] {
+        sheet.rule(Axis::Horizontal, y, 50.0, 350.0);
+    }
+    for x in [150.0, 250.0] {
+        sheet.rule(Axis::Vertical, x, 120.0, 160.0);
+    }
+    sheet
+        .row(114.0, &[(180.0, "Wheat"), (280.0, "Rye")])
+        .row(134.0, &[(55.0, "North"), (155.0, "good"), (255.0, "bad")])
+        .row(154.0, &[(55.0, "South"), (155.0, "fair"), (255.0, "none")]);
+    let expected = [
+        "0.0* ",
+        "0.1* Wheat",
+        "0.2* Rye",
+        "1.0 North",
+        "1.1 good",
+        "1.2 bad",
+        "2.0 South",
+        "2.1 fair",
+        "2.2 none",
+    ];
+    assert_eq!(sheet.cells(), expected);
+}
+
+#[test]
+fn a_sentence_above_a_grid_is_not_its_head() {
+    let mut sheet = Sheet::default();
+    lattice(
+        &mut sheet,
+        &[50.0, 150.0, 250.0, 350.0],
+        &[120.0, 140.0, 160.0],
+    );
+    sheet
+        .write(55.0, 114.0, "The mills of the north and of the south:")
+        .row(134.0, &[(55.0, "North"), (155.0, "good"), (255.0, "bad")])
+        .row(154.0, &[(55.0, "South"), (155.0, "fair"), (255.0, "none")]);
+    assert_eq!(sheet.tables()[0].rows, 2);
+}
+
+#[test]
+fn names_wider_than_what_is_below_them_are_of_one_column_each() {
+    let mut sheet = Sheet::default();
+    for y in [100.0, 140.0, 190.0] {
+        sheet.rule(Axis::Horizontal, y, 50.0, 400.0);
+    }
+    sheet
+        .row(
+            114.0,
+            &[(115.0, "Returns of the old"), (240.0, "Returns of a new")],
+        )
+        .row(
+            127.0,
+            &[(55.0, "Year"), (130.0, "portfolio"), (260.0, "investment")],
+        )
+        .row(154.0, &[(55.0, "2019"), (150.0, "10%"), (285.0, "7%")])
+        .row(167.0, &[(55.0, "2020"), (150.0, "6%"), (285.0, "8%")])
+        .row(180.0, &[(55.0, "2021"), (150.0, "3%"), (285.0, "2%")]);
+    let cells = sheet.cells();
+    let head = [
+        "0.0* Year",
+        "0.1* Returns of the old portfolio",
+        "0.2* Returns of a new investment",
+    ];
+    assert_eq!(cells[..3], head);
+}
+
+#[test]
+fn a_name_in_the_middle_of_two_groups_stands_for_both() {
+    let mut sheet = Sheet::default();
+    for y in [100.0, 142.0, 180.0] {
+        sheet.rule(Axis::Horizontal, y, 50.0, 450.0);
+    }
+    for (from, to) in [(150.0, 265.0), (300.0, 415.0)] {
+        sheet.rule(Axis::Horizontal, 128.0, from, to);
+    }
+    sheet
+        .write(240.0, 112.0, "Tonnes of the year")
+        .row(125.0, &[(190.0, "Wheat"), (345.0, "Rye")])
+        .row(
+            138.0,
+            &[
+                (55.0, "Mill"),
+                (150.0, "old"),
+                (250.0, "new"),
+                (300.0, "old"),
+                (400.0, "new"),
+            ],
+        )
+        .row(
+            156.0,
+            &[
+                (55.0, "North"),
+                (150.0, "12"),
+                (250.0, "15"),
+                (300.0, "2"),
+                (400.0, "3"),
+            ],
+        )
+        .row(
+            169.0,
+            &[
+                (55.0, "South"),
+                (150.0, "7"),
+                (250.0, "9"),
+                (300.0, "4"),
+                (400.0, "5"),
+            ],
+        );
+    let cells = sheet.cells();
+    assert!(
+        cells.contains(&"0.1 [1x4]* Tonnes of the year".to_owned()),
+        "{cells:?}"
+    );
+    assert!(cells.contains(&"1.1 [1x2]* Wheat".to_owned()), "{cells:?}");
+    assert!(cells.contains(&"1.3 [1x2]* Rye".to_owned()), "{cells:?}");
+}
+
+#[test]
+fn names_that_only_their_columns_part_are_the_head_of_numbers() {
+    let mut sheet = Sheet::default();
+    // A space is 2.8 points wide, and every name begins where its column does.
+    sheet
+        .write(55.0, 114.0, "Measure Water Sugar Yeast")
+        .row(
+            127.0,
+            &[(55.0, "2"), (92.8, "24"), (120.6, "0"), (148.4, "4")],
+        )
+        .row(
+            140.0,
+            &[(55.0, "3"), (92.8, "12"), (120.6, "12"), (148.4, "4")],
+        )
+        .row(
+            153.0,
+            &[(55.0, "4"), (92.8, "4"), (120.6, "12"), (148.4, "12")],
+        );
+    let cells = sheet.cells();
+    let head = ["0.0* Measure", "0.1* Water", "0.2* Sugar", "0.3* Yeast"];
+    assert_eq!(cells[..4], head);
+}
+
+#[test]
+fn a_form_has_the_columns_that_its_bold_head_names() {
+    let mut sheet = Sheet::default();
+    for y in [100.0, 190.0] {
+        sheet.rule(Axis::Horizontal, y, 50.0, 300.0);
+    }
+    sheet.row(114.0, &[(55.0, "Mill"), (110.0, "What was seen")]);
+    for word in &mut sheet.words {
+        word.bold = true;
+    }
+    for (number, name) in ["North", "South", "East", "West"].iter().enumerate() {
+        sheet.write(55.0, 130.0 + 16.0 * number as f32, name);
+    }
+    let tables = sheet.tables();
+    assert_eq!((tables[0].rows, tables[0].columns), (5, 2));
+}
+
+#[test]
+fn a_ruled_list_in_one_column_is_a_table() {
+    let mut sheet = Sheet::default();
+    let ys: Vec<f32> = (0..6).map(|row| 100.0 + 20.0 * row as f32).collect();
+    lattice(&mut sheet, &[50.0, 350.0], &ys);
+    for (number, name) in ["Mills", "North", "South", "East", "West"]
+        .iter()
+        .enumerate()
+    {
+        sheet.write(55.0, 114.0 + 20.0 * number as f32, name);
+    }
+    let tables = sheet.tables();
+    assert_eq!((tables[0].rows, tables[0].columns), (5, 1));
+}
+
+#[test]
+fn lines_of_code_on_grounds_of_their_own_are_no_table() {
+    let mut sheet = Sheet::default();
+    for line in 0..8 {
+        let y = 100.0 + 14.0 * line as f32;
+        sheet.fill(50.0, y, 350.0, y + 14.0);
+        sheet.write(55.0, y + 10.0, "let mill = grind(wheat)");
+    }
+    assert_eq!(sheet.tables(), []);
+}
+
+#[test]
+fn rules_around_a_list_make_a_table_where_a_caption_says_so() {
+    let mut sheet = Sheet::default();
+    for y in [100.0, 118.0, 175.0] {
+        sheet.rule(Axis::Horizontal, y, 50.0, 170.0);
+    }
+    sheet.write(58.0, 112.0, "Name of the mill");
+    for (number, name) in [
+        "wheat_and_rye_of_north",
+        "barley",
+        "oats_of_the_south",
+        "corn",
+    ]
+    .iter()
+    .enumerate()
+    {
+        sheet.write(58.0, 130.0 + 13.0 * number as f32, name);
+    }
+    assert_eq!(sheet.tables(), []);
+    sheet.write(50.0, 190.0, "Table 8: Names");
+    let tables = sheet.tables();
+    assert_eq!((tables[0].rows, tables[0].columns), (5, 1));
+}
+
+#[test]
+fn a_paragraph_between_the_rules_of_two_tables_parts_them() {
+    let mut sheet = Sheet::default();
+    for y in [100.0, 120.0, 160.0, 260.0, 300.0] {
+        sheet.rule(Axis::Horizontal, y, 50.0, 350.0);
+    }
+    let cells = [
+        (114.0, ["Mill", "Wheat", "Rye"]),
+        (134.0, ["North", "12", "15"]),
+        (147.0, ["South", "7", "9"]),
+        (254.0, ["Mill", "Oats", "Corn"]),
+        (274.0, ["East", "3", "4"]),
+        (287.0, ["West", "5", "6"]),
+    ];
+    for (baseline, [name, first, second]) in cells {
+        sheet.row(baseline, &[(55.0, name), (155.0, first), (255.0, second)]);
+    }
+    for line in 0..3 {
+        let baseline = 190.0 + 13.0 * line as f32;
+        sheet.write(
+            50.0,
+            baseline,
+            "the miller grinds wheat and rye and barley all the day",
+        );
+    }
+    let tables = sheet.tables();
+    assert_eq!(tables.len(), 2, "{tables:?}");
+    let has = |table: &TableShape| {
+        let words = table.cells.iter().flat_map(|cell| &cell.words);
+        words
+            .map(|&word| sheet.texts[word].clone())
+            .collect::<Vec<_>>()
+    };
+    assert!(!has(&tables[0]).contains(&"miller".to_owned()));
+    assert_eq!(has(&tables[1])[0], "Mill");
+}

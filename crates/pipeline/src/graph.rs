@@ -176,7 +176,7 @@ pub(crate) const ALWAYS: &[StageSpec] = &[
 ];
 
 /// The version of the code that reads a PDF; its stages are one pass.
-const READING: u32 = 4;
+const READING: u32 = 5;
 
 /// The stages that a pipeline runs. [`Graph::default`] has those of every pipeline.
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@ use crate::hostile::{OWNER_PASSWORD, settle_padding};
 use crate::raw::RawPdf;
 
 pub mod lettering;
+pub mod tables;
 
 const HELVETICA: &str =
     "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>";
@@ -37,6 +38,9 @@ pub fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("filled-form.pdf", lettering::filled_form()),
         ("non-joiner.pdf", lettering::non_joiner()),
         ("nameless-glyphs.pdf", lettering::nameless_glyphs()),
+        ("names-above-the-rules.pdf", tables::names_above_the_rules()),
+        ("heads-of-many-kinds.pdf", tables::heads_of_many_kinds()),
+        ("chart-with-a-scale.pdf", tables::chart_with_a_scale()),
     ]
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Furniture is what stands at the top or bottom edge of a page and comes again, but for its numbers, at the same
 //! height on other pages. Headings are short blocks set larger than the body text, or in bold at its size; their
-//! styles, ordered by size and then weight, are the levels.
+//! styles, ordered by size and then weight, are the levels. What lists of contents name is none, and what stands in the
+//! margin of a page is a running head.
 //!
 //! That takes two passes. An [`Observer`] sees each page once, as it comes, and keeps statistics only; the
 //! [`Classifier`] that it ends as marks the blocks of any page. So nobody needs all pages at once.
@@ -12,6 +13,13 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::{Block, BlockKind, PageText};
+
+mod contents;
+mod labels;
+
+use labels::{
+    after_number, ends_in_number, is_caption, is_chapter_label, is_lone_number, is_whole_caption,
+};
 
 /// Headings have at most this many lines.
 const HEADING_LINES: usize = 4;
@@ -23,6 +31,12 @@ const LABEL_CHARS: usize = 60;
 const SHORTEST_NOTE: usize = 20;
 /// Deepest heading level.
 const DEEPEST_LEVEL: u8 = 6;
+/// A block of so many lines is running text.
+const LINES_OF_PROSE: usize = 3;
+/// Blocks among which those below a running head are looked for.
+const TOP_BLOCKS: usize = 200;
+/// Part of the page's height that is its margin.
+const MARGIN: f32 = 0.06;
 /// Part of the page's height, at its top and at its bottom, in which furniture stands.
 const EDGE: f32 = 0.12;
 /// Different texts at the edges of pages that are kept apart at most, and styles: a hostile document has millions.
@@ -49,6 +63,8 @@ pub struct Observer {
     pages: usize,
     /// What stands at the edges of pages: furniture, or not.
     edges: HashMap<EdgeKey, EdgeText>,
+    /// The text of tables. Asked only in documents without other text.
+    tables: Styles,
     /// All the rest.
     rest: Styles,
 }
@@ -57,7 +73,11 @@ impl Observer {
     /// Takes a page into account.
     pub fn observe(&mut self, page: &PageText) {
         self.pages += 1;
-        for block in page.blocks.iter().filter(|block| block.table.is_none()) {
+        for block in &page.blocks {
+            if block.table.is_some() {
+                self.tables.add_lines(block);
+                continue;
+            }
             let styles = match edge_key(page, block) {
                 Some(key) => {
                     let is_full = self.edges.len() >= MAX_EDGES;
@@ -86,7 +106,7 @@ impl Observer {
     }
 
     /// Ends the first pass.
-    pub fn finish(self) -> Classifier {
+    pub fn finish(mut self) -> Classifier {
         // Left and right pages differ, chapters change the header: a quarter of the pages is enough, three at least.
         let enough = (self.pages / 4).clamp(3, 12);
         let seen_on = |text: u64, step: i32| {
@@ -109,7 +129,11 @@ impl Observer {
                 styles.merge(&edge.styles);
             }
         }
-        let body = styles.body();
+        let without_tables = styles.has_prose.then(|| styles.body()).flatten();
+        let body = without_tables.or_else(|| {
+            self.tables.merge(&styles);
+            self.tables.body()
+        });
         let levels = body.map_or_else(HashMap::new, |body| levels(styles.of_headings(body)));
         Classifier {
             furniture,
@@ -131,6 +155,7 @@ pub struct Classifier {
 impl Classifier {
     /// Marks the furniture and the headings of a page. Doing it again changes nothing.
     pub fn apply(&self, page: &mut PageText) {
+        let listed_from = contents::first_entry(page).unwrap_or(usize::MAX);
         for index in (0..page.blocks.len()).rev() {
             let block = &page.blocks[index];
             if block.table.is_some() {
@@ -138,8 +163,11 @@ impl Classifier {
             }
             let is_furniture =
                 edge_key(page, block).is_some_and(|key| self.furniture.contains(&key));
-            let is_heading =
-                |body| block.kind != BlockKind::Furniture && is_heading(page, block, body);
+            let is_heading = |body| {
+                index <= listed_from
+                    && block.kind != BlockKind::Furniture
+                    && is_heading(page, block, body)
+            };
             if is_furniture {
                 let block = &mut page.blocks[index];
                 block.kind = BlockKind::Furniture;
@@ -176,10 +204,12 @@ impl Classifier {
             BlockKind::Heading => next.level,
             _ => None,
         });
+        let is_larger_number = is_lone_number(text) && block.font_size > body.size * 1.4;
         let (kind, level) = if is_whole_caption(text, is_beside_table) {
             (BlockKind::Caption, None)
-        } else if title_level.is_some() && is_lone_number(text) && block.font_size > body.size * 1.4
-        {
+        } else if contents::is_name(text) && block.font_size >= body.size {
+            (BlockKind::Heading, Some(1))
+        } else if title_level.is_some() && (is_larger_number || is_chapter_label(text)) {
             (BlockKind::Heading, title_level)
         } else if is_footnote(page, block, text, body) {
             (BlockKind::Footnote, None)
@@ -236,6 +266,8 @@ struct Styles {
     /// Bytes of lines by their size in half points, and how many of them are bold. Hinting and scaling make sizes such
     /// as 9.96 and 10.02 of one style.
     lines: Vec<(u32, (usize, usize))>,
+    /// Whether there is a paragraph of several lines.
+    has_prose: bool,
     /// Blocks that are short and wordy as headings are, by style.
     short: Vec<(Style, Largest)>,
 }
@@ -243,23 +275,39 @@ struct Styles {
 /// The largest sizes in points among blocks of one style.
 #[derive(Debug, Clone, Copy)]
 struct Largest {
-    /// Of all.
-    any: f32,
+    /// Of those that are no sentences.
+    titles: f32,
+    /// Of sentences.
+    sentences: f32,
     /// Of those that would be headings in bold at the size of the body text.
     at_body_size: f32,
 }
 
 impl Styles {
-    fn add(&mut self, page: &PageText, block: &Block) {
+    fn add_lines(&mut self, block: &Block) {
         for line in &block.lines {
             let size = (line.font_size * 2.0).round().max(0.0) as u32;
             let bold = if line.bold { line.text.len() } else { 0 };
             self.add_line(size, (line.text.len(), bold));
         }
+    }
+
+    fn add(&mut self, page: &PageText, block: &Block) {
+        self.add_lines(block);
+        self.has_prose |= block.lines.len() >= LINES_OF_PROSE;
         if let Some(shape) = heading_shape(page, block) {
             let none = f32::NEG_INFINITY;
             let largest = Largest {
-                any: block.font_size,
+                titles: if shape.is_title {
+                    block.font_size
+                } else {
+                    none
+                },
+                sentences: if shape.is_title {
+                    none
+                } else {
+                    block.font_size
+                },
                 at_body_size: if shape.in_bold { block.font_size } else { none },
             };
             self.add_short(style(block), largest);
@@ -267,6 +315,7 @@ impl Styles {
     }
 
     fn merge(&mut self, other: &Self) {
+        self.has_prose |= other.has_prose;
         for (size, bytes) in &other.lines {
             self.add_line(*size, *bytes);
         }
@@ -293,7 +342,8 @@ impl Styles {
         match self.short.binary_search_by_key(&style, |(known, _)| *known) {
             Ok(place) => {
                 let (_, known) = &mut self.short[place];
-                known.any = known.any.max(largest.any);
+                known.titles = known.titles.max(largest.titles);
+                known.sentences = known.sentences.max(largest.sentences);
                 known.at_body_size = known.at_body_size.max(largest.at_body_size);
             }
             Err(place) if self.short.len() < MAX_STYLES => {
@@ -317,7 +367,9 @@ impl Styles {
     /// The styles that at least one heading has.
     fn of_headings(&self, body: Body) -> Vec<Style> {
         let headings = self.short.iter().filter(|(_, largest)| {
-            is_larger(largest.any, body) || is_bold_at_body_size(largest.at_body_size, body)
+            is_larger(largest.titles, body)
+                || is_far_larger(largest.sentences, body)
+                || is_bold_at_body_size(largest.at_body_size, body)
         });
         headings.map(|(style, _)| *style).collect()
     }
@@ -369,7 +421,8 @@ fn style(block: &Block) -> Style {
 
 fn is_heading(page: &PageText, block: &Block, body: Body) -> bool {
     heading_shape(page, block).is_some_and(|shape| {
-        is_larger(block.font_size, body)
+        shape.is_title && is_larger(block.font_size, body)
+            || is_far_larger(block.font_size, body)
             || shape.in_bold && is_bold_at_body_size(block.font_size, body)
     })
 }
@@ -378,12 +431,19 @@ fn is_larger(font_size: f32, body: Body) -> bool {
     font_size > body.size * 1.12 + 0.2
 }
 
+/// Large enough for a sentence to be a heading.
+fn is_far_larger(font_size: f32, body: Body) -> bool {
+    font_size > body.size * 1.35 + 0.2
+}
+
 fn is_bold_at_body_size(font_size: f32, body: Body) -> bool {
     !body.bold && font_size >= body.size * 0.97 - 0.3
 }
 
 /// A block that is short and wordy as a heading is.
 struct HeadingShape {
+    /// Whether it would be one in a larger size: it is no sentence, or one on a single line, and hardly a number or a date.
+    is_title: bool,
     /// Whether it would be one in bold at the size of the body text too.
     in_bold: bool,
 }
@@ -400,9 +460,11 @@ fn heading_shape(page: &PageText, block: &Block) -> Option<HeadingShape> {
     }
     let characters = text.chars().count();
     let letters = text.chars().filter(|ch| ch.is_alphabetic()).count();
-    let is_wordy = letters >= 2 && letters * 2 >= characters;
+    let is_wordy = letters * 2 >= characters;
+    let printed = text.chars().filter(|ch| !ch.is_whitespace()).count();
+    let has_words = letters >= 2 && letters * 2 >= printed;
     let has_cells = after_number(text).contains('\t');
-    if characters > HEADING_CHARS || !is_wordy || has_cells || is_caption(text) {
+    if characters > HEADING_CHARS || !has_words || has_cells || is_caption(text) {
         return None;
     }
     // A colon ends what names the list or the steps below it, where it is short.
@@ -410,54 +472,28 @@ fn heading_shape(page: &PageText, block: &Block) -> Option<HeadingShape> {
     let is_sentence =
         text.ends_with(['.', ',', ';', ':', '。']) && !is_label && !ends_in_number(text);
     let starts_small = text.chars().next().is_some_and(char::is_lowercase);
+    let is_long = block.lines.len() > 1 || !text.ends_with(['.', '。']);
     Some(HeadingShape {
+        is_title: is_wordy && !(is_sentence && is_long),
         in_bold: block.bold
+            && is_wordy
             && !is_sentence
             && !starts_small
+            && !is_running_head(page, block)
             && block.lines.len() <= 2
             && characters <= 120,
     })
 }
 
-/// A heading without its number, which white as wide as a tab may follow: `3.1\tMills`.
-fn after_number(text: &str) -> &str {
-    let Some((number, title)) = text.split_once('\t') else {
-        return text;
-    };
-    let is_number = number.len() <= 10
-        && !number.contains(' ')
-        && number
-            .trim_end_matches(['.', ')', ':'])
-            .split('.')
-            .all(|part| {
-                let is_decimal = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-                let is_roman = part.bytes().all(|byte| b"IVXLC".contains(&byte));
-                is_decimal || (1..=5).contains(&part.len()) && is_roman || part.len() == 1
-            });
-    match is_number {
-        true => title,
-        false => text,
-    }
-}
-
-/// Whether a block is a number and nothing else, as the one above the title of a chapter.
-fn is_lone_number(text: &str) -> bool {
-    let text = text.trim();
-    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_roman = text.bytes().all(|byte| b"IVX".contains(&byte));
-    (1..=4).contains(&text.len()) && (is_decimal || is_roman)
-}
-
-/// Whether a block that begins with the name and number of a figure or table is its caption, and no sentence about it: a
-/// sign follows the number, or nothing does, or the table itself stands beside.
-fn is_whole_caption(text: &str, is_beside_table: bool) -> bool {
-    let mut words = text.split_whitespace();
-    let number = words.nth(1).unwrap_or_default();
-    let next = words.next();
-    is_caption(text)
-        && (number.ends_with(['.', ':', ')'])
-            || next.is_none_or(|word| matches!(word, "–" | "—" | "-" | "|"))
-            || is_beside_table)
+/// Whether a block stands in the margin of its page, apart from what is below it: a running head, also in a document that
+/// is too short for it to come again.
+fn is_running_head(page: &PageText, block: &Block) -> bool {
+    let (top, bottom) = (page.height * MARGIN, page.height * (1.0 - MARGIN));
+    let below = block.bbox.y1..block.bbox.y1 + block.font_size * 1.5;
+    // The top of a page comes first; a page of very many blocks is not searched for each of them.
+    let mut others = page.blocks.iter().take(TOP_BLOCKS).map(|other| other.bbox);
+    block.bbox.y0 >= bottom
+        || block.bbox.y1 <= top && !others.any(|other| below.contains(&other.y0))
 }
 
 /// Whether a block is a note at the foot of its page: smaller than the body text, below the middle, and begun by a mark.
@@ -472,39 +508,6 @@ fn is_footnote(page: &PageText, block: &Block, text: &str, body: Body) -> bool {
             .starts_with(|ch: char| ch.is_alphabetic() || matches!(ch, '“' | '"' | '‘'));
     let is_marked = text.starts_with(['*', '†', '‡', '§']);
     is_small && is_low && (is_numbered || is_marked) && text.len() >= SHORTEST_NOTE
-}
-
-/// Whether text begins as the caption of a figure or table does: `Figure 1`, `Tab. 2:`.
-fn is_caption(text: &str) -> bool {
-    let mut words = text.split_whitespace();
-    let first = words
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches('.')
-        .to_lowercase();
-    let names = [
-        "figure",
-        "fig",
-        "table",
-        "tab",
-        "abbildung",
-        "abb",
-        "tabelle",
-        "tableau",
-        "figura",
-        "tabla",
-    ];
-    names.contains(&first.as_str())
-        && words
-            .next()
-            .is_some_and(|word| word.starts_with(|ch: char| ch.is_ascii_digit()))
-}
-
-/// Whether the last word is a number such as the `1.2.` of a section.
-fn ends_in_number(text: &str) -> bool {
-    let last = text.split_whitespace().next_back().unwrap_or_default();
-    last.bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// Levels from 1: larger first, bold before regular; sizes within half a point are one level.

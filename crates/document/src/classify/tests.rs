@@ -182,3 +182,87 @@ fn pages_seen_one_by_one_are_classified_as_all_together() {
     }
     assert_eq!(one_by_one, together);
 }
+
+/// The headings of a page, after it was classified as a document.
+fn headings_of(samples: &[Sample<'_>]) -> Vec<String> {
+    let mut pages = [page(1, samples)];
+    classify(&mut pages);
+    let found = headings(&pages).into_iter();
+    found.map(|heading| heading.text).collect()
+}
+
+#[test]
+fn what_a_list_of_contents_names_is_no_heading_and_its_own_name_is_one() {
+    let mut samples = vec![sample("Contents", 60.0, 10.0, false)];
+    let entries = [
+        "First things\t1",
+        "Of wheat ........ 4",
+        "Of rye\t7",
+        "Of barley\t9",
+        "Of oats\t12",
+    ];
+    for (number, entry) in entries.into_iter().enumerate() {
+        samples.push(sample(entry, 100.0 + 14.0 * number as f32, 10.0, false));
+    }
+    samples.insert(3, sample("Part two: the mills", 112.0, 14.0, false));
+    assert_eq!(headings_of(&samples), ["Contents"]);
+}
+
+#[test]
+fn names_beside_falling_numbers_are_no_list_of_contents() {
+    let mut samples = vec![sample("Harvest", 60.0, 14.0, true)];
+    for (number, row) in ["Wheat\t90", "Rye\t70", "Oats\t50", "Corn\t30", "Peas\t10"]
+        .into_iter()
+        .enumerate()
+    {
+        samples.push(sample(row, 100.0 + 14.0 * number as f32, 10.0, false));
+    }
+    samples.push(sample("Remarks", 200.0, 14.0, true));
+    samples.push(sample(BODY, 220.0, 10.0, false));
+    assert_eq!(headings_of(&samples), ["Harvest", "Remarks"]);
+}
+
+#[test]
+fn the_name_and_number_of_a_chapter_above_its_title_is_a_heading() {
+    let found = headings_of(&[
+        sample("CHAPTER 7.", 100.0, 10.0, false),
+        sample("Mills", 130.0, 14.0, true),
+        sample(BODY, 160.0, 10.0, false),
+        sample("Chapter 7 tells of mills", 300.0, 10.0, false),
+    ]);
+    assert_eq!(found, ["CHAPTER 7.", "Mills"]);
+}
+
+#[test]
+fn a_bold_line_in_the_margin_of_a_single_page_is_no_heading() {
+    let found = headings_of(&[
+        sample("The book of mills", 30.0, 10.0, true),
+        sample("Of wheat", 100.0, 10.0, true),
+        sample(BODY, 120.0, 10.0, false),
+    ]);
+    assert_eq!(found, ["Of wheat"]);
+}
+
+#[test]
+fn a_title_with_years_and_a_full_stop_is_a_heading_and_a_note_that_is_a_little_larger_is_none() {
+    let found = headings_of(&[
+        sample(
+            "Anna Miller (1546–1601) and Johannes Young (1571–1630).",
+            100.0,
+            14.0,
+            false,
+        ),
+        sample(BODY, 130.0, 10.0, false),
+        sample(
+            "Ask at the mill, or else write to us before the autumn of this year:",
+            300.0,
+            11.8,
+            false,
+        ),
+        sample(BODY, 330.0, 10.0, false),
+    ]);
+    assert_eq!(
+        found,
+        ["Anna Miller (1546–1601) and Johannes Young (1571–1630)."]
+    );
+}

@@ -15,15 +15,21 @@ pub(super) struct LaidBlock {
     pub(super) table: Option<LaidTable>,
 }
 
+/// Lines of a title follow each other within so many font sizes.
+const LEADING_OF_TITLE: f32 = 1.2;
+
 /// Parts the lines of a region where the spacing grows, the size or weight changes, a list item begins or a first
 /// line is indented.
 pub(super) fn blocks(lines: Vec<LaidLine>) -> Vec<LaidBlock> {
     let leading = usual_leading(&lines);
     let left = usual_left(&lines);
+    let usual = usual_size(&lines);
     let mut found: Vec<LaidBlock> = Vec::new();
     for line in lines {
         match found.last_mut() {
-            Some(open) if !begins_block(open, &line, leading, left) => open.lines.push(line),
+            Some(open) if !begins_block(open, &line, leading, left, usual) => {
+                open.lines.push(line);
+            }
             _ => found.push(LaidBlock {
                 kind: if is_list_item(&line.text) {
                     BlockKind::ListItem
@@ -66,20 +72,55 @@ fn usual_left(lines: &[LaidLine]) -> f32 {
     *left
 }
 
+/// The size that most characters have.
+fn usual_size(lines: &[LaidLine]) -> f32 {
+    let mut sizes: Vec<(f32, usize)> = lines
+        .iter()
+        .map(|line| (line.size, line.text.len()))
+        .collect();
+    sizes.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = sizes.iter().map(|(_, length)| length).sum::<usize>() / 2;
+    let mut seen = 0;
+    let middle = sizes.iter().find(|(_, length)| {
+        seen += length;
+        seen > half
+    });
+    middle.map_or(0.0, |(size, _)| *size)
+}
+
+/// How far the lines of a title follow each other, in font sizes: those of a wrapped one may stand wider than running text.
+fn widest_of(line: &LaidLine, usual: f32) -> f32 {
+    match line.size > 1.3 * usual {
+        true => LEADING_OF_TITLE,
+        false => 0.0,
+    }
+}
+
+/// Whether a line is the number of the title on the next one.
+fn is_number_of_title(number: &LaidLine, title: &LaidLine) -> bool {
+    let text = number.text.trim().trim_end_matches('.');
+    let is_number = (1..=4).contains(&text.len())
+        && (text.bytes().all(|byte| byte.is_ascii_digit())
+            || text.bytes().all(|byte| b"IVX".contains(&byte)));
+    is_number && number.bold == title.bold && (1.0..=1.5).contains(&(number.size / title.size))
+}
+
 fn same_size(a: &LaidLine, b: &LaidLine) -> bool {
     (a.size - b.size).abs() <= 0.08 * a.size.max(b.size)
 }
 
-fn begins_block(open: &LaidBlock, line: &LaidLine, leading: f32, left: f32) -> bool {
+fn begins_block(open: &LaidBlock, line: &LaidLine, leading: f32, left: f32, usual: f32) -> bool {
     let (Some(first), Some(last)) = (open.lines.first(), open.lines.last()) else {
         return true;
     };
     let distance = (line.baseline - last.baseline) / line.size.max(last.size).max(0.1);
-    if distance > 1.25 * leading || distance < 0.3 {
+    if distance > 1.25 * leading.max(widest_of(last, usual)) || distance < 0.3 {
         return true;
     }
     let changes_weight = last.bold != line.bold && !last.mixed_weight && !line.mixed_weight;
-    if !same_size(last, line) || changes_weight {
+    let is_numbered_title =
+        open.lines.len() == 1 && is_number_of_title(last, line) && last.size > 1.3 * usual;
+    if !same_size(last, line) && !is_numbered_title || changes_weight {
         return true;
     }
     if is_list_item(&line.text) {
@@ -87,6 +128,10 @@ fn begins_block(open: &LaidBlock, line: &LaidLine, leading: f32, left: f32) -> b
     }
     let is_row = |line: &LaidLine| line.text.contains('\t');
     if is_row(line) || is_row(last) || line.from_right {
+        return false;
+    }
+    let is_title = last.bold && line.bold || last.size > 1.12 * usual;
+    if is_title && is_centred_below(last, line) {
         return false;
     }
     let indent = (line.bbox.x0 - last.bbox.x0) / line.size.max(0.1);
@@ -98,6 +143,14 @@ fn begins_block(open: &LaidBlock, line: &LaidLine, leading: f32, left: f32) -> b
     }
     // After a list item, a line further left than its marker is not part of it.
     open.kind == BlockKind::ListItem && (first.bbox.x0 - line.bbox.x0) > 0.5 * line.size
+}
+
+/// Whether a line has its middle below that of the one above, and begins and ends elsewhere: both are centred.
+fn is_centred_below(above: &LaidLine, line: &LaidLine) -> bool {
+    let (above, size) = (above.bbox, line.size.max(0.1));
+    let begins = (line.bbox.x0 - above.x0) / size;
+    let ends = (above.x1 - line.bbox.x1) / size;
+    begins.abs() > 0.7 && (begins - ends).abs() < 0.6
 }
 
 /// Whether the second line of a block hangs, as in references: the first line fills the column further to the left.

@@ -419,3 +419,44 @@ fn a_run_in_heading_stays_with_its_paragraph() {
         "{text}"
     );
 }
+
+#[test]
+fn the_lines_of_a_centred_title_are_one_block() {
+    let mut sheet = Sheet::default();
+    let level = Direction::default();
+    sheet.print_towards(level, 111.0, 150.0, 24.0, "A Note of the Miller");
+    sheet.print_towards(level, 141.0, 178.0, 24.0, "Second Edition!");
+    for line in 0..6 {
+        let baseline = 230.0 + 12.0 * line as f32;
+        sheet.print(
+            60.0,
+            baseline,
+            "The mill stands by the river and grinds the wheat of all",
+        );
+    }
+    let blocks = sheet.lay_out().blocks;
+    assert_eq!(blocks.len(), 2, "{blocks:?}");
+    assert_eq!(blocks[0].lines.len(), 2);
+}
+
+#[test]
+fn the_number_above_a_title_is_a_part_of_it() {
+    let mut sheet = Sheet::default();
+    let level = Direction::default();
+    sheet.print_towards(level, 60.0, 76.0, 24.0, "4");
+    sheet.print_towards(level, 60.0, 100.0, 17.0, "Basis of mills");
+    for line in 0..6 {
+        let baseline = 130.0 + 12.0 * line as f32;
+        sheet.print(
+            60.0,
+            baseline,
+            "The mill stands by the river and grinds the wheat of all",
+        );
+    }
+    let page = sheet.lay_out();
+    assert!(
+        page.text.starts_with("4\nBasis of mills\n\n"),
+        "{}",
+        page.text
+    );
+}

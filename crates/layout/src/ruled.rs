@@ -217,10 +217,19 @@ impl Finder<'_> {
         let mut y0 = band.y0;
         let mut from = 0;
         for run in is_prose.chunk_by(|a, b| a == b) {
-            let lines = band.lines[from..from + run.len()].to_vec();
+            let mut lines = band.lines[from..from + run.len()].to_vec();
             from += run.len();
+            // What follows a paragraph is the heading of what comes next, up to the first names of columns.
+            if !parts.is_empty() && !run[0] {
+                let is_row = |line: &TextLine| line.pieces(self.words).len() >= 2;
+                let rows = lines.iter().position(is_row).unwrap_or(lines.len());
+                lines.drain(..rows);
+            }
+            let Some(last) = lines.last() else {
+                continue;
+            };
             let y1 = match band.lines.get(from) {
-                Some(next) => (lines[lines.len() - 1].bbox.y1 + next.bbox.y0) / 2.0,
+                Some(next) => (last.bbox.y1 + next.bbox.y0) / 2.0,
                 None => band.y1,
             };
             parts.push(Band {

@@ -520,6 +520,7 @@ fn a_paragraph_between_the_rules_of_two_tables_parts_them() {
             "the miller grinds wheat and rye and barley all the day",
         );
     }
+    sheet.write(50.0, 240.0, "More of the mills");
     let tables = sheet.tables();
     assert_eq!(tables.len(), 2, "{tables:?}");
     let has = |table: &TableShape| {

@@ -25,8 +25,8 @@ use pagemill_document::{
 use regex::Regex;
 
 use crate::document::{
-    Claim, Dates, DocumentMetadata, Entity, EntityKind, Identifier, Language, Organisation,
-    OutlineEntry, PartyRole, SCHEMA_VERSION, Source, Verified,
+    Claim, Dates, DocumentMetadata, DocumentType, Entity, EntityKind, Identifier, Language,
+    Organisation, OutlineEntry, PartyRole, SCHEMA_VERSION, Source, Verified,
 };
 use crate::error::MetadataError;
 use crate::generator::{DocumentInput, MetadataGenerator};
@@ -102,6 +102,8 @@ impl ExtractiveGenerator {
             input.source_name,
             &mut warnings,
         );
+        let document_type = document_type::find(inspection, input.pages, &sample, &identifiers);
+        let title = title.filter(|title| names_it(title, document_type.as_ref()));
         let printed = dates::of_document(&sample, language.as_deref());
         let date = |found: Option<Sourced<String>>, rule: &str| {
             let order = printed.order.unwrap_or(dates::NumericOrder::Unknown);
@@ -123,7 +125,7 @@ impl ExtractiveGenerator {
             schema_version: SCHEMA_VERSION,
             sha256: input.sha256.to_owned(),
             title: title.map(|title| title.text_claim("title", &pages)),
-            document_type: document_type::find(inspection, input.pages, &sample, &identifiers)
+            document_type: document_type
                 .map(|found| found.claim("type", &pages, |line, _| whole_line(line))),
             summary: summary(
                 summary::summarise(&sample, settings.summary_sentences as usize),
@@ -192,6 +194,23 @@ impl ExtractiveGenerator {
             warnings,
         }
     }
+}
+
+/// Whether a title is one. Invoices, receipts, orders and statements are not called anything: what stands there in large
+/// letters is a name, an address or a slogan, unless it says what they are. What the file calls itself counts.
+fn names_it(title: &Sourced<String>, document_type: Option<&Sourced<DocumentType>>) -> bool {
+    let is_file = matches!(title.source, ValueSource::Xmp | ValueSource::PdfInfo);
+    let Some(found) = document_type else {
+        return true;
+    };
+    let is_business = matches!(
+        found.value,
+        DocumentType::Invoice
+            | DocumentType::Receipt
+            | DocumentType::Order
+            | DocumentType::Statement
+    );
+    is_file || !is_business || document_type::named_in(&title.value, found.value).is_some()
 }
 
 /// Sentences of the document, each with its place.

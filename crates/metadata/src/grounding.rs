@@ -164,6 +164,7 @@ impl<'a> Pages<'a> {
     }
 
     /// Which of the pages that have text it is, from 0.
+    #[cfg(feature = "llm")]
     pub(crate) fn rank(&self, page: usize) -> usize {
         let before = self.pages.iter().take(page);
         before.filter(|page| !page.text.trim().is_empty()).count()

@@ -61,6 +61,7 @@ pub(crate) static PARTIES: LazyLock<Labels<PartyRole>> = LazyLock::new(|| {
 });
 
 /// Whether somebody's label says that they wrote it, or did something else with it.
+#[cfg(feature = "llm")]
 pub(crate) static WRITERS: LazyLock<Labels<bool>> = LazyLock::new(|| {
     Labels::new(&[
         (

@@ -279,6 +279,159 @@ fn keywords_that_a_dash_introduces_are_read() {
     }
 }
 
+fn with_info(entries: &[(&str, &str)]) -> Inspection {
+    let mut inspection = Inspection {
+        pages: 1,
+        ..Inspection::default()
+    };
+    for (name, value) in entries {
+        let info = &mut inspection.info.info;
+        info.insert((*name).to_owned(), (*value).to_owned());
+    }
+    inspection
+}
+
+#[test]
+fn résumés_agreements_and_filings_have_their_types() {
+    let resume = [page(
+        1,
+        &[
+            (20.0, "Ada Miller"),
+            (12.0, "Experience"),
+            (10.0, "Miller at Example Mills since 2015"),
+            (12.0, "Education"),
+            (10.0, "University of Example Town"),
+            (12.0, "Skills"),
+            (10.0, "Grinding, sieving"),
+        ],
+    )];
+    let agreement = [page(
+        1,
+        &[
+            (16.0, "CREDIT AGREEMENT"),
+            (
+                10.0,
+                "dated as of 3 May 2019 by and between Example Mills Ltd. as borrower and Example Bank",
+            ),
+        ],
+    )];
+    let filing = [page(
+        1,
+        &[
+            (16.0, "FORM 10-Q"),
+            (10.0, "Quarterly report pursuant to section 13"),
+        ],
+    )];
+    for (pages, expected) in [
+        (&resume, DocumentType::Resume),
+        (&agreement, DocumentType::Contract),
+        (&filing, DocumentType::Report),
+    ] {
+        let found = extract(&Inspection::default(), pages).document_type;
+        assert_eq!(found.and_then(|found| found.value), Some(expected));
+    }
+}
+
+#[test]
+fn a_title_is_what_names_this_document() {
+    let title = |inspection: &Inspection, large: &str| {
+        let pages = [page(
+            1,
+            &[
+                (22.0, large),
+                (
+                    10.0,
+                    "Invoice number 4711-23\nInvoice date 2 May 2024\nVAT 19 % 57.00\nAmount due 357.00",
+                ),
+            ],
+        )];
+        extract(inspection, &pages)
+            .title
+            .and_then(|title| title.value)
+    };
+    let none = Inspection::default();
+    for no_title in [
+        "Rechnung",
+        "Grand Total 319.00",
+        "INVOICE No. 4711",
+        "Copy",
+        "Example Street 7 Town",
+    ] {
+        assert_eq!(title(&none, no_title), None, "{no_title}");
+    }
+    let named = with_info(&[("title", "Example Mills: Invoice 4711-23 dated 2024-05-02")]);
+    assert_eq!(
+        title(&named, "Rechnung").as_deref(),
+        Some("Example Mills: Invoice 4711-23 dated 2024-05-02")
+    );
+    let copied = with_info(&[("title", "Copy of Amount due in May - Google Docs")]);
+    assert_eq!(
+        title(&copied, "Rechnung").as_deref(),
+        Some("Amount due in May")
+    );
+}
+
+#[test]
+fn authors_are_persons_and_companies_are_organisations() {
+    let by = |author: &str| {
+        let metadata = extract(
+            &with_info(&[("author", author)]),
+            &[page(1, &[(10.0, "Text.")])],
+        );
+        let authors: Vec<String> = metadata
+            .authors
+            .into_iter()
+            .filter_map(|author| author.value)
+            .collect();
+        let organisations = metadata.organisations.into_iter();
+        let organisations: Vec<String> = organisations
+            .filter_map(|found| found.claim.value)
+            .collect();
+        (authors, organisations)
+    };
+    let nobody = (Vec::new(), Vec::new());
+    for code in ["SE:W:CAR:MP:I:S", "EDGAR Online", "USCIS", "jenny.miller"] {
+        assert_eq!(by(code), nobody, "{code}");
+    }
+    assert_eq!(
+        by("Grundbesitz Muster GmbH & Co."),
+        (Vec::new(), vec!["Grundbesitz Muster GmbH & Co.".to_owned()])
+    );
+    assert_eq!(
+        by("Ada Miller and Bob Stone").0,
+        ["Ada Miller", "Bob Stone"]
+    );
+}
+
+#[test]
+fn numbers_and_dates_are_found_below_their_labels() {
+    let pages = [page(
+        1,
+        &[
+            (
+                10.0,
+                "Rechnungsnr.\tBestelldatum\tRechnungsdatum\tKundennr.",
+            ),
+            (10.0, "AB-4711\t01.02.2023\t05.03.2023\t88120"),
+        ],
+    )];
+    let metadata = extract(&Inspection::default(), &pages);
+    let issued = metadata.dates.issued.and_then(|date| date.value);
+    assert_eq!(issued.as_deref(), Some("2023-03-05"));
+    let numbers: Vec<(IdentifierKind, Option<&str>)> = metadata
+        .identifiers
+        .iter()
+        .map(|found| (found.kind, found.claim.value.as_deref()))
+        .collect();
+    assert_eq!(
+        numbers,
+        [
+            (IdentifierKind::InvoiceNumber, Some("AB-4711")),
+            (IdentifierKind::CustomerNumber, Some("88120"))
+        ]
+    );
+}
+
 #[test]
 fn ten_thousand_pages_take_bounded_time_and_equal_bytes_come_out_twice() {
     let paragraph = "The miller grinds wheat, rye and barley between two stones and sells the flour in the town. ";

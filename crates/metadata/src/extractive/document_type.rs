@@ -81,6 +81,18 @@ static CLUES: LazyLock<Vec<Clue>> = LazyLock::new(|| {
         ),
         (
             T::Contract,
+            ShortLine,
+            1.5,
+            r"\b((credit|loan|lease|purchase|service|services|employment|confidentiality|non-?disclosure|underwriting|merger|rental|security|master|supply|settlement|shareholders'?|partnership) agreement|mietvertrag|kaufvertrag|arbeitsvertrag|dienstvertrag|werkvertrag|contrat de|contrato de|contratto di)\b",
+        ),
+        (
+            T::Contract,
+            Beginning,
+            1.0,
+            r"\b(dated as of|as borrower|as administrative agent|the undersigned|zwischen den parteien|entre les parties|reunidos)\b",
+        ),
+        (
+            T::Contract,
             Beginning,
             1.0,
             r"\b(hereinafter|hereby agree|whereas|the parties agree|by and between|in witness whereof)\b",
@@ -175,6 +187,12 @@ static CLUES: LazyLock<Vec<Clue>> = LazyLock::new(|| {
         (
             T::Report,
             ShortLine,
+            4.5,
+            r"^(form )?(10-[kq]|8-k|20-f|6-k|s-1|def 14a)(/a)?$|\b((quarterly|annual|current|transition) report pursuant to)\b",
+        ),
+        (
+            T::Report,
+            ShortLine,
             1.5,
             r"\b(report|bericht|rapport|informe|study|survey|review|statistics)\b",
         ),
@@ -263,7 +281,6 @@ static CLUES: LazyLock<Vec<Clue>> = LazyLock::new(|| {
 });
 
 /// Where a short line names a type, as its heading does: bytes of the line. A line that names another type too says nothing.
-#[cfg(feature = "llm")]
 pub(crate) fn named_in(line: &str, document_type: DocumentType) -> Option<(usize, usize)> {
     if line.split_whitespace().count() > 8 {
         return None;
@@ -332,6 +349,10 @@ pub(crate) fn find(
             give(clue.document_type, clue.points, hit);
         }
     }
+    let sections = resume_sections(sample);
+    if sections >= 3 {
+        give(DocumentType::Resume, sections.min(5) as f32, None);
+    }
     for identifier in identifiers {
         match identifier.kind {
             IdentifierKind::InvoiceNumber => {
@@ -390,6 +411,24 @@ pub(crate) fn find(
         source: ValueSource::Rule,
         evidence,
     })
+}
+
+static RESUME_SECTION: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?im)^\s*(?:(?:work|professional|relevant|teaching|research)? ?experience|employment(?: history)?|education(?: and training)?|(?:technical |key |core )?skills|certifications?|(?:personal )?projects|languages|interests|references|objective|profile|awards(?: and honou?rs)?|publications|volunteer(?:ing| work| experience)?|berufserfahrung|ausbildung|kenntnisse|sprachen|sprachkenntnisse|bildungsweg|expérience professionnelle|formation|compétences|langues|experiencia|formación|idiomas)\s*:?\s*$")
+        .expect("pattern is valid")
+});
+
+/// How many different sections of a résumé a short document has as headings.
+fn resume_sections(sample: &Sample) -> usize {
+    if sample.passages.len() > 5 {
+        return 0;
+    }
+    let mut sections = std::collections::BTreeSet::new();
+    for passage in &sample.passages {
+        let found = RESUME_SECTION.find_iter(&passage.text);
+        sections.extend(found.map(|found| found.as_str().trim().to_lowercase()));
+    }
+    sections.len()
 }
 
 /// Landscape pages with little text each, or the mark of a program for slides.

@@ -8,6 +8,7 @@ use regex::Regex;
 use crate::document::IdentifierKind;
 use crate::extractive::finding::{Evidence, FoundIdentifier, ValueSource};
 use crate::extractive::sample::{Sample, line_at};
+use crate::orders::gives_orders;
 
 /// Most identifiers of one document.
 const MAX_IDENTIFIERS: usize = 40;
@@ -69,6 +70,16 @@ static LABELLED: LazyLock<[(IdentifierKind, Regex); 4]> = LazyLock::new(|| {
         ),
     ]
 });
+
+/// What may be a number with a label.
+static TOKEN: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[A-Za-z0-9][A-Za-z0-9._/-]{1,30}\b"));
+static AMOUNT: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"^\d{1,3}(?:[.,]\d{3})*(?:[.,]\d{1,2})$|^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}$|^\d{4}-\d{2}-\d{2}$",
+    )
+});
+/// How many of them are looked at on a page.
+const MOST_TOKENS: usize = 2_000;
 
 /// The identifiers on the first pages and in what the file says of itself.
 pub(crate) fn find(inspection: &Inspection, sample: &Sample) -> Vec<FoundIdentifier> {
@@ -150,13 +161,23 @@ pub(crate) fn find(inspection: &Inspection, sample: &Sample) -> Vec<FoundIdentif
                 found.in_text(IdentifierKind::VatId, value, page, text, start);
             }
         }
+        if index < 2 {
+            found.below_labels(page, text);
+        }
         for (kind, labelled) in LABELLED.iter() {
             for captures in labelled.captures_iter(text).take(3) {
                 let value = captures[1].trim_end_matches(['.', '-', '/', '_']);
                 let digits = value.chars().filter(char::is_ascii_digit).count();
                 let is_date =
                     !super::dates::find(value, super::dates::NumericOrder::DayFirst).is_empty();
-                if digits >= 2 && !is_date {
+                let (start, end) = captures
+                    .get(1)
+                    .map_or((0, 0), |value| (value.start(), value.end()));
+                // In a table the number below a label is that of its column, and not the one that comes next (`below_labels`).
+                let whole = captures.get(0).map_or(0, |whole| whole.start());
+                let between = &text[whole..start.max(whole)];
+                let is_below = between.contains('\n') && is_in_row(text, whole);
+                if digits >= 2 && !is_date && !is_below && !gives_orders(text, start, end) {
                     found.captured(*kind, &captures, page, text, |value| {
                         value.trim_end_matches(['.', '-', '/', '_']).to_owned()
                     });
@@ -201,6 +222,35 @@ impl Found {
         });
     }
 
+    /// Numbers whose label stands before them in another cell, or above.
+    fn below_labels(&mut self, page: PageNumber, text: &str) {
+        for token in TOKEN.find_iter(text).take(MOST_TOKENS) {
+            let value = token.as_str().trim_end_matches(['.', '-', '/', '_', ',']);
+            let digits = value.chars().filter(char::is_ascii_digit).count();
+            let is_other = digits < 2
+                || AMOUNT.is_match(value)
+                || !super::dates::find(value, super::dates::NumericOrder::DayFirst).is_empty();
+            if is_other {
+                continue;
+            }
+            let kind = crate::roles::IDENTIFIERS.role_at(text, token.start());
+            let is_number =
+                kind.is_some_and(|kind| LABELLED.iter().any(|(labelled, _)| *labelled == kind));
+            let has_enough = |kind| {
+                self.identifiers
+                    .iter()
+                    .filter(|known| known.kind == kind)
+                    .count()
+                    >= 3
+            };
+            if let Some(kind) = kind.filter(|kind| is_number && !has_enough(*kind))
+                && !gives_orders(text, token.start(), token.end())
+            {
+                self.in_text(kind, value.to_owned(), page, text, token.start());
+            }
+        }
+    }
+
     fn in_text(
         &mut self,
         kind: IdentifierKind,
@@ -229,6 +279,13 @@ impl Found {
         };
         self.in_text(kind, normalise(value.as_str()), page, text, value.start());
     }
+}
+
+/// Whether the line of a position has cells.
+fn is_in_row(text: &str, position: usize) -> bool {
+    let begin = text[..position].rfind('\n').map_or(0, |at| at + 1);
+    let line = text[begin..].lines().next().unwrap_or_default();
+    line.contains('\t')
 }
 
 fn compact(value: &str) -> String {

@@ -27,7 +27,7 @@ pub(crate) fn from_file(inspection: &Inspection) -> Vec<Sourced<String>> {
                 .chars()
                 .filter(|character| character.is_alphabetic())
                 .count();
-            if letters >= 2 && keyword.chars().count() <= 80 {
+            if letters >= 2 && keyword.chars().count() <= 80 && !is_noise(&keyword) {
                 keywords.push(Sourced::new(keyword, source));
             }
         }
@@ -71,7 +71,7 @@ pub(crate) fn from_text(text: &str, language: Option<&str>, wanted: usize) -> Ve
         if keywords.len() >= wanted {
             break;
         }
-        if !is_phrase(&keyword) {
+        if !is_phrase(&keyword) || is_undecoded(&keyword) {
             continue;
         }
         let stems: BTreeSet<String> = keyword.split_whitespace().map(stem).collect();
@@ -88,6 +88,43 @@ pub(crate) fn from_text(text: &str, language: Option<&str>, wanted: usize) -> Ve
         keywords.push(Sourced::new(keyword, ValueSource::Rule));
     }
     keywords
+}
+
+/// What programs and publishers write into the field for keywords.
+fn is_noise(keyword: &str) -> bool {
+    let lower = keyword.to_lowercase();
+    matches!(
+        lower.as_str(),
+        "tcpdf" | "pdf" | "example" | "test" | "guide" | "keywords"
+    ) || lower.contains("copyright")
+        || lower.contains("all rights reserved")
+        || keyword.split_whitespace().count() > 7
+}
+
+/// Whether a phrase is of a font that was not decoded: capitals that nobody can say, such as letters shifted by three.
+fn is_undecoded(phrase: &str) -> bool {
+    let words: Vec<&str> = phrase.split_whitespace().collect();
+    let is_vowel = |letter: char| {
+        matches!(
+            letter.to_lowercase().next(),
+            Some('a' | 'e' | 'i' | 'o' | 'u' | 'y')
+        ) || !letter.is_ascii()
+    };
+    let unspoken = words.iter().filter(|word| !word.contains(is_vowel)).count();
+    let is_capital = phrase
+        .chars()
+        .all(|letter| letter.is_uppercase() || !letter.is_alphabetic());
+    let longest = words
+        .iter()
+        .map(|word| word.chars().count())
+        .max()
+        .unwrap_or_default();
+    // "THE", "FROM", "AND", "WITH", "FOR" of a font whose codes are three too high.
+    let is_shifted = words
+        .iter()
+        .any(|word| matches!(*word, "WKH" | "IURP" | "DQG" | "ZLWK" | "IRU"));
+    let is_unspoken = unspoken * 2 >= words.len() && (words.len() > 1 || longest >= 5);
+    is_capital && (is_unspoken || is_shifted)
 }
 
 fn rounded(score: f64) -> i64 {
@@ -136,6 +173,29 @@ pub(crate) fn merge(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_programs_write_and_fonts_hide_is_no_keyword() {
+        for noise in [
+            "TCPDF",
+            "Compilation copyright 2003",
+            "All Rights Reserved.",
+        ] {
+            assert!(is_noise(noise), "{noise}");
+        }
+        for undecoded in ["FKDLQ IURP WKH", "RSHQ WKH GUDZHU", "IURP WKH GUDZHU"] {
+            assert!(is_undecoded(undecoded), "{undecoded}");
+        }
+        for word in [
+            "XML",
+            "XFA Forms",
+            "HTTP server",
+            "DRINKING WATER",
+            "Rhythm",
+        ] {
+            assert!(!is_undecoded(word) && !is_noise(word), "{word}");
+        }
+    }
 
     #[test]
     fn keywords_are_phrases_without_duplicates_and_repeatable() {

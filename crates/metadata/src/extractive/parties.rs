@@ -40,6 +40,7 @@ const NO_AUTHORS: &[&str] = &[
     "apache fop",
     "tcpdf",
     "wkhtmltopdf",
+    "edgar online",
     "n/a",
     "na",
     "utente",
@@ -59,7 +60,7 @@ pub(crate) fn authors(inspection: &Inspection) -> Vec<Sourced<String>> {
         };
         let authors: Vec<Sourced<String>> = split_names(claim)
             .into_iter()
-            .filter(|name| is_name(name))
+            .filter(|name| is_name(name) && is_persons(name))
             .map(|name| Sourced::new(name, source))
             .take(50)
             .collect();
@@ -70,10 +71,29 @@ pub(crate) fn authors(inspection: &Inspection) -> Vec<Sourced<String>> {
     Vec::new()
 }
 
+/// Whether an author's name can be a person's: not a company's, a code of departments, an abbreviation or a description.
+fn is_persons(name: &str) -> bool {
+    let is_code = name.contains(':') || (!name.contains(' ') && name.contains('.'));
+    let is_abbreviation = !name.contains(' ')
+        && name.chars().count() > 1
+        && name
+            .chars()
+            .all(|letter| letter.is_uppercase() || !letter.is_alphabetic())
+        && !name.chars().any(|letter| letter as u32 >= 0x2E80);
+    let words = name.split_whitespace().count();
+    let is_description = words > 3 && name.starts_with(char::is_lowercase);
+    !is_code && !is_abbreviation && !is_description && !is_organisation(name)
+}
+
 fn split_names(claim: &str) -> Vec<String> {
     let by_semicolon: Vec<&str> = claim.split([';', '\n']).collect();
     let mut names = Vec::new();
     for part in by_semicolon {
+        // "Example & Co." is one.
+        if is_organisation(part.trim()) || part.trim().ends_with("& Co.") {
+            names.push(collapse(part));
+            continue;
+        }
         for piece in part.split(" and ").flat_map(|piece| piece.split(" & ")) {
             let commas: Vec<&str> = piece
                 .split(',')
@@ -114,7 +134,7 @@ static LEGAL_FORM: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?x)
         (?:^|[\s(,;:|–-])
         ( \p{Lu}[\p{L}\p{N}&.'’-]* (?:\x20(?:\p{Lu}[\p{L}\p{N}&.'’-]*|&|und|and|et|of|für|du|de|des|der|di|del|della|van|von|the)){0,6}
-          ,?\x20(?:GmbH(?:\x20&\x20Co\.?\x20KG)?|AG|KG|e\.V\.|Inc\.?|Incorporated|Ltd\.?|Limited|LLC|LLP|PLC|plc|Corp\.?|Corporation|S\.A\.|SA|SARL|S\.à\x20r\.l\.|SAS|S\.L\.|S\.p\.A\.|S\.r\.l\.|B\.V\.|BV|N\.V\.|Oy|AB|A/S|ApS|AS|s\.r\.o\.|Sp\.\x20z\x20o\.o\.|GbR|OHG|UG|eG)
+          ,?\x20(?:GmbH(?:\x20&\x20Co\.?(?:\x20KG)?)?|AG|KG|e\.V\.|Inc\.?|Incorporated|Ltd\.?|Limited|LLC|LLP|PLC|plc|Corp\.?|Corporation|S\.A\.|SA|SARL|S\.à\x20r\.l\.|SAS|S\.L\.|S\.p\.A\.|S\.r\.l\.|B\.V\.|BV|N\.V\.|Oy|AB|A/S|ApS|AS|s\.r\.o\.|Sp\.\x20z\x20o\.o\.|GbR|OHG|UG|eG)
         )
         (?:$|[\s),;:.|–-])")
     .expect("pattern is valid")
@@ -131,7 +151,6 @@ static INSTITUTION: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Whether a name shows by itself that it is an organisation's: by a legal form, or by what it calls itself.
-#[cfg(feature = "llm")]
 pub(crate) fn is_organisation(name: &str) -> bool {
     LEGAL_FORM
         .captures(name)
@@ -179,6 +198,21 @@ pub(crate) fn organisations(inspection: &Inspection, sample: &Sample) -> Vec<Sou
             organisations.push(Sourced::new(name, source));
         }
     }
+    // Where a company wrote it, the author's field has its name.
+    let written_by = [
+        (inspection.info.xmp.get("dc:creator"), ValueSource::Xmp),
+        (inspection.info.info.get("author"), ValueSource::PdfInfo),
+    ];
+    let companies = written_by.into_iter().find_map(|(claim, source)| {
+        let names = split_names(claim?).into_iter();
+        let mut companies = names
+            .filter(|name| is_organisation(name) && is_name(name))
+            .peekable();
+        companies.peek()?;
+        let found = companies.map(|name| Sourced::new(name, source));
+        Some(found.collect::<Vec<_>>())
+    });
+    organisations.extend(companies.unwrap_or_default());
     for passage in sample.first(2) {
         for line in passage.text.lines() {
             for pattern in [&LEGAL_FORM, &UNIVERSITY] {

@@ -103,7 +103,8 @@ pub(crate) fn sane(title: &str, source_name: &str) -> Option<String> {
     let lower = title.to_lowercase();
     let is_junk = !(3..=300).contains(&length)
         || letters < 3
-        || letters * 2 < length
+        // Numbers and dates may stand in a title, but do not make it.
+        || letters * 5 < length * 2
         || PLACEHOLDERS.contains(&lower.as_str())
         || lower.starts_with("untitled")
         || lower.starts_with("doi:")
@@ -197,6 +198,7 @@ fn body_size(page: &PageText) -> f32 {
     median.map_or(0.0, |(size, _)| *size)
 }
 
+#[cfg(feature = "llm")]
 static TEXT_BEGINS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?im)^\s*(?:\d\.?\s*)?(?:abstract|introduction|summary|zusammenfassung|einleitung|résumé|resumen|contents|inhalt|dear|sehr geehrte)\b")
         .expect("pattern is valid")
@@ -204,7 +206,7 @@ static TEXT_BEGINS: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Names of kinds of documents, and of parts of them: a title that is nothing else tells nothing.
 static KIND: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)^(?:tax |commercial |pro ?forma |final |sales )?(?:invoice|rechnung|facture|factura|fattura|factuur|faktura|receipt|quittung|beleg|credit note|gutschrift|bill|statement|order|quotation|angebot|bestellung|auftragsbestätigung|lieferschein|mahnung|letter|memo|memorandum|agenda|minutes|report|bericht|form|formular|antrag|resume|résumé|curriculum vitae|cv|lebenslauf|abstract|summary|contents|table of contents|inhalt|inhaltsverzeichnis|copy|kopie|original|page|seite|(?:grand |sub ?)?total|subtotal|amount due|summe|gesamtbetrag|zwischensumme)s?[\s:.#-]*(?:(?:no|nr|number|nummer|n°|date|datum)\b[\s:.#]*)?(?:eur|usd|€|\$|£)?\s*(?:\S*\d\S*(?:\s\S*\d\S*){0,2})?\s*(?:eur|usd|€)?$")
+    Regex::new(r"(?i)^(?:tax |commercial |pro ?forma |final |sales )?(?:invoice|rechnung|facture|factura|fattura|factuur|faktura|receipt|quittung|beleg|credit note|gutschrift|bill|statement|order|quotation|angebot|bestellung|auftragsbestätigung|lieferschein|mahnung|letter|memo|memorandum|agenda|minutes|report|bericht|form|formular|antrag|resume|résumé|curriculum vitae|cv|lebenslauf|abstract|summary|contents|table of contents|inhalt|inhaltsverzeichnis|copy|kopie|original|page|seite|(?:grand |sub ?)?total|subtotal|amount due|summe|gesamtbetrag|zwischensumme)s?[\s:.#-]*(?:(?:no|nr|number|nummer|n°|date|datum|page|seite)\b[\s:.#]*)?(?:eur|usd|€|\$|£)?\s*(?:\S*\d\S*(?:\s\S*\d\S*){0,2})?\s*(?:eur|usd|€)?$")
         .expect("pattern is valid")
 });
 

@@ -193,7 +193,7 @@ fn ho_4_any_answer_of_a_model_is_read_or_refused() {
         }
         let content = String::from_utf8_lossy(&content);
         for content in [content.as_ref(), &any_text(of_answer)] {
-            if let Ok(read) = answer::document(content, bytes.len() % 2 == 0) {
+            if let Ok(read) = answer::document(content, bytes.len().is_multiple_of(2)) {
                 merge::merge(&mut base, read, &Pages::new(&pages), "m", 5);
             }
             drop(answer::part(content, false));

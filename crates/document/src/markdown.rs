@@ -54,7 +54,8 @@ pub fn push_page(text: &mut String, page: &PageText, links: &[&Link], with_ancho
         if block.kind == BlockKind::Furniture {
             continue;
         }
-        let Some(of_block) = page.text.get(block.start as usize..block.end as usize) else {
+        let of_block = page.text.get(block.start as usize..block.end as usize);
+        let Some(of_block) = of_block.filter(|text| !text.trim().is_empty()) else {
             continue;
         };
         // The items of a list are one block of Markdown.

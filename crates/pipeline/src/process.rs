@@ -153,7 +153,9 @@ impl Pipeline {
     ) -> Result<RunOutcome, PipelineError> {
         let span = document_span(source, options);
         let work = self.look_and_run(source, targets, options, permit);
-        let ended = pagemill_panics::caught(work.instrument(span)).await;
+        // On the heap: it is large, and every future that waits for it would be so too, down a stack of 2 MiB.
+        let work = Box::pin(work.instrument(span));
+        let ended = pagemill_panics::caught(work).await;
         ended.unwrap_or_else(|panicked| {
             Err(self.panicked_outside(Stage::Inspect, &panicked, options))
         })

@@ -73,7 +73,7 @@ mod tests {
         );
         assert_eq!(
             words("Quel est le montant de la facture?"),
-            ["montant", "facture"]
+            ["quel", "montant", "facture"]
         );
     }
 

@@ -20,7 +20,7 @@ ALL_FEATURES = {"cloud", "embedded", "llm", "minilm", "openai", "qdrant"}
 HEAVY = {
     "cloud": {"aws-config", "aws-sdk-s3", "aws-sdk-sqs", "aws-sdk-secretsmanager", "aws-smithy-http-client"},
     "embedded": {"qdrant-edge"},
-    "llm": {"async-openai", "jsonschema"},
+    "llm": {"async-openai"},
     "minilm": {"rten"},
     "qdrant": {"qdrant-client"},
 }
@@ -70,6 +70,13 @@ def faults() -> list[str]:
         found.append(f"a pagemill-index without features still compiles {', '.join(sorted(kept))}")
     chosen = selections()
     workspace = tree(*chosen["selection_of_workspace"])
+    tests = tree(*chosen["selection_of_workspace"], "--edges", "normal,build,dev")
+    for package, features in sorted(workspace.items()):
+        for extra in features - tests.get(package, features):
+            found.append(
+                f"{package}: the programs are compiled with [{extra}], the tests with "
+                f"{' or '.join(f'[{one}]' for one in sorted(tests[package]))}: ask for the difference in crates/testkit/Cargo.toml"
+            )
     for package, features in sorted(tree(*chosen["selection_of_demo"]).items()):
         name = package.split()[0]
         if name.startswith("pagemill-") or name in MADE_ANEW:

@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(snippet("rent", &sought("rent")), "rent");
         assert_eq!(
             snippet("a b c d e f rent", &sought("rent")),
-            "... c d e f rent"
+            "a b c d e f rent"
         );
     }
 }

@@ -39,6 +39,11 @@ impl Pipeline {
                 let (file, usage) = self
                     .ask_for_metadata(run, extracted, version, plan, options)
                     .await?;
+                // A model takes its time. Where the queue does not tell a stale receipt, the document may have been done and
+                // removed meanwhile, and a file written now would stay for ever.
+                if usage.calls > 0 {
+                    run.confirm_record().await?;
+                }
                 let tag = run.replace_json(Stage::Metadata, &key, &file).await?;
                 (file, tag, usage)
             }

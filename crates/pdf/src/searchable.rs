@@ -151,7 +151,7 @@ impl Writer<'_> {
                 continue;
             }
             let size = (y1 - y0) / BOX_HEIGHT;
-            let [x, y] = geometry.from_seen([*x0, y1 - BOX_DEPTH * size]);
+            let [x, y] = geometry.in_user_space([*x0, y1 - BOX_DEPTH * size]);
             let size = size / geometry.user_unit();
             let width = (x1 - x0) / geometry.user_unit();
             content.push_str(&format!(

@@ -61,7 +61,7 @@ impl Geometry {
     }
 
     /// Where a point of the page as seen, in points from the top left, lies in user space.
-    pub(crate) fn from_seen(self, seen: [f32; 2]) -> [f32; 2] {
+    pub(crate) fn in_user_space(self, seen: [f32; 2]) -> [f32; 2] {
         let [left, bottom, right, top] = self.shown;
         let (width, height) = (right - left, top - bottom);
         let [x, y] = seen.map(|edge| edge / self.user_unit);
@@ -262,7 +262,7 @@ mod tests {
                 user_unit: 2.0,
             };
             let seen = geometry.as_seen([50.0, 60.0, 90.0, 80.0]);
-            let [x, y] = geometry.from_seen([seen.x0, seen.y0]);
+            let [x, y] = geometry.in_user_space([seen.x0, seen.y0]);
             let [right_x, right_y, up_x, up_y] = geometry.axes();
             // From its top left corner as seen, the rectangle goes to the right and down.
             let (wide, high) = ((seen.x1 - seen.x0) / 2.0, (seen.y1 - seen.y0) / 2.0);

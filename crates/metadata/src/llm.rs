@@ -12,8 +12,8 @@
 //! A server whose context is smaller than that says so; the limits are then taken from what it says, for this document and
 //! the next ones.
 //!
-//! An answer is read value by value ([`answer`]). One that lacks fields, is cut or is no JSON at all is sent back once with what
-//! is wrong ([`ask`]). A model of which nothing can be used costs no document: its metadata is the extractive one, with a
+//! An answer is read value by value (`answer`). One that lacks fields, is cut or is no JSON at all is sent back once with what
+//! is wrong (`ask`). A model of which nothing can be used costs no document: its metadata is the extractive one, with a
 //! warning.
 
 pub(crate) mod answer;

@@ -74,6 +74,8 @@ pub(crate) struct Run<'a> {
     /// What was paid before this run: all of it, and by the last run of each stage where that was looked up.
     spent_before: Charged,
     last_spent: BTreeMap<Stage, Charged>,
+    /// Whether a run before this one may have left page images: each begins with a record.
+    pub(crate) may_have_images: bool,
     /// Whether parts of this document may be in the store: none are in that of a document that is at rest.
     pub(crate) may_have_parts: bool,
     /// How far the reading of the PDF is, once it is open.
@@ -114,6 +116,7 @@ impl<'a> Run<'a> {
             options,
             graph,
             resumes,
+            may_have_images: tag.is_some(),
             may_have_parts,
             reading: None,
             spending: Arc::default(),
@@ -487,6 +490,15 @@ impl<'a> Run<'a> {
             Some(tag) => Condition::IfMatch(ETag(tag.clone())),
             None => Condition::IfAbsent,
         };
+        if condition == Condition::IfAbsent {
+            confirm_in_doubt(
+                self.records,
+                &self.record.source,
+                &self.ownership,
+                self.stage,
+            )
+            .await?;
+        }
         // Two rounds settle it, unless somebody else is at work on the same document.
         for _ in 0..3 {
             self.permit.check()?;
@@ -626,6 +638,21 @@ async fn confirm(
     }
 }
 
+/// The same, unless the record was seen a moment ago. For writes that no tag fences: of a run that another one overtook they
+/// would stay, for the other's commit or removal may be done already.
+async fn confirm_in_doubt(
+    records: &RecordStore,
+    source: &SourceKey,
+    ownership: &Ownership,
+    stage: Stage,
+) -> Result<(), PipelineError> {
+    if let Some(tag) = ownership.in_doubt() {
+        confirm(records, source, tag.as_ref(), stage).await?;
+        ownership.confirmed(tag);
+    }
+    Ok(())
+}
+
 /// The record's tag as this run knows it, and when it was last seen to be that.
 #[derive(Debug)]
 struct Ownership(Mutex<(Option<ETag>, Instant)>);
@@ -706,20 +733,14 @@ impl<'a> Outputs<'a> {
         }
     }
 
-    /// Writes an object that never changes under its key.
-    ///
-    /// No tag fences such a write, so a run that another one overtook would leave an object that the other's commit, being
-    /// done already, does not sweep. So the record is asked, unless it was seen a moment ago.
+    /// Writes an object that never changes under its key. No tag fences such a write, so the record is asked first.
     pub(crate) async fn put_new(
         &self,
         key: &str,
         body: Bytes,
         content_type: &'static str,
     ) -> Result<(), PipelineError> {
-        if let Some(tag) = self.ownership.in_doubt() {
-            confirm(self.records, &self.source, tag.as_ref(), self.stage).await?;
-            self.ownership.confirmed(tag);
-        }
+        confirm_in_doubt(self.records, &self.source, &self.ownership, self.stage).await?;
         self.permit.check()?;
         let options = PutOptions {
             content_type: Some(content_type),

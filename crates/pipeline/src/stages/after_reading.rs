@@ -39,11 +39,6 @@ impl Pipeline {
                 let (file, usage) = self
                     .ask_for_metadata(run, extracted, version, plan, options)
                     .await?;
-                // A model takes its time. Where the queue does not tell a stale receipt, the document may have been done and
-                // removed meanwhile, and a file written now would stay for ever.
-                if usage.calls > 0 {
-                    run.confirm_record().await?;
-                }
                 let tag = run.replace_json(Stage::Metadata, &key, &file).await?;
                 (file, tag, usage)
             }
@@ -216,9 +211,11 @@ impl Pipeline {
         run.delete(not_wanted).await?;
         // Before the images: what is in a part must be in the store too, for whoever finds the part.
         self.delete_parts(run).await?;
-        let images = Generation::from(plan.fingerprint(Stage::Pages));
-        let old = self.page_image_keys(run, &source, Some(&images)).await?;
-        run.delete(old).await?;
+        if run.may_have_images {
+            let images = Generation::from(plan.fingerprint(Stage::Pages));
+            let old = self.page_image_keys(run, &source, Some(&images)).await?;
+            run.delete(old).await?;
+        }
 
         run.finish(
             Stage::Commit,

@@ -276,13 +276,18 @@ pub fn page_of(page: PageNumber, text: &str) -> PageText {
         });
         start += paragraph.len() + 2;
     }
+    page_with(page, text.to_owned(), blocks)
+}
+
+/// A page of A4 with text in blocks, and nothing else.
+pub fn page_with(page: PageNumber, text: String, blocks: Vec<Block>) -> PageText {
     PageText {
         page,
         width: 595.0,
         height: 842.0,
         rotation: 0,
         state: PageState::Text,
-        text: text.to_owned(),
+        text,
         blocks,
         annotations: Vec::new(),
         characters: CharacterAccount::default(),

@@ -36,19 +36,23 @@ struct Lead {
 }
 
 impl Context {
-    /// Of a source key, a title, and pages.
-    pub(crate) fn of(source: &str, title: Option<&str>, pages: &[PageText]) -> Self {
+    /// Of a source key and a title.
+    pub(crate) fn of(source: &str, title: Option<&str>) -> Self {
         let name = source.strip_suffix(".pdf").unwrap_or(source);
-        let leads = pages.iter().filter_map(|page| {
-            let text = lead(page);
-            let terms = terms(&text);
-            (!terms.is_empty()).then_some((page.page, Lead { text, terms }))
-        });
         Self {
             name: name_terms(name),
             title: title.map(terms).unwrap_or_default(),
-            leads: leads.collect(),
+            leads: BTreeMap::new(),
         }
+    }
+
+    /// Adds the first words of each page, for chunks.
+    pub(crate) fn add_leads(&mut self, pages: &[PageText]) {
+        self.leads.extend(pages.iter().filter_map(|page| {
+            let text = lead(page);
+            let terms = terms(&text);
+            (!terms.is_empty()).then_some((page.page, Lead { text, terms }))
+        }));
     }
 
     /// What is embedded of a chunk: the first words of its page, the headings above it, its text.

@@ -9,7 +9,7 @@ use pagemill_document::{ChargeSink, PageNumber, PageText, Uncharged};
 
 use crate::chunk::{Chunk, chunks};
 use crate::context::Context;
-use crate::embed::{Embedder, Embedding, Purpose};
+use crate::embed::{Embedder, Purpose};
 use crate::error::IndexError;
 use crate::points::{DocumentPoints, Point, Vectors};
 use crate::settings::{CollectionNames, IndexSettings, TargetStore};
@@ -184,7 +184,7 @@ impl Indexer {
             title: document.title,
             page_images: document.page_images,
         };
-        let context = Context::of(document.source, document.title, document.pages);
+        let mut context = Context::of(document.source, document.title);
         if report.points.contains_key(&TargetStore::Pages) {
             for batch in document.pages.chunks(self.batch_size()) {
                 let texts = batch.iter().map(|page| Entry {
@@ -208,6 +208,7 @@ impl Indexer {
             .filter(|target| *target != TargetStore::Pages)
             .collect();
         if !chunk_targets.is_empty() {
+            context.add_leads(document.pages);
             let cut = self.cut(document.pages).await?;
             report.chunks = cut.len() as u64;
             for batch in cut.chunks(self.batch_size()) {
@@ -291,10 +292,11 @@ impl Indexer {
         on_blocking_thread(move || chunks(&owned, &settings)).await
     }
 
-    /// The sparse vector of a text, where there are to be some.
+    /// The sparse vector of a text; none where there are to be none, or no term.
     fn words(&self, text: &str, beside: &[Beside<'_>]) -> Option<SparseVector> {
         let is_wanted = self.settings.sparse && !text.trim().is_empty();
-        is_wanted.then(|| sparse::document_vector(text, beside, &self.settings))
+        let vector = is_wanted.then(|| sparse::document_vector(text, beside, &self.settings));
+        vector.filter(|terms| !terms.is_empty())
     }
 
     async fn vectors(
@@ -303,33 +305,29 @@ impl Indexer {
         report: &mut IndexReport,
         charges: &dyn ChargeSink,
     ) -> Result<Vec<Vectors>, IndexError> {
-        let (texts, words): (Vec<String>, Vec<Option<SparseVector>>) = entries
-            .into_iter()
-            .map(|entry| (entry.embedded, entry.words))
-            .unzip();
-        let is_empty: Vec<bool> = texts.iter().map(|text| text.trim().is_empty()).collect();
-        let with_text: Vec<String> = texts
-            .into_iter()
-            .filter(|text| !text.trim().is_empty())
-            .collect();
-        let embedding = match with_text.is_empty() {
-            true => Embedding::default(),
-            false => {
-                self.embedder
-                    .embed(&with_text, Purpose::Document, charges)
-                    .await?
+        let mut vectors: Vec<Vectors> = Vec::with_capacity(entries.len());
+        let (mut places, mut texts) = (Vec::new(), Vec::new());
+        for (place, entry) in entries.into_iter().enumerate() {
+            vectors.push((None, entry.words));
+            if !entry.embedded.trim().is_empty() {
+                places.push(place);
+                texts.push(entry.embedded);
             }
-        };
-        report.embedded += with_text.len() as u64;
+        }
+        if texts.is_empty() {
+            return Ok(vectors);
+        }
+        let embedding = self
+            .embedder
+            .embed(&texts, Purpose::Document, charges)
+            .await?;
+        report.embedded += texts.len() as u64;
         report.embed_calls += embedding.calls;
         report.embed_tokens += embedding.tokens;
-        let mut made = embedding.vectors.into_iter();
-        let vectors = is_empty.into_iter().zip(words).map(|(is_empty, words)| {
-            let dense = (!is_empty).then(|| made.next()).flatten();
-            let sparse = words.filter(|terms| !terms.is_empty());
-            (dense.filter(|vector| has_direction(vector)), sparse)
-        });
-        Ok(vectors.collect())
+        for (place, dense) in places.into_iter().zip(embedding.vectors) {
+            vectors[place].0 = Some(dense).filter(|vector| has_direction(vector));
+        }
+        Ok(vectors)
     }
 
     async fn write(

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use pagemill_document::{
-    Block, BlockKind, Line, PageNumber, PageState, PageText, Rect, Table, TableCell,
-};
+use pagemill_document::testing::page_with;
+use pagemill_document::{Block, BlockKind, Line, PageNumber, PageText, Rect, Table, TableCell};
 use pagemill_index::IndexSettings;
 use pagemill_index::chunk::chunks;
 use proptest::prelude::*;
@@ -48,19 +47,7 @@ fn page(number: u32, blocks: &[(BlockKind, Option<u8>, &str)]) -> PageText {
             table: None,
         });
     }
-    PageText {
-        page: PageNumber(number),
-        width: 595.0,
-        height: 842.0,
-        rotation: 0,
-        state: PageState::Text,
-        text,
-        blocks: made,
-        annotations: Vec::new(),
-        characters: Default::default(),
-        ocr: None,
-        truncated: false,
-    }
+    page_with(PageNumber(number), text, made)
 }
 
 fn settings(chunk_tokens: u32, chunk_overlap_tokens: u32, min_chunk_tokens: u32) -> IndexSettings {

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use pagemill_document::testing::page_with;
 use pagemill_document::{
-    Block, BlockKind, Inspection, Line, PageNumber, PageState, PageText, Rect, Structure, Uncharged,
+    Block, BlockKind, Inspection, Line, PageNumber, PageText, Rect, Structure, Uncharged,
 };
 use pagemill_metadata::stub::{Reply, StubServer, good_answer};
 use pagemill_metadata::{
@@ -58,19 +59,7 @@ fn page(number: u32, source: &str) -> PageText {
             table: None,
         });
     }
-    PageText {
-        page: PageNumber(number),
-        width: 595.0,
-        height: 842.0,
-        rotation: 0,
-        state: PageState::Text,
-        text,
-        blocks,
-        annotations: Vec::new(),
-        characters: Default::default(),
-        ocr: None,
-        truncated: false,
-    }
+    page_with(PageNumber(number), text, blocks)
 }
 
 fn document(name: &str) -> Vec<PageText> {

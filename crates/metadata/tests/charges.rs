@@ -3,9 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use pagemill_document::{
-    ChargeSink, Inspection, NotCharged, PageNumber, PageState, PageText, PaidCall, Structure,
-};
+use pagemill_document::testing::page_with;
+use pagemill_document::{ChargeSink, Inspection, NotCharged, PageNumber, PaidCall, Structure};
 use pagemill_metadata::settings::RetryLimits;
 use pagemill_metadata::stub::{Reply, StubServer};
 use pagemill_metadata::{
@@ -49,19 +48,7 @@ async fn run(stub: &StubServer, most: usize) -> (Result<(), MetadataError>, Vec<
         api_key: None,
     };
     let llm: Arc<dyn MetadataGenerator> = generator(&settings, Some(&endpoint)).unwrap();
-    let page = PageText {
-        page: PageNumber(1),
-        width: 595.0,
-        height: 842.0,
-        rotation: 0,
-        state: PageState::Text,
-        text: "The wheel turns.".to_owned(),
-        blocks: Vec::new(),
-        annotations: Vec::new(),
-        characters: Default::default(),
-        ocr: None,
-        truncated: false,
-    };
+    let page = page_with(PageNumber(1), "The wheel turns.".to_owned(), Vec::new());
     let (inspection, structure) = (Inspection::default(), Structure::default());
     let input = DocumentInput {
         source_name: "a.pdf",

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use pagemill_document::testing::page_with;
 use pagemill_document::{
     Block, BlockKind, Inspection, PageNumber, PageState, PageText, Rect, Structure,
 };
@@ -33,19 +34,7 @@ fn page(number: u32, blocks: &[(f32, &str)]) -> PageText {
             table: None,
         });
     }
-    PageText {
-        page: PageNumber(number),
-        width: 595.0,
-        height: 842.0,
-        rotation: 0,
-        state: PageState::Text,
-        text,
-        blocks: placed,
-        annotations: Vec::new(),
-        characters: Default::default(),
-        ocr: None,
-        truncated: false,
-    }
+    page_with(PageNumber(number), text, placed)
 }
 
 fn extract(inspection: &Inspection, pages: &[PageText]) -> DocumentMetadata {

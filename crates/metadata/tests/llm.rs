@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pagemill_document::{
-    Inspection, OutlineItem, PageNumber, PageState, PageText, Structure, Uncharged,
-};
+use pagemill_document::testing::page_with;
+use pagemill_document::{Inspection, OutlineItem, PageNumber, PageText, Structure, Uncharged};
 use pagemill_metadata::stub::{Reply, StubServer, good_answer};
 use pagemill_metadata::{
     CUSTOM_PROMPT_MAX_BYTES, DocumentInput, DocumentMetadata, GeneratorKind, LlmEndpoint,
@@ -16,19 +15,7 @@ use serde_json::{Value, json};
 const SHA: &str = "3a7bd3e2360a3d29eea436fcfb7e44c735d117c42d1c1835420b6b9942dd4f1b";
 
 fn page(number: u32, text: &str) -> PageText {
-    PageText {
-        page: PageNumber(number),
-        width: 595.0,
-        height: 842.0,
-        rotation: 0,
-        state: PageState::Text,
-        text: text.to_owned(),
-        blocks: Vec::new(),
-        annotations: Vec::new(),
-        characters: Default::default(),
-        ocr: None,
-        truncated: false,
-    }
+    page_with(PageNumber(number), text.to_owned(), Vec::new())
 }
 
 fn settings() -> MetadataSettings {

@@ -1,4 +1,5 @@
-use crate::{Block, BlockKind, Line, PageNumber, PageState, PageText, Rect};
+use crate::testing::page_with;
+use crate::{Block, BlockKind, Line, PageNumber, PageText, Rect};
 use crate::{Observer, classify, headings};
 
 struct Sample<'a> {
@@ -49,19 +50,7 @@ fn page(number: u32, samples: &[Sample<'_>]) -> PageText {
             table: None,
         });
     }
-    PageText {
-        page: PageNumber(number),
-        width: 595.0,
-        height: 842.0,
-        rotation: 0,
-        state: PageState::Text,
-        text,
-        blocks,
-        annotations: Vec::new(),
-        characters: Default::default(),
-        ocr: None,
-        truncated: false,
-    }
+    page_with(PageNumber(number), text, blocks)
 }
 
 const BODY: &str =

@@ -190,12 +190,6 @@ impl LlmGenerator {
                 .await;
             let told = match answered {
                 Err(Unanswered::TooLong(told)) if lowerings < MOST_LOWERINGS => told,
-                Err(Unanswered::TooLong(_)) => {
-                    return Err(Unanswered::Failed(MetadataError::Refused {
-                        reason: format!("a prompt of {} tokens is too long for it", limits.input),
-                        remedy: "lower max_input_tokens or max_output_tokens so that both fit the model's context".to_owned(),
-                    }));
-                }
                 other => {
                     warnings.append(&mut of_this_round);
                     return other;
@@ -556,8 +550,11 @@ impl MetadataGenerator for LlmGenerator {
             Err(Unanswered::Failed(error)) => return Err(error),
             Err(Unanswered::TooLong(_)) => {
                 return Err(MetadataError::Refused {
-                    reason: "the prompt is too long for it".to_owned(),
-                    remedy: "lower max_input_tokens".to_owned(),
+                    reason: format!(
+                        "a prompt of {} tokens is too long for it",
+                        self.limits().input
+                    ),
+                    remedy: "lower max_input_tokens or max_output_tokens so that both fit the model's context".to_owned(),
                 });
             }
         }

@@ -21,8 +21,8 @@ use crate::charges::Till;
 use crate::graph::StageSpec;
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
+use crate::pipeline::Pipeline;
 use crate::plan::{Plan, Size};
-use crate::process::Pipeline;
 use crate::run::{Finished, Run};
 
 /// A stage that is added to the graph.

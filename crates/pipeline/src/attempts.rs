@@ -59,7 +59,7 @@ use pagemill_storage::{
 use crate::fingerprint::Fingerprinter;
 use crate::graph::Graph;
 use crate::outcome::PipelineError;
-use crate::process::{Options, Pipeline, Source};
+use crate::pipeline::{Options, Pipeline, Source};
 use crate::run::{FailedStage, Run};
 
 /// The reason code of a document that ended too many workers.
@@ -385,11 +385,11 @@ impl Pipeline {
         head: &ObjectMeta,
         fingerprint: Fingerprint,
     ) -> Result<(), PipelineError> {
-        let known = crate::process::same_bytes(run.record.version.as_ref(), head);
+        let known = crate::source::same_bytes(run.record.version.as_ref(), head);
         let sha256 = known
             .map(|version| version.sha256.clone())
             .unwrap_or_default();
-        let version = crate::process::version_of(sha256, head, source);
+        let version = crate::source::version_of(sha256, head, source);
         self.delete_parts(run).await?;
         run.save_failure(failed, version, fingerprint).await?;
         self.note_history(&run.record);

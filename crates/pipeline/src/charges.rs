@@ -18,8 +18,8 @@ use pagemill_storage::{
 
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
+use crate::pipeline::Pipeline;
 use crate::prices::Prices;
-use crate::process::Pipeline;
 use crate::run::{Outputs, Run};
 
 /// What one run has paid so far, by stage. Shared, so that a run that is dropped in a call still knows it.

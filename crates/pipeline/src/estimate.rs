@@ -1,13 +1,59 @@
-//! What the stages of a plan may cost.
+//! What a run would do, and what its stages may cost.
 
+use jiff::Timestamp;
 use pagemill_document::Units;
 use pagemill_index::TargetStore;
-use pagemill_storage::{ObjectMeta, Record, Stage};
+use pagemill_storage::{ObjectMeta, Record, RecordStatus, Stage};
 
-use crate::plan::{Estimate, Plan, Size};
-use crate::process::Pipeline;
+use crate::outcome::PipelineError;
+use crate::pipeline::{Options, Pipeline, Source};
+use crate::plan::{Estimate, Plan, Reason, Size};
+use crate::prompt;
+use crate::source::{missing_source, same_bytes};
 
 impl Pipeline {
+    /// What a run would do, why, and what it may cost, without doing it. Where nobody has read the source in its present
+    /// version, that is every stage up to the goal.
+    ///
+    /// # Errors
+    /// When the record or the source can't be read.
+    pub async fn plan(
+        &self,
+        source: &Source,
+        targets: &[TargetStore],
+        options: &Options,
+    ) -> Result<Plan, PipelineError> {
+        let loaded = self.records().load(&source.key).await;
+        let loaded = loaded.map_err(|error| PipelineError::from_record(Stage::Inspect, error))?;
+        let head = self
+            .parts()
+            .store
+            .head(source.key.as_str(), source.version_id.as_deref())
+            .await;
+        let head = head.map_err(missing_source)?;
+        let record = loaded.as_ref().map(|(record, _)| record);
+        let never_seen = Record::new(source.key.clone(), Timestamp::now());
+        let known = record.unwrap_or(&never_seen);
+        let targets = self.all_targets(known, targets);
+        let asked = prompt::asked(known, &head, options);
+        let resolved = self.with_prompt_in_force(asked.as_deref(), &head, options);
+        let mut plan = match same_bytes(known.version.as_ref(), &head) {
+            Some(version) => self.plan_for(known, &version.sha256, &targets, &resolved),
+            None => {
+                let goal = self.parts().settings.goal;
+                let rows = self.graph().rows().iter();
+                let stages = rows.filter(|row| row.goal <= goal).map(|row| row.stage);
+                let reason = match record.filter(|record| record.version.is_some()) {
+                    Some(record) if record.status != RecordStatus::Removed => Reason::Uploaded,
+                    _ => Reason::New,
+                };
+                Plan::unread(self.graph(), stages, targets, reason)
+            }
+        };
+        self.estimate(&mut plan, record, &head);
+        Ok(plan)
+    }
+
     /// Fills in what each stage of a plan may take: as before, where an earlier run of it paid; else the most that it can.
     pub(crate) fn estimate(&self, plan: &mut Plan, record: Option<&Record>, head: &ObjectMeta) {
         let pages = record.map(|record| record.ledger.pages);

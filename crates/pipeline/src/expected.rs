@@ -7,8 +7,8 @@ use pagemill_storage::{Fingerprint, Record, SourceKey, Stage};
 
 use crate::fingerprint::Fingerprinter;
 use crate::graph::StageSpec;
+use crate::pipeline::{Options, Parts, Pipeline};
 use crate::plan::Plan;
-use crate::process::{Options, Parts, Pipeline};
 use crate::settings::Goal;
 
 impl Pipeline {

@@ -27,7 +27,7 @@
 //! # Reading order
 //!
 //! [`settings`] (what can be tuned) -> [`graph`] (the stages, as a table; [`added`] for those of others) -> [`fingerprint`] -> [`prompt`] -> `expected`
-//! (what every stage should be) -> [`plan`] -> [`process`] (the run) -> `stages` (what each stage makes) -> [`outcome`]
+//! (what every stage should be) -> [`plan`] -> [`pipeline`] (its parts) -> `process` (the run) -> `stages` (what each stage makes) -> [`outcome`]
 //! -> [`attempts`] (what a run that ended early leaves to the next) -> `charges` (what it pays, by the settings' [`prices`]).
 
 pub mod added;
@@ -36,9 +36,9 @@ pub mod fingerprint;
 pub mod graph;
 pub mod outcome;
 pub mod permit;
+pub mod pipeline;
 pub mod plan;
 pub mod prices;
-pub mod process;
 pub mod prompt;
 pub mod removal;
 pub mod searchable;
@@ -48,7 +48,9 @@ mod artifacts;
 mod charges;
 mod estimate;
 mod expected;
+mod process;
 mod run;
+mod source;
 mod stages;
 
 pub use added::{AddedStage, Made, StageWork};
@@ -58,8 +60,8 @@ pub use graph::{Graph, GraphError, StageFile, StageSpec};
 pub use outcome::{DocumentSize, PipelineError, Processed, RunOutcome, Spent};
 pub use pagemill_document::Dependency;
 pub use permit::{Permit, PermitLost, Progress, Unlimited};
+pub use pipeline::{Options, Parts, Pipeline, Source};
 pub use plan::{Estimate, Plan, PlannedStage, Reason, Size};
 pub use prices::{Price, Prices, Usd};
-pub use process::{Options, Parts, Pipeline, Source};
 pub use searchable::Searchable;
 pub use settings::{CheckpointSettings, Goal, Passwords, Settings, SettingsError};

@@ -8,7 +8,7 @@ use pagemill_index::IndexError;
 use pagemill_metadata::MetadataError;
 use pagemill_panics::Panicked;
 use pagemill_reader::PdfError;
-use pagemill_storage::{Charged, Fault, RecordError, Stage, StorageError};
+use pagemill_storage::{Charged, Fault, Record, RecordError, Stage, StorageError};
 
 use crate::attempts::{BUILD, INTERNAL_ERROR};
 use crate::permit::PermitLost;
@@ -39,6 +39,48 @@ pub struct Processed {
     pub llm_calls: u32,
     /// Bytes and paid calls of this run.
     pub spent: Spent,
+}
+
+impl Processed {
+    /// What is in place where nothing ran.
+    pub(crate) fn unchanged(record: &Record) -> Self {
+        Self::by(record, Vec::new(), 0, Charged::default())
+    }
+
+    /// What is in place after a run, by the record and by what the run did.
+    pub(crate) fn by(record: &Record, ran: Vec<Stage>, llm_calls: u32, charged: Charged) -> Self {
+        let fact = |stage, name: &str| {
+            let value = record
+                .stages
+                .get(&stage)
+                .and_then(|entry| entry.facts.get(name));
+            value.and_then(serde_json::Value::as_u64).unwrap_or(0)
+        };
+        let count = |stage, name| u32::try_from(fact(stage, name)).unwrap_or(u32::MAX);
+        let of_run = |stage, name| match ran.contains(&stage) {
+            true => fact(stage, name),
+            false => 0,
+        };
+        let version = record.version.as_ref().filter(|_| !ran.is_empty());
+        let spent = Spent {
+            source_bytes: version.map_or(0, |version| version.bytes),
+            image_bytes: of_run(Stage::Pages, "bytes"),
+            charged,
+        };
+        Self {
+            counts: DocumentSize {
+                pages: record.ledger.pages,
+                links: count(Stage::Links, "links"),
+                chunks: count(Stage::Index, "chunks"),
+                ocr: u32::try_from(record.ledger.ocr.len()).unwrap_or(u32::MAX),
+                needs_ocr: u32::try_from(record.ledger.needs_ocr.len()).unwrap_or(u32::MAX),
+            },
+            failed_pages: record.ledger.failed.clone(),
+            llm_calls,
+            spent,
+            ran,
+        }
+    }
 }
 
 /// What a run read, wrote and paid for. A stage that did not run counts nothing.

@@ -1,143 +1,26 @@
 //! The run: from a source's key to its committed record.
 
 use std::pin::pin;
-use std::sync::Arc;
 
-use futures::StreamExt;
 use futures::future::{self, Either};
-use jiff::Timestamp;
 use pagemill_document::Dependency;
-use pagemill_index::{Indexer, TargetStore};
-use pagemill_metadata::MetadataGenerator;
-use pagemill_reader::{PdfEngine, PdfError, SealedFile, SpoolFile};
-use pagemill_storage::history::HistoryWriter;
-use pagemill_storage::{
-    Charged, ETag, KeyLayout, ObjectMeta, ObjectStore, Record, RecordStatus, RecordStore,
-    Sequencer, SourceKey, SourceVersion, Stage, StorageError,
-};
+use pagemill_index::TargetStore;
+use pagemill_reader::SealedFile;
+use pagemill_storage::{ObjectMeta, Record, RecordStatus, SourceVersion, Stage};
 use tracing::Instrument;
 
-use crate::attempts::{INTERNAL_ERROR, QueueMessage, UnrecordedEnds, WORKER_DIED};
-use crate::graph::{Graph, GraphError, StageSpec};
-use crate::outcome::{DocumentSize, PipelineError, Processed, RunOutcome, Spent};
-use crate::permit::{Permit, Progress};
-use crate::plan::{Plan, Reason};
+use crate::attempts::{INTERNAL_ERROR, WORKER_DIED};
+use crate::graph::StageSpec;
+use crate::outcome::{PipelineError, Processed, RunOutcome};
+use crate::permit::Permit;
+use crate::pipeline::{Options, Pipeline, Source};
+use crate::plan::Plan;
 use crate::prompt;
 use crate::run::{FailedStage, Run};
-use crate::settings::Settings;
+use crate::source::{is_older, newest_sequencer, same_bytes, version_of};
 use crate::stages::Extracted;
 
-/// What a pipeline works with. Adapters are chosen once, at start.
-#[derive(Debug)]
-pub struct Parts {
-    /// Objects: sources, outputs, records.
-    pub store: Arc<dyn ObjectStore>,
-    /// Opens and renders PDFs; in production in child processes (`Engine` of `pagemill-pdf`).
-    pub engine: Arc<dyn PdfEngine>,
-    /// Which engine that is (a hash of its library): part of the fingerprints of what it makes.
-    pub engine_version: String,
-    /// What reads pages from their pictures, with its models; empty where nobody does. Part of the text's fingerprint.
-    pub ocr_version: String,
-    /// Makes document metadata.
-    pub generator: Arc<dyn MetadataGenerator>,
-    /// Chunks, embeds, stores.
-    pub indexer: Arc<Indexer>,
-    /// The history view; a failed write of it never fails a document.
-    pub history: Option<Arc<HistoryWriter>>,
-    /// The tunables.
-    pub settings: Arc<Settings>,
-}
-
-/// One source to process, with what the event said of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// Its key.
-    pub key: SourceKey,
-    /// The version that the event speaks of, where the bucket keeps versions.
-    pub version_id: Option<String>,
-    /// The event's place in the order of events of this key, where it has one.
-    pub sequencer: Option<Sequencer>,
-}
-
-impl Source {
-    /// The newest version of a key.
-    pub fn newest(key: impl Into<String>) -> Self {
-        Self {
-            key: SourceKey(key.into()),
-            version_id: None,
-            sequencer: None,
-        }
-    }
-}
-
-/// How one run differs from the settings.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Run every stage, whatever the record says.
-    pub force: bool,
-    /// The custom prompt that a message or a command gives, beside the configured prompts; see [`crate::prompt`]. Goes into
-    /// the fingerprint of the metadata stage, and never into a log.
-    pub custom_prompt: Option<String>,
-    /// Ties the logs of one message together.
-    pub trace_id: String,
-    /// The queue message that asks for the run, where one does: it tells a dead worker from one that is at work.
-    pub message: Option<QueueMessage>,
-}
-
-/// Runs documents. Cheap to clone; one for the whole process.
-#[derive(Debug, Clone)]
-pub struct Pipeline {
-    parts: Arc<Parts>,
-    graph: Arc<Graph>,
-    records: Arc<RecordStore>,
-    pub(crate) unrecorded_ends: Arc<UnrecordedEnds>,
-}
-
 impl Pipeline {
-    /// Puts the parts together, with the stages of every pipeline.
-    pub fn new(parts: Parts) -> Self {
-        Self::build_with(parts, Graph::default())
-    }
-
-    /// The same with stages of the caller's own.
-    ///
-    /// # Errors
-    /// When one of them writes where something else stands.
-    pub fn with_graph(parts: Parts, graph: Graph) -> Result<Self, GraphError> {
-        graph.check_places(&parts.settings.layout)?;
-        Ok(Self::build_with(parts, graph))
-    }
-
-    fn build_with(parts: Parts, graph: Graph) -> Self {
-        let records = RecordStore::new(Arc::clone(&parts.store), parts.settings.layout.clone());
-        Self {
-            parts: Arc::new(parts),
-            graph: Arc::new(graph),
-            records: Arc::new(records),
-            unrecorded_ends: Arc::default(),
-        }
-    }
-
-    /// The records.
-    pub fn records(&self) -> &RecordStore {
-        &self.records
-    }
-
-    /// The parts.
-    pub fn parts(&self) -> &Parts {
-        &self.parts
-    }
-
-    /// The stages.
-    pub fn graph(&self) -> &Arc<Graph> {
-        &self.graph
-    }
-
-    /// The key layout.
-    pub fn layout(&self) -> &KeyLayout {
-        &self.parts.settings.layout
-    }
-
     /// Processes one source end to end: runs the stages that are not up to date, and commits.
     ///
     /// `targets` are the vector stores asked for; stores that hold the document already are kept up to date too.
@@ -168,7 +51,7 @@ impl Pipeline {
         options: &Options,
         permit: &dyn Permit,
     ) -> Result<RunOutcome, PipelineError> {
-        let loaded = self.records.load(&source.key).await;
+        let loaded = self.records().load(&source.key).await;
         let loaded = loaded.map_err(|error| PipelineError::from_record(Stage::Inspect, error))?;
         permit.used(Dependency::Store);
         let newest_seen = loaded
@@ -184,8 +67,8 @@ impl Pipeline {
             ..source.clone()
         };
         let mut run = Run::new(
-            &self.parts.store,
-            &self.records,
+            &self.parts().store,
+            self.records(),
             permit,
             options,
             self.graph(),
@@ -346,7 +229,7 @@ impl Pipeline {
             run.record.attempts = 0;
             run.save().await?;
             self.note_history(&run.record);
-            return Ok(RunOutcome::Unchanged(unchanged(&run.record)));
+            return Ok(RunOutcome::Unchanged(Processed::unchanged(&run.record)));
         }
         let file = file.map(|(file, _)| file);
         self.build(run, file, stored, &version, &plan, options)
@@ -422,48 +305,6 @@ impl Pipeline {
         run.save_failure(failed, version, fingerprint).await?;
         self.note_history(&run.record);
         Ok(())
-    }
-
-    /// What a run would do, why, and what it may cost, without doing it. Where nobody has read the source in its present
-    /// version, that is every stage up to the goal.
-    ///
-    /// # Errors
-    /// When the record or the source can't be read.
-    pub async fn plan(
-        &self,
-        source: &Source,
-        targets: &[TargetStore],
-        options: &Options,
-    ) -> Result<Plan, PipelineError> {
-        let loaded = self.records.load(&source.key).await;
-        let loaded = loaded.map_err(|error| PipelineError::from_record(Stage::Inspect, error))?;
-        let head = self
-            .parts
-            .store
-            .head(source.key.as_str(), source.version_id.as_deref())
-            .await;
-        let head = head.map_err(missing_source)?;
-        let record = loaded.as_ref().map(|(record, _)| record);
-        let never_seen = Record::new(source.key.clone(), Timestamp::now());
-        let known = record.unwrap_or(&never_seen);
-        let targets = self.all_targets(known, targets);
-        let asked = prompt::asked(known, &head, options);
-        let resolved = self.with_prompt_in_force(asked.as_deref(), &head, options);
-        let mut plan = match same_bytes(known.version.as_ref(), &head) {
-            Some(version) => self.plan_for(known, &version.sha256, &targets, &resolved),
-            None => {
-                let goal = self.parts.settings.goal;
-                let rows = self.graph.rows().iter();
-                let stages = rows.filter(|row| row.goal <= goal).map(|row| row.stage);
-                let reason = match record.filter(|record| record.version.is_some()) {
-                    Some(record) if record.status != RecordStatus::Removed => Reason::Uploaded,
-                    _ => Reason::New,
-                };
-                Plan::unread(&self.graph, stages, targets, reason)
-            }
-        };
-        self.estimate(&mut plan, record, &head);
-        Ok(plan)
     }
 
     /// Runs the stages of a plan and commits.
@@ -543,68 +384,12 @@ impl Pipeline {
         self.commit(run, plan).await?;
         let ran = plan.stages.iter().map(|planned| planned.stage).collect();
         let charged = run.spending().total();
-        Ok(RunOutcome::Processed(summary(
+        Ok(RunOutcome::Processed(Processed::by(
             &run.record,
             ran,
             llm_calls,
             charged,
         )))
-    }
-
-    /// Downloads the source into a sealed memory file, hashing it on the way.
-    async fn fetch(
-        &self,
-        run: &mut Run<'_>,
-        source: &Source,
-    ) -> Result<(SealedFile, SourceVersion), PipelineError> {
-        let opened = self
-            .parts
-            .store
-            .get(source.key.as_str(), source.version_id.as_deref())
-            .await;
-        let (meta, mut body) = opened.map_err(missing_source)?;
-        let fetched = async {
-            let mut spool = SpoolFile::new(self.parts.settings.limits.max_file_bytes)?;
-            let mut bytes = 0;
-            while let Some(chunk) = body.next().await {
-                let chunk = chunk.map_err(FetchError::Storage)?;
-                spool.write(&chunk)?;
-                bytes += chunk.len() as u64;
-                run.permit.progress(Progress::Fetched { bytes });
-            }
-            let sealed = spool.seal()?;
-            Ok::<_, FetchError>(sealed)
-        };
-        match fetched.await {
-            Ok(sealed) => {
-                let version = version_of(sealed.sha256().to_owned(), &meta, source);
-                Ok((sealed, version))
-            }
-            Err(FetchError::Storage(error)) => Err(run.storage(error)),
-            Err(FetchError::Pdf(error)) => {
-                // Empty, too large or not a PDF: there is no document to build, but there is a verdict to record.
-                run.current = Some(version_of(String::new(), &meta, source));
-                Err(PipelineError::from_pdf(Stage::Inspect, error))
-            }
-        }
-    }
-
-    /// What the store says of the source that an event speaks of.
-    ///
-    /// Where the bucket keeps versions and a newer one than the event's is there, it is the newer one's: that has an
-    /// event too, which will find the work done. So of many uploads in quick succession few are built, as in a bucket
-    /// without versions. A request that names a version, but no place among the events, means that version.
-    async fn newest_head(&self, source: &Source) -> Result<ObjectMeta, StorageError> {
-        let (store, key) = (&self.parts.store, source.key.as_str());
-        if source.version_id.is_some() && source.sequencer.is_some() {
-            match store.head(key, None).await {
-                Ok(head) if head.version_id.is_some() => return Ok(head),
-                // Removed meanwhile, or a store that does not name versions.
-                Ok(_) | Err(StorageError::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        store.head(key, source.version_id.as_deref()).await
     }
 
     /// The answer of the record alone, when it has one: nothing to do, or failed for reasons that still hold.
@@ -620,7 +405,7 @@ impl Pipeline {
                 let version = same_bytes(record.version.as_ref(), head)?;
                 let plan = self.plan_for(record, &version.sha256, targets, options);
                 plan.is_empty()
-                    .then(|| Ok(RunOutcome::Unchanged(unchanged(record))))
+                    .then(|| Ok(RunOutcome::Unchanged(Processed::unchanged(record))))
             }
             RecordStatus::Failed => {
                 let failure = record.failure.as_ref()?;
@@ -642,25 +427,6 @@ impl Pipeline {
             RecordStatus::Processing | RecordStatus::Removed => None,
         }
     }
-
-    /// Tells the history view. It is not the truth, so an error is logged and no more.
-    pub(crate) fn note_history(&self, record: &Record) {
-        if let Some(history) = &self.parts.history {
-            history.update(record);
-        }
-    }
-}
-
-/// Why the bytes did not come.
-enum FetchError {
-    Storage(StorageError),
-    Pdf(PdfError),
-}
-
-impl From<PdfError> for FetchError {
-    fn from(error: PdfError) -> Self {
-        Self::Pdf(error)
-    }
 }
 
 /// What every log line of a run says: which document, which request, and, once there is one, which stage.
@@ -671,95 +437,4 @@ pub(crate) fn document_span(source: &Source, options: &Options) -> tracing::Span
         trace_id = options.trace_id,
         stage = tracing::field::Empty
     )
-}
-
-/// What is in place where nothing ran.
-fn unchanged(record: &Record) -> Processed {
-    summary(record, Vec::new(), 0, Charged::default())
-}
-
-fn summary(record: &Record, ran: Vec<Stage>, llm_calls: u32, charged: Charged) -> Processed {
-    let fact = |stage, name: &str| {
-        let value = record
-            .stages
-            .get(&stage)
-            .and_then(|entry| entry.facts.get(name));
-        value.and_then(serde_json::Value::as_u64).unwrap_or(0)
-    };
-    let count = |stage, name| u32::try_from(fact(stage, name)).unwrap_or(u32::MAX);
-    let of_run = |stage, name| match ran.contains(&stage) {
-        true => fact(stage, name),
-        false => 0,
-    };
-    let version = record.version.as_ref().filter(|_| !ran.is_empty());
-    let spent = Spent {
-        source_bytes: version.map_or(0, |version| version.bytes),
-        image_bytes: of_run(Stage::Pages, "bytes"),
-        charged,
-    };
-    Processed {
-        counts: DocumentSize {
-            pages: record.ledger.pages,
-            links: count(Stage::Links, "links"),
-            chunks: count(Stage::Index, "chunks"),
-            ocr: u32::try_from(record.ledger.ocr.len()).unwrap_or(u32::MAX),
-            needs_ocr: u32::try_from(record.ledger.needs_ocr.len()).unwrap_or(u32::MAX),
-        },
-        failed_pages: record.ledger.failed.clone(),
-        llm_calls,
-        spent,
-        ran,
-    }
-}
-
-/// A record's version, when it is of the bytes that the store has now.
-pub(crate) fn same_bytes<'a>(
-    version: Option<&'a SourceVersion>,
-    head: &ObjectMeta,
-) -> Option<&'a SourceVersion> {
-    version.filter(|version| version.etag == head.etag.0 && version.bytes == head.bytes)
-}
-
-pub(crate) fn version_of(sha256: String, meta: &ObjectMeta, source: &Source) -> SourceVersion {
-    let ETag(etag) = meta.etag.clone();
-    SourceVersion {
-        sha256,
-        bytes: meta.bytes,
-        etag,
-        version_id: meta.version_id.clone(),
-        sequencer: source.sequencer.clone(),
-    }
-}
-
-pub(crate) fn missing_source(error: StorageError) -> PipelineError {
-    match error {
-        StorageError::NotFound { .. } => PipelineError::Permanent {
-            reason: "missing_source".into(),
-            stage: Stage::Inspect,
-            message: format!(
-                "{error}: it was removed or moved after the message was sent; upload it again"
-            ),
-        },
-        StorageError::BadKey { .. } => PipelineError::Permanent {
-            reason: "bad_key".into(),
-            stage: Stage::Inspect,
-            message: error.to_string(),
-        },
-        other => PipelineError::from_storage(Stage::Inspect, other),
-    }
-}
-
-/// The newest event that a record has seen.
-pub(crate) fn newest_sequencer(record: &Record) -> Option<&Sequencer> {
-    let failed = record
-        .failure
-        .as_ref()
-        .and_then(|failure| failure.version.as_ref());
-    let seen = record.version.as_ref().into_iter().chain(failed);
-    seen.filter_map(|version| version.sequencer.as_ref()).max()
-}
-
-/// Whether an event is known to be older than another of the same key.
-pub(crate) fn is_older(event: Option<&Sequencer>, seen: Option<&Sequencer>) -> bool {
-    matches!((event, seen), (Some(event), Some(seen)) if event < seen)
 }

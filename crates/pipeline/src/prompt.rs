@@ -12,7 +12,8 @@
 
 use pagemill_storage::{ObjectMeta, Record};
 
-use crate::process::{Options, Pipeline, same_bytes};
+use crate::pipeline::{Options, Pipeline};
+use crate::source::same_bytes;
 
 /// The note beside an object that is its custom prompt; S3 has it as the header `x-amz-meta-pagemill-prompt`.
 pub const OBJECT_PROMPT: &str = "pagemill-prompt";

@@ -5,10 +5,10 @@ use pagemill_storage::{PageAccount, RecordStatus, SourceVersion, Stage, StorageE
 
 use crate::outcome::{PipelineError, RunOutcome};
 use crate::permit::Permit;
-use crate::process::{
-    Options, Pipeline, Source, document_span, is_older, missing_source, newest_sequencer,
-};
+use crate::pipeline::{Options, Pipeline, Source};
+use crate::process::document_span;
 use crate::run::Run;
+use crate::source::{is_older, missing_source, newest_sequencer};
 use tracing::Instrument;
 
 impl Pipeline {

@@ -9,8 +9,8 @@ use super::Extracted;
 use crate::artifacts::{FORMAT, Header, MetadataFile};
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
+use crate::pipeline::{Options, Pipeline};
 use crate::plan::Plan;
-use crate::process::{Options, Pipeline};
 use crate::run::{Finished, Run};
 
 impl Pipeline {

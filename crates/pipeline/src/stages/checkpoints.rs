@@ -22,8 +22,8 @@ use crate::fingerprint::Fingerprinter;
 use crate::graph::{self, ALWAYS};
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
+use crate::pipeline::Pipeline;
 use crate::plan::Plan;
-use crate::process::Pipeline;
 use crate::run::Run;
 
 /// What the pages of a part may weigh in memory, but for one more. A document with more text than this in a few seconds

@@ -8,8 +8,8 @@ use pagemill_storage::Stage;
 
 use super::Extracted;
 use crate::outcome::PipelineError;
+use crate::pipeline::Pipeline;
 use crate::plan::Plan;
-use crate::process::Pipeline;
 use crate::run::{Finished, Run};
 
 const CONTENT_TYPE: &str = "text/markdown; charset=utf-8";

@@ -17,8 +17,8 @@ use super::{Extracted, no_temporary_file, uploads};
 use crate::artifacts::{FORMAT, Header, OutlineLink, StructureFile};
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
+use crate::pipeline::Pipeline;
 use crate::plan::Plan;
-use crate::process::Pipeline;
 use crate::run::{Finished, Outputs, Run};
 
 /// Page images that are uploaded at the same time by one document.

@@ -7,8 +7,8 @@ use super::Extracted;
 use super::pages::{Links, Pages};
 use crate::artifacts::{Header, MetadataFile, StructureFile};
 use crate::outcome::PipelineError;
+use crate::pipeline::Pipeline;
 use crate::plan::Plan;
-use crate::process::Pipeline;
 use crate::run::Run;
 
 /// [`TextFile`](crate::TextFile) as it is read back, page by page.

@@ -34,8 +34,6 @@ mod sabotage;
 mod schedule;
 #[path = "simulation/trace.rs"]
 mod trace;
-#[path = "simulation/vectors.rs"]
-mod vectors;
 #[path = "simulation/world.rs"]
 mod world;
 

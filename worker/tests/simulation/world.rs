@@ -63,7 +63,7 @@ pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) trace: Trace,
     pub(crate) store: Arc<MemoryStore>,
-    pub(crate) vectors: Arc<crate::vectors::MemoryVectors>,
+    pub(crate) vectors: Arc<pagemill_doubles::MemoryVectors>,
     pub(crate) queue: MemoryQueue,
     pub(crate) dead_letters: MemoryQueue,
     begun: Instant,

@@ -1,5 +1,6 @@
 //! What a run that did not reach its end leaves to the next one: deaths, stops, failures.
 
+use pagemill_doubles::VectorFault;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -142,7 +143,7 @@ async fn sh_1_the_end_of_a_run_is_not_written_over_another_workers_record() {
 #[tokio::test(start_paused = true)]
 async fn se_2_attempts_are_counted_in_the_record_and_told_for_the_backoff() {
     let world = World::new(engine(1)).await;
-    world.vectors.is_away.store(true, Ordering::Relaxed);
+    world.vectors.fail_with(Some(VectorFault::Away));
     for attempt in 1..=4 {
         // Its receive count says more, because of releases; the record knows better.
         let ended = world.run("m", attempt + 20, false).await;
@@ -153,7 +154,7 @@ async fn se_2_attempts_are_counted_in_the_record_and_told_for_the_backoff() {
         assert_eq!((record.attempts, record.deaths), (attempt, None));
         assert_eq!(record.in_progress, None);
     }
-    world.vectors.is_away.store(false, Ordering::Relaxed);
+    world.vectors.fail_with(None);
     processed(world.run("m", 25, false).await);
     assert_eq!(world.record().await.attempts, 0);
 }

@@ -1,5 +1,6 @@
 //! What is paid for a document is written down, whatever comes of it.
 
+use pagemill_doubles::VectorFault;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
@@ -103,13 +104,13 @@ async fn out_5_an_answer_before_a_failure_and_one_before_an_outage_are_paid() {
 
     world.generator.is_paid(None);
     world.embedder.is_paid.store(true, Ordering::Relaxed);
-    world.vectors.is_away.store(true, Ordering::Relaxed);
+    world.vectors.fail_with(Some(VectorFault::Away));
     let Ended::With(Err(error)) = world.run("m2", 1, true).await else {
         panic!("not failed");
     };
     assert_eq!(error.code(), "transient");
     assert_eq!(world.record().await.spent.calls, 2);
-    world.vectors.is_away.store(false, Ordering::Relaxed);
+    world.vectors.fail_with(None);
     processed(world.run("m2", 2, false).await);
     assert_eq!(world.record().await.spent, sum(&charges(&world).await));
     assert_eq!(charges(&world).await.len(), 3);

@@ -1,5 +1,5 @@
 //! A pipeline without processes and services: an engine that hangs where a worker is to die, a store whose answers
-//! can be kept back, and vectors that go nowhere.
+//! can be kept back, and a generator that fails or pays as it is told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -8,18 +8,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::future::BoxFuture;
-use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt};
 use pagemill_document::{
-    ChargeSink, Inspection, Link, LinkSafety, LinkTarget, OutlineItem, PageLabel, PageNumber,
-    PageState, PageText, PaidCall, Rect, Units,
+    ChargeSink, Link, LinkSafety, LinkTarget, PageNumber, PaidCall, Rect, Units,
 };
-use pagemill_index::error::Dependency;
+use pagemill_doubles::{MemoryVectors, ScriptedDocument, page_of};
 use pagemill_index::testing::HashEmbedder;
 use pagemill_index::{
-    Collection, CollectionNames, CollectionSpec, Embedder, Embedding, Hit, IndexError, Indexer,
-    Inventory, Point, Purpose, QueryVector, SearchFilter, TargetStore, VectorStore,
+    CollectionNames, Embedder, Embedding, IndexError, Indexer, Purpose, TargetStore, VectorStore,
 };
 use pagemill_metadata::extractive::ExtractiveGenerator;
 use pagemill_metadata::{
@@ -30,8 +27,7 @@ use pagemill_pipeline::{
     RunOutcome, Settings, Source,
 };
 use pagemill_reader::{
-    ExtractRequest, ImageFormat, Pace, PageFailure, PageImage, PageOutput, PdfDocument, PdfEngine,
-    PdfError, SealedFile,
+    Pace, PageFailure, PageOutput, PdfDocument, PdfEngine, PdfError, SealedFile,
 };
 use pagemill_storage::object::{ByteStream, Listing};
 use pagemill_storage::{
@@ -55,113 +51,45 @@ pub(crate) struct Engine {
     pub(crate) begun: Arc<Mutex<Vec<(u32, Pace)>>>,
 }
 
-#[derive(Debug)]
-struct Document {
-    inspection: Inspection,
-    killers: BTreeSet<u32>,
-    faults: BTreeSet<u32>,
-    page_time: Duration,
-    begun: Arc<Mutex<Vec<(u32, Pace)>>>,
-}
-
 #[async_trait]
 impl PdfEngine for Engine {
     async fn open(&self, _: SealedFile, _: &[String]) -> Result<Box<dyn PdfDocument>, PdfError> {
         if self.hangs_at_open.load(Ordering::Relaxed) {
             return std::future::pending().await;
         }
-        Ok(Box::new(Document {
-            inspection: Inspection {
-                pages: self.pages,
-                pdf_version: "1.7".to_owned(),
-                ..Inspection::default()
-            },
-            killers: self.killers.clone(),
-            faults: self.faults.clone(),
-            page_time: self.page_time,
-            begun: Arc::clone(&self.begun),
-        }))
+        let (killers, begun) = (self.killers.clone(), Arc::clone(&self.begun));
+        let (faults, page_time) = (self.faults.clone(), self.page_time);
+        let document = ScriptedDocument::new(self.pages, move |page, request| {
+            let is_left_out = request.skip.contains(&page.0);
+            let is_killer = killers.contains(&page.0);
+            let is_fault = faults.contains(&page.0);
+            if !is_left_out {
+                let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
+                begun.push((page.0, request.pace));
+            }
+            async move {
+                if is_left_out {
+                    return Err(PageFailure::KilledTheWorker { page });
+                }
+                assert!(!is_fault, "{}", text_of(page));
+                if is_killer {
+                    std::future::pending::<()>().await;
+                }
+                if !page_time.is_zero() {
+                    tokio::time::sleep(page_time).await;
+                }
+                Ok(PageOutput {
+                    links: Some(links_of(page)),
+                    links_dropped: page.0 % 2,
+                    ..page_of(page, text_of(page))
+                })
+            }
+            .boxed()
+        });
+        Ok(Box::new(document))
     }
 
     async fn shutdown(&self) {}
-}
-
-impl PdfDocument for Document {
-    fn inspection(&self) -> &Inspection {
-        &self.inspection
-    }
-
-    fn outline(&self) -> &[OutlineItem] {
-        &[]
-    }
-
-    fn page_labels(&self) -> &[PageLabel] {
-        &[]
-    }
-
-    fn extract(
-        &self,
-        request: ExtractRequest,
-    ) -> BoxStream<'static, (PageNumber, Result<PageOutput, PageFailure>)> {
-        let (killers, begun) = (self.killers.clone(), Arc::clone(&self.begun));
-        let (faults, page_time) = (self.faults.clone(), self.page_time);
-        stream::iter(request.behind.pages + 1..=self.inspection.pages)
-            .then(move |number| {
-                let page = PageNumber(number);
-                let is_left_out = request.skip.contains(&number);
-                let is_killer = killers.contains(&number);
-                let is_fault = faults.contains(&number);
-                if !is_left_out {
-                    let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
-                    begun.push((number, request.pace));
-                }
-                async move {
-                    if is_left_out {
-                        return (page, Err(PageFailure::KilledTheWorker { page }));
-                    }
-                    assert!(!is_fault, "{}", text_of(page));
-                    if is_killer {
-                        std::future::pending::<()>().await;
-                    }
-                    if !page_time.is_zero() {
-                        tokio::time::sleep(page_time).await;
-                    }
-                    (page, Ok(output(page)))
-                }
-            })
-            .boxed()
-    }
-}
-
-fn output(page: PageNumber) -> PageOutput {
-    PageOutput {
-        page,
-        image: Some(PageImage {
-            width: 10,
-            height: 10,
-            format: ImageFormat::Png,
-            grey: true,
-            scaled_down: false,
-            data: Bytes::from(format!("image of page {}", page.0)),
-            thumbnail: None,
-        }),
-        text: Some(PageText {
-            page,
-            width: 100.0,
-            height: 100.0,
-            rotation: 0,
-            state: PageState::Text,
-            text: text_of(page),
-            blocks: Vec::new(),
-            annotations: Vec::new(),
-            characters: Default::default(),
-            ocr: None,
-            truncated: false,
-        }),
-        links: Some(links_of(page)),
-        links_dropped: page.0 % 2,
-        annotations: 0,
-    }
 }
 
 /// Every third page has one.
@@ -317,75 +245,6 @@ impl MetadataGenerator for Generator {
             }),
             Some(PaidAnswer::Good) | None => self.inner.generate(input, charges).await,
         }
-    }
-}
-
-/// A vector store that keeps nothing, and can be away, or broken.
-#[derive(Debug, Default)]
-pub(crate) struct Vectors {
-    pub(crate) is_away: AtomicBool,
-    pub(crate) is_broken: AtomicBool,
-}
-
-#[async_trait]
-impl VectorStore for Vectors {
-    async fn ensure(&self, _: &Collection, _: &CollectionSpec) -> Result<(), IndexError> {
-        Ok(())
-    }
-
-    async fn upsert(&self, _: &Collection, points: Vec<Point>) -> Result<(), IndexError> {
-        let is_broken = self.is_broken.load(Ordering::Relaxed);
-        assert!(!is_broken, "{points:?}");
-        match self.is_away.load(Ordering::Relaxed) {
-            true => Err(IndexError::Unavailable {
-                dependency: Dependency::Vectors,
-                reason: "away".to_owned(),
-            }),
-            false => Ok(()),
-        }
-    }
-
-    async fn other_generations(
-        &self,
-        _: &Collection,
-        _: &str,
-        _: Option<&str>,
-    ) -> Result<Vec<Inventory>, IndexError> {
-        Ok(Vec::new())
-    }
-
-    async fn delete_generation(&self, _: &Collection, _: &str, _: &str) -> Result<u64, IndexError> {
-        Ok(0)
-    }
-
-    async fn count(&self, _: &Collection, _: &SearchFilter) -> Result<u64, IndexError> {
-        Ok(0)
-    }
-
-    async fn nearest(
-        &self,
-        _: &Collection,
-        _: QueryVector,
-        _: usize,
-        _: &SearchFilter,
-    ) -> Result<Vec<Hit>, IndexError> {
-        Ok(Vec::new())
-    }
-
-    async fn inventory(&self, _: &Collection) -> Result<Vec<Inventory>, IndexError> {
-        Ok(Vec::new())
-    }
-
-    async fn flush(&self) -> Result<(), IndexError> {
-        Ok(())
-    }
-
-    async fn ping(&self) -> Result<(), IndexError> {
-        Ok(())
-    }
-
-    async fn dimensions(&self, _: &Collection) -> Result<Option<u64>, IndexError> {
-        Ok(None)
     }
 }
 
@@ -575,7 +434,7 @@ impl Permit for TestPermit {
 /// A worker and what it works with.
 pub(crate) struct World {
     pub(crate) store: Arc<Store>,
-    pub(crate) vectors: Arc<Vectors>,
+    pub(crate) vectors: Arc<MemoryVectors>,
     pub(crate) embedder: Arc<PaidEmbedder>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) generator: Arc<Generator>,
@@ -601,7 +460,7 @@ impl World {
             listed: Mutex::default(),
             records: Mutex::default(),
         });
-        let (vectors, engine) = (Arc::new(Vectors::default()), Arc::new(engine));
+        let (vectors, engine) = (Arc::new(MemoryVectors::default()), Arc::new(engine));
         let generator = Arc::new(Generator {
             inner: ExtractiveGenerator::new(&Settings::default().metadata),
             fails_at: Mutex::default(),
@@ -785,7 +644,7 @@ impl World {
 
 fn pipeline(
     store: &Arc<Store>,
-    vectors: &Arc<Vectors>,
+    vectors: &Arc<MemoryVectors>,
     embedder: &Arc<PaidEmbedder>,
     engine: &Arc<Engine>,
     generator: &Arc<Generator>,
@@ -796,7 +655,7 @@ fn pipeline(
 
 fn parts(
     store: &Arc<Store>,
-    vectors: &Arc<Vectors>,
+    vectors: &Arc<MemoryVectors>,
     embedder: &Arc<PaidEmbedder>,
     engine: &Arc<Engine>,
     generator: &Arc<Generator>,

@@ -1,5 +1,6 @@
 //! The program fails at a document, in each kind of place: what becomes of it, and of the others.
 
+use pagemill_doubles::VectorFault;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
@@ -49,8 +50,13 @@ fn failed(ended: Ended) -> Stage {
 
 #[track_caller]
 fn is_of_the_doubles(fault: &Fault) {
+    is_of("crates/pipeline/tests/runs/doubles.rs", fault);
+}
+
+#[track_caller]
+fn is_of(expected: &str, fault: &Fault) {
     let (file, line) = fault.place.rsplit_once(':').expect("file:line");
-    assert_eq!(file, "crates/pipeline/tests/runs/doubles.rs");
+    assert_eq!(file, expected);
     assert!(line.parse::<u32>().is_ok());
     assert_eq!(fault.build, env!("CARGO_PKG_VERSION"));
 }
@@ -106,15 +112,15 @@ async fn se_6_a_panic_in_metadata_fails_its_document_after_its_attempts_and_no_o
 #[tokio::test(start_paused = true)]
 async fn se_6_a_panic_while_indexing_costs_no_finished_stage() {
     let world = World::new(engine(1)).await;
-    world.vectors.is_broken.store(true, Ordering::Relaxed);
+    world.vectors.fail_with(Some(VectorFault::Panics));
     let (stage, fault) = panicked(world.run("m", 1, false).await);
     assert_eq!(stage, Stage::Index);
-    is_of_the_doubles(&fault);
+    is_of("crates/doubles/src/vectors.rs", &fault);
     assert!(
         world.record().await.stages.contains_key(&Stage::Metadata),
         "the answer of the LLM is not paid for twice"
     );
-    world.vectors.is_broken.store(false, Ordering::Relaxed);
+    world.vectors.fail_with(None);
     world.begun();
     processed(world.run("m", 2, false).await);
     assert_eq!(world.begun(), [], "no page is read again");

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{Call, Gate, Trouble};
 use crate::schedule::Dependency;
-use crate::vectors::MemoryVectors;
+use pagemill_doubles::MemoryVectors;
 
 /// Points, for one worker.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use pagemill_index::error::Dependency;
 use pagemill_index::{
     Collection, CollectionSpec, Hit, IndexError, Inventory, Point, QueryVector, SearchFilter,
     VectorStore,
@@ -11,9 +12,22 @@ use pagemill_index::{
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Points by collection and id.
+/// Points by collection and id. Of what is asked of a store it knows what building and removing documents needs; a search, a
+/// count or an inventory panics.
 #[derive(Debug, Default)]
-pub(crate) struct MemoryVectors(Mutex<BTreeMap<String, BTreeMap<Uuid, Stored>>>);
+pub struct MemoryVectors {
+    points: Mutex<BTreeMap<String, BTreeMap<Uuid, Stored>>>,
+    fault: Mutex<Option<VectorFault>>,
+}
+
+/// What comes of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VectorFault {
+    /// The store can't be reached.
+    Away,
+    /// The program panics, and its panic quotes the points.
+    Panics,
+}
 
 #[derive(Debug)]
 struct Stored {
@@ -25,7 +39,7 @@ struct Stored {
 
 impl MemoryVectors {
     /// Every point of a source, as collection and id, with all that it holds.
-    pub(crate) fn points_of(&self, source: &str) -> BTreeMap<(String, Uuid), String> {
+    pub fn points_of(&self, source: &str) -> BTreeMap<(String, Uuid), String> {
         let mut found = BTreeMap::new();
         for (collection, points) in &*self.locked() {
             for (id, stored) in points {
@@ -37,8 +51,13 @@ impl MemoryVectors {
         found
     }
 
+    /// Lets every write fail from now on, until it is told otherwise.
+    pub fn fail_with(&self, fault: Option<VectorFault>) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
     fn locked(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<Uuid, Stored>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.points.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,6 +81,14 @@ impl VectorStore for MemoryVectors {
     }
 
     async fn upsert(&self, collection: &Collection, points: Vec<Point>) -> Result<(), IndexError> {
+        let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_ne!(fault, Some(VectorFault::Panics), "{points:?}");
+        if fault == Some(VectorFault::Away) {
+            return Err(IndexError::Unavailable {
+                dependency: Dependency::Vectors,
+                reason: "away".to_owned(),
+            });
+        }
         let mut all = self.locked();
         let kept = all.entry(collection.name.clone()).or_default();
         for point in points {
@@ -118,7 +145,7 @@ impl VectorStore for MemoryVectors {
         _collection: &Collection,
         _filter: &SearchFilter,
     ) -> Result<u64, IndexError> {
-        unreachable!("a worker counts no points")
+        unreachable!("a build counts no points")
     }
 
     async fn nearest(
@@ -128,11 +155,11 @@ impl VectorStore for MemoryVectors {
         _limit: usize,
         _filter: &SearchFilter,
     ) -> Result<Vec<Hit>, IndexError> {
-        unreachable!("a worker searches nothing")
+        unreachable!("a build searches nothing")
     }
 
     async fn inventory(&self, _collection: &Collection) -> Result<Vec<Inventory>, IndexError> {
-        unreachable!("a worker takes no inventory")
+        unreachable!("a build takes no inventory")
     }
 
     async fn flush(&self) -> Result<(), IndexError> {
@@ -144,6 +171,6 @@ impl VectorStore for MemoryVectors {
     }
 
     async fn dimensions(&self, _collection: &Collection) -> Result<Option<u64>, IndexError> {
-        unreachable!("a worker asks for no dimensions")
+        unreachable!("a build asks for no dimensions")
     }
 }

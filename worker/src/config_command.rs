@@ -23,25 +23,14 @@ pub(crate) async fn command(arguments: ConfigArguments) -> anyhow::Result<ExitCo
         return Ok(ExitCode::from(cli::EXIT_OK));
     }
     let environment = Environment::read().await?;
-    let (settings, origin) = match (&arguments.config, &environment.bucket) {
-        (Some(path), _) => (
-            adapters::settings_from_file(path, true)?,
-            path.display().to_string(),
-        ),
-        (None, Some(bucket)) => {
-            let store = adapters::bucket(bucket).await;
-            let settings =
-                adapters::settings_from_store(&store, &environment.app_config_key).await?;
-            (
-                settings,
-                format!("{} in {}", environment.app_config_key, store.name()),
-            )
-        }
-        (None, None) => (
-            Settings::default(),
-            "the defaults, as no bucket and no file is named".to_owned(),
-        ),
+    let bucket = match &environment.bucket {
+        Some(name) => Some(adapters::bucket(name).await),
+        None => None,
     };
+    let store = bucket.as_ref().map(|store| store as &dyn ObjectStore);
+    let config = arguments.config.as_deref();
+    let (settings, origin) =
+        adapters::settings_in_force(config, store, &environment.app_config_key).await?;
     writeln!(output, "# environment")?;
     for (name, value) in Environment::in_force() {
         writeln!(output, "{name}={value}")?;

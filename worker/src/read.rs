@@ -162,10 +162,8 @@ fn write(out: &Path, source: &Path, extension: &str, made: &str) -> anyhow::Resu
 /// The engine, and the settings that it works by.
 pub(crate) async fn engine(config: Option<&Path>) -> anyhow::Result<(Engine, Settings)> {
     let environment = Environment::read().await?;
-    let settings = match config {
-        Some(path) => adapters::settings_from_file(path, true)?,
-        None => Settings::default(),
-    };
+    let (settings, _) =
+        adapters::settings_in_force(config, None, &environment.app_config_key).await?;
     let (engine, _) = adapters::engine(&environment, &settings)?;
     Ok((engine, settings))
 }

@@ -4,6 +4,8 @@
 //! Errors are for people: each names what is missing and the remedy.
 
 #[cfg(feature = "work")]
+mod settings;
+#[cfg(feature = "work")]
 mod work;
 
 use pagemill_queue::{QueueError, SqsQueue};
@@ -11,10 +13,9 @@ use pagemill_storage::{KeyLayout, ObjectStore, S3Options, S3Store, StorageError}
 use serde::Deserialize;
 
 #[cfg(feature = "work")]
-pub use self::work::{
-    VECTORS, Vectors, embedder, engine, indexer, libpdfium, parts, settings_from_file,
-    settings_from_store,
-};
+pub use self::settings::{Origin, settings_from_file, settings_from_store, settings_in_force};
+#[cfg(feature = "work")]
+pub use self::work::{VECTORS, Vectors, embedder, engine, indexer, libpdfium, parts};
 use crate::error::Error;
 
 /// The bucket, by the SDK's own settings.

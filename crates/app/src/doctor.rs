@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pagemill_pipeline::Settings;
+use pagemill_storage::ObjectStore;
 
 use crate::adapters;
 use crate::environment::Environment;
@@ -113,15 +114,10 @@ async fn examine_by(config: Option<&Path>, environment: &Environment, report: &m
         Some(name) => Some(Arc::new(adapters::bucket(name).await)),
         None => None,
     };
-    let settings = match (config, &bucket) {
-        (Some(path), _) => adapters::settings_from_file(path, true),
-        (None, Some(bucket)) => {
-            adapters::settings_from_store(&**bucket, &environment.app_config_key).await
-        }
-        (None, None) => Ok(Settings::default()),
-    };
+    let store = bucket.as_deref().map(|store| store as &dyn ObjectStore);
+    let settings = adapters::settings_in_force(config, store, &environment.app_config_key).await;
     let settings = match settings {
-        Ok(settings) => {
+        Ok((settings, _)) => {
             report.ok("settings", "the tunables can be read");
             settings
         }

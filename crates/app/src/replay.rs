@@ -20,7 +20,7 @@ use pagemill_storage::{
 };
 
 pub use self::saved::{SavedMessage, read};
-use crate::adapters::{self, VECTORS, Vectors};
+use crate::adapters::{self, Origin, VECTORS, Vectors};
 use crate::environment::Environment;
 
 /// What a replay reads and where it writes.
@@ -56,9 +56,8 @@ impl Replay {
         job: &Job,
         trace_id: Option<String>,
     ) -> anyhow::Result<Self> {
-        let settings = settings(options, environment, &job.bucket).await?;
-        let uses_defaults = settings.is_none();
-        let settings = settings.unwrap_or_default();
+        let (settings, origin) = settings(options, environment, &job.bucket).await?;
+        let uses_defaults = origin == Origin::Defaults;
         let (sources, version_id) = sources(options, &settings, job).await?;
         let targets = settings.targets(job.target_stores.as_deref())?;
         let derived: Arc<dyn ObjectStore> = Arc::new(FolderStore::create(&options.out)?);
@@ -113,21 +112,20 @@ impl Replay {
     }
 }
 
-/// The tunables: from the file that is named, else the bucket's; none where there is neither.
+/// The tunables, and where they are from. A source that was brought along needs no bucket.
 async fn settings(
     options: &Options,
     environment: &Environment,
     bucket: &str,
-) -> anyhow::Result<Option<Settings>> {
-    if let Some(path) = &options.config {
-        return Ok(Some(adapters::settings_from_file(path, true)?));
-    }
-    if options.source.is_some() && environment.bucket.is_none() {
-        return Ok(None);
-    }
-    let store = adapters::bucket(bucket).await;
-    let settings = adapters::settings_from_store(&store, &environment.app_config_key).await?;
-    Ok(Some(settings))
+) -> anyhow::Result<(Settings, Origin)> {
+    let needs_bucket = options.source.is_none() || environment.bucket.is_some();
+    let bucket = match needs_bucket && options.config.is_none() {
+        true => Some(adapters::bucket(bucket).await),
+        false => None,
+    };
+    let store = bucket.as_ref().map(|store| store as &dyn ObjectStore);
+    let config = options.config.as_deref();
+    adapters::settings_in_force(config, store, &environment.app_config_key).await
 }
 
 /// Where the source is read from, and which version of it.

@@ -35,7 +35,7 @@ pub struct Heading {
 /// The printed label of a page, such as `iv` or `A-3`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PageLabel {
-    /// Which page.
+    /// Its number, from 1.
     pub page: PageNumber,
     /// Its label.
     pub label: String,

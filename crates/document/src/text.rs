@@ -120,7 +120,7 @@ pub struct OcrAccount {
 /// The text of one page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PageText {
-    /// Which page.
+    /// Its number, from 1.
     pub page: PageNumber,
     /// Width as seen, in points.
     pub width: f32,

@@ -112,7 +112,7 @@ pub enum Rejected {
     /// A known envelope that lacks something or has it in the wrong shape.
     #[error("malformed {envelope}: {detail}")]
     Malformed {
-        /// Which envelope.
+        /// What it is called, such as `SNS notification`.
         envelope: &'static str,
         /// What is wrong.
         detail: String,

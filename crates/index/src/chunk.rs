@@ -52,7 +52,7 @@ impl Chunk {
 /// A stretch of one page's text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChunkSpan {
-    /// Which page.
+    /// Its number, from 1.
     pub page: PageNumber,
     /// Where it begins in [`PageText::text`], in bytes of UTF-8.
     pub start: u32,

@@ -10,7 +10,7 @@ pub enum IndexError {
     /// The dependency does not answer, or answers that it can't just now. Try again later.
     #[error("{dependency} is unavailable: {reason}")]
     Unavailable {
-        /// Which one.
+        /// The vector store or the embedder.
         dependency: Dependency,
         /// What was tried and what came back.
         reason: String,
@@ -18,7 +18,7 @@ pub enum IndexError {
     /// The dependency asks for fewer calls. Try again after `retry_after`.
     #[error("{dependency} throttles{}: {reason}", .retry_after.map(|wait| format!(" for {} s", wait.as_secs())).unwrap_or_default())]
     Throttled {
-        /// Which one.
+        /// The vector store or the embedder.
         dependency: Dependency,
         /// How long it asks to wait, when it says so.
         retry_after: Option<Duration>,
@@ -28,7 +28,7 @@ pub enum IndexError {
     /// The dependency does not accept our key, or does not let us do this. An operator's task.
     #[error("{dependency} refuses access: {reason}: check its API key and what the key may do")]
     Refused {
-        /// Which one.
+        /// The vector store or the embedder.
         dependency: Dependency,
         /// What it said.
         reason: String,
@@ -36,7 +36,7 @@ pub enum IndexError {
     /// The dependency says that the request itself is wrong. Asking again can't help.
     #[error("{dependency} rejects the request: {reason}")]
     Rejected {
-        /// Which one.
+        /// The vector store or the embedder.
         dependency: Dependency,
         /// What it said.
         reason: String,

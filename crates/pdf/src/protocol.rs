@@ -83,7 +83,7 @@ pub(crate) enum Request {
     Inspect,
     /// Extract pages of the open file, each answered in turn.
     Pages {
-        /// Which.
+        /// The pages, in the order in which they are wanted.
         tasks: Vec<PageTask>,
         /// How to render, when images are wanted.
         images: Option<ImageSettings>,
@@ -95,7 +95,7 @@ pub(crate) enum Request {
 /// One page to extract.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PageTask {
-    /// Which page.
+    /// Its number, from 1.
     pub(crate) page: PageNumber,
     /// Its links.
     pub(crate) links: LinkTask,
@@ -224,7 +224,7 @@ pub(crate) struct Misread {
 /// What the second parser found on one page.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FoundPage {
-    /// Which page.
+    /// Its number, from 1.
     pub(crate) page: PageNumber,
     /// Its annotations of any kind.
     pub(crate) annotations: u32,
@@ -239,7 +239,7 @@ pub(crate) struct FoundPage {
 /// What one page gave.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PageAnswer {
-    /// Which page.
+    /// Its number, from 1.
     pub(crate) page: PageNumber,
     /// Its image, when asked for.
     pub(crate) image: Option<ImageHeader>,

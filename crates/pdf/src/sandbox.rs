@@ -104,7 +104,7 @@ impl FromStr for LayerName {
 /// A layer as a child found it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
-    /// Which.
+    /// Its name, as settings and reports have it.
     pub name: LayerName,
     /// Whether it is up.
     pub state: LayerState,

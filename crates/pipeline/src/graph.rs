@@ -37,7 +37,7 @@ use crate::settings::Goal;
 /// One stage.
 #[derive(Debug, Clone)]
 pub struct StageSpec {
-    /// Which.
+    /// Its name in records, in events and in the graph.
     pub stage: Stage,
     /// The first goal that needs it.
     pub goal: Goal,

@@ -125,7 +125,7 @@ pub enum PipelineError {
     /// A service did not answer, or refused for now. The document is not at fault: try again later.
     #[error("{dependency} is not available: {message}")]
     Transient {
-        /// Which.
+        /// The service that did not do its part.
         dependency: Dependency,
         /// Where it failed.
         stage: Stage,
@@ -137,7 +137,7 @@ pub enum PipelineError {
     /// A setting or a permission is wrong. No document can be processed until somebody mends it.
     #[error("{message}")]
     Configuration {
-        /// Which.
+        /// The service that did not do its part.
         dependency: Dependency,
         /// Where it failed.
         stage: Stage,

@@ -25,7 +25,7 @@ pub enum Progress {
     },
     /// A page is done.
     Page {
-        /// Which.
+        /// Its number, from 1.
         page: u32,
     },
     /// A stage begins.

@@ -112,7 +112,7 @@ impl fmt::Display for Estimate {
 /// One stage that must run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedStage {
-    /// Which.
+    /// The row of the graph that it is of.
     pub stage: Stage,
     /// Why.
     pub reason: Reason,

@@ -6,7 +6,7 @@ pub enum QueueError {
     /// No answer, or a server error. Try again later.
     #[error("queue {queue} is unavailable: {reason}")]
     Unavailable {
-        /// Which queue.
+        /// Its name.
         queue: String,
         /// What went wrong.
         reason: String,
@@ -14,7 +14,7 @@ pub enum QueueError {
     /// Too many calls, or too many messages in flight. Slow down, then try again.
     #[error("queue {queue} is throttled: {reason}")]
     Throttled {
-        /// Which queue.
+        /// Its name.
         queue: String,
         /// What the queue said.
         reason: String,
@@ -22,7 +22,7 @@ pub enum QueueError {
     /// There is no such queue.
     #[error("queue {queue} does not exist: {remedy}")]
     NoQueue {
-        /// Which queue.
+        /// Its name.
         queue: String,
         /// What to do.
         remedy: String,
@@ -30,7 +30,7 @@ pub enum QueueError {
     /// The credentials are missing or do not allow it.
     #[error("queue {queue} refused access: {remedy}")]
     Denied {
-        /// Which queue.
+        /// Its name.
         queue: String,
         /// What to do.
         remedy: String,
@@ -41,7 +41,7 @@ pub enum QueueError {
          one of the default features"
     )]
     NotBuilt {
-        /// Which queue.
+        /// Its name.
         queue: String,
         /// The cargo feature that has it; of this crate and of the programs alike.
         feature: &'static str,
@@ -49,7 +49,7 @@ pub enum QueueError {
     /// The message is no longer ours: its hold has ended, or someone else has it, or it is gone.
     #[error("the receipt is no longer valid on queue {queue}: {reason}")]
     StaleReceipt {
-        /// Which queue.
+        /// Its name.
         queue: String,
         /// What the queue said.
         reason: String,
@@ -58,7 +58,7 @@ pub enum QueueError {
     /// the letter is sent once more.
     #[error("the dead letter is sent, and queue {queue} still has the message: {reason}")]
     LetterSent {
-        /// Which queue.
+        /// Its name.
         queue: String,
         /// Why the message is still there.
         reason: String,
@@ -66,7 +66,7 @@ pub enum QueueError {
     /// The call itself is wrong. Trying again can't help.
     #[error("queue {queue} refused the call: {reason}")]
     Invalid {
-        /// Which queue.
+        /// Its name.
         queue: String,
         /// What the queue said.
         reason: String,

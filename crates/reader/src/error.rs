@@ -86,13 +86,13 @@ pub enum PageFailure {
     /// Its child died on it, and again when it was alone.
     #[error("page {page:?} crashed its renderer twice", page = .page.0)]
     Crashed {
-        /// Which page.
+        /// Its number, from 1.
         page: PageNumber,
     },
     /// It took longer than a page may.
     #[error("page {page:?} took longer than {limit_seconds} s", page = .page.0)]
     TimedOut {
-        /// Which page.
+        /// Its number, from 1.
         page: PageNumber,
         /// The limit in seconds.
         limit_seconds: u32,
@@ -100,19 +100,19 @@ pub enum PageFailure {
     /// It needed more memory than a child has.
     #[error("page {page:?} needed more memory than a renderer has", page = .page.0)]
     OutOfMemory {
-        /// Which page.
+        /// Its number, from 1.
         page: PageNumber,
     },
     /// The library can't load it.
     #[error("page {page:?} can't be loaded", page = .page.0)]
     Unreadable {
-        /// Which page.
+        /// Its number, from 1.
         page: PageNumber,
     },
     /// The time of its document was over before it was begun.
     #[error("page {page:?} was not begun within the {limit_seconds} s that its document has", page = .page.0)]
     OutOfTime {
-        /// Which page.
+        /// Its number, from 1.
         page: PageNumber,
         /// The limit in seconds.
         limit_seconds: u32,
@@ -120,13 +120,13 @@ pub enum PageFailure {
     /// It was not begun, because too many pages of its document had ended their renderers.
     #[error("page {page:?} was not tried: too many other pages ended their renderers", page = .page.0)]
     NotTried {
-        /// Which page.
+        /// Its number, from 1.
         page: PageNumber,
     },
     /// It was left out, because a worker died when it was at this page, the page alone at work.
     #[error("page {page:?} was left out: a worker died at it", page = .page.0)]
     KilledTheWorker {
-        /// Which page.
+        /// Its number, from 1.
         page: PageNumber,
     },
 }

@@ -52,7 +52,7 @@ pub enum Pace {
 /// What one page gave. Everything that was asked for comes from one page load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageOutput {
-    /// Which page.
+    /// Its number, from 1.
     pub page: PageNumber,
     /// Its image, when asked for.
     pub image: Option<PageImage>,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The words that were read from the picture of a page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageWords {
-    /// Which page.
+    /// Its number, from 1.
     pub page: PageNumber,
     /// In the order in which they were read.
     pub words: Vec<PlacedWord>,

@@ -12,7 +12,7 @@ use pagemill_index::{
 use pagemill_metadata::{GeneratorKind, LlmEndpoint};
 use pagemill_pdf::{Engine, EngineReport, EngineSettings, LayerName, OcrReport, OcrSettings};
 use pagemill_pipeline::{Goal, Parts, Settings};
-use pagemill_storage::{HistoryWriter, ObjectStore, RecordStore, StorageError};
+use pagemill_storage::{HistoryWriter, ObjectStore, RecordStore};
 use sha2::{Digest, Sha256};
 
 use crate::environment::Environment;
@@ -32,35 +32,6 @@ pub enum Vectors {
     Environment,
     /// In a store that is open already.
     Open(Arc<dyn VectorStore>),
-}
-
-/// Reads the tunables from a file; a missing file is an error only when it was named.
-///
-/// # Errors
-/// When the file can't be read, or is no settings; the text names the field.
-pub fn settings_from_file(path: &Path, is_named: bool) -> anyhow::Result<Settings> {
-    match std::fs::read(path) {
-        Ok(json) => {
-            Settings::from_json(&json).with_context(|| format!("{} can't be used", path.display()))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => {
-            Ok(Settings::default())
-        }
-        Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
-    }
-}
-
-/// Reads the tunables from the bucket; the defaults are used when there is no such object.
-///
-/// # Errors
-/// When the bucket does not answer, or the object is no settings; the text names the field.
-pub async fn settings_from_store(store: &dyn ObjectStore, key: &str) -> anyhow::Result<Settings> {
-    match store.get_bytes(key).await {
-        Ok((_, json)) => Settings::from_json(&json)
-            .with_context(|| format!("{key} in {} can't be used", store.name())),
-        Err(StorageError::NotFound { .. }) => Ok(Settings::default()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Where libpdfium is.

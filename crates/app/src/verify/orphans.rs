@@ -16,9 +16,9 @@ pub enum Orphan {
     Points {
         /// The key of the source.
         source: String,
-        /// In which store.
+        /// The store that holds its points.
         target: TargetStore,
-        /// Which generation.
+        /// The generation that no record speaks of.
         generation: String,
     },
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use pagemill_index::{Hit, Indexer, SearchFilter, TargetStore};
+use pagemill_index::{Hit, Indexer, SearchFilter, TargetStore, embedded_store_to_read};
 
 use crate::adapters::{self, VECTORS, Vectors};
 use crate::environment::Environment;
@@ -54,9 +54,13 @@ impl Searcher {
                         out.display()
                     );
                 }
-                Vectors::Embedded(folder)
+                Vectors::Open(embedded_store_to_read(&folder)?)
             }
-            _ => Vectors::Environment,
+            (None, None) => match &environment.vector_dir {
+                Some(folder) => Vectors::Open(embedded_store_to_read(folder)?),
+                None => Vectors::Environment,
+            },
+            (_, Some(_)) => Vectors::Environment,
         };
         if let Some(prefix) = &options.prefix
             && !prefix.ends_with('/')

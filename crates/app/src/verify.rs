@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use pagemill_index::{VectorStore, embedded_store, qdrant_store};
+use pagemill_index::{VectorStore, embedded_store_to_read, qdrant_store};
 use pagemill_pipeline::{Pipeline, Settings};
 use pagemill_storage::{FolderStore, ObjectStore, Overlay};
 
@@ -149,7 +149,7 @@ fn vectors(
         return Ok(Some(qdrant_store(&qdrant.url, qdrant.api_key.as_ref())?));
     }
     match embedded.filter(|folder| folder.is_dir()) {
-        Some(folder) => Ok(Some(embedded_store(&folder)?)),
+        Some(folder) => Ok(Some(embedded_store_to_read(&folder)?)),
         None => Ok(None),
     }
 }

@@ -91,7 +91,8 @@ pub enum IndexError {
     },
     /// Another process has the embedded store open.
     #[error(
-        "the embedded store in {dir} is in use by another process: wait until it ends, or use a Qdrant server"
+        "the embedded store in {dir} is in use by another process: wait until it ends, or use a Qdrant server; \
+         searches need not wait"
     )]
     Locked {
         /// Its directory.

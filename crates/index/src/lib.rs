@@ -41,5 +41,5 @@ pub use store::flat::FlatStore;
 pub use store::qdrant::QdrantServer;
 pub use store::{
     Collection, CollectionSpec, Hit, Inventory, QueryVector, SearchFilter, VectorStore,
-    embedded_store, qdrant_store,
+    embedded_store, embedded_store_to_read, qdrant_store,
 };

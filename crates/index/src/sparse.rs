@@ -13,13 +13,15 @@ mod terms;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::settings::IndexSettings;
 
 pub use question::terms_of as question_terms;
 pub use terms::{name_terms, terms};
 
 /// A sparse vector: indices rising and without duplicates, a value for each.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SparseVector {
     /// Which terms, by hash.
     pub indices: Vec<u32>,

@@ -1,5 +1,6 @@
 //! Vector stores: one trait, a Qdrant server, the same engine in this process, and files for a build without it.
 
+mod beside;
 #[cfg(feature = "embedded")]
 pub mod edge;
 pub mod flat;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -25,23 +27,51 @@ use crate::sparse::SparseVector;
 use folder::Writer;
 
 /// Opens (or makes) the embedded store in a directory, and holds its lock until it is dropped. What is there decides which
-/// store it is, so that every build reads what a smaller one wrote; a new one is the engine's where that is built.
+/// store it is, so that every build reads what a smaller one wrote; a new one is the engine's where that is built. Within a
+/// runtime it also answers the questions of other processes ([`embedded_store_to_read`]).
 ///
 /// # Errors
 /// [`IndexError::NotBuilt`] for what the engine wrote, without the feature `embedded`; [`IndexError::Locked`] and
 /// [`IndexError::Engine`].
 pub fn embedded_store(dir: &Path) -> Result<Arc<dyn VectorStore>, IndexError> {
     match folder::writer(dir)? {
-        Some(Writer::Flat) => Ok(Arc::new(flat::FlatStore::open(dir)?)),
+        Some(Writer::Flat) => flat_store(dir),
         #[cfg(feature = "embedded")]
-        Some(Writer::Engine) | None => Ok(Arc::new(edge::EdgeStore::open(dir)?)),
+        Some(Writer::Engine) | None => {
+            let store = Arc::new(edge::EdgeStore::open(dir)?);
+            let answers: Arc<dyn VectorStore> = store.clone();
+            store.held().answer_for(dir, Arc::downgrade(&answers));
+            Ok(store)
+        }
         #[cfg(not(feature = "embedded"))]
         Some(Writer::Engine) => Err(IndexError::NotBuilt {
             what: format!("the engine that wrote the vectors in {}", dir.display()),
             feature: "embedded",
         }),
         #[cfg(not(feature = "embedded"))]
-        None => Ok(Arc::new(flat::FlatStore::open(dir)?)),
+        None => flat_store(dir),
+    }
+}
+
+fn flat_store(dir: &Path) -> Result<Arc<dyn VectorStore>, IndexError> {
+    let store = Arc::new(flat::FlatStore::open(dir)?);
+    let answers: Arc<dyn VectorStore> = store.clone();
+    store.held().answer_for(dir, Arc::downgrade(&answers));
+    Ok(store)
+}
+
+/// The embedded store in a directory for one who only reads. Where another process has it, that process is asked, and what it
+/// has written is found at once; writes are then refused as [`IndexError::Locked`].
+///
+/// # Errors
+/// As [`embedded_store`]; [`IndexError::Locked`] only where the other process answers nobody.
+pub fn embedded_store_to_read(dir: &Path) -> Result<Arc<dyn VectorStore>, IndexError> {
+    match embedded_store(dir) {
+        Err(IndexError::Locked { dir: locked }) => match beside::HeldElsewhere::of(dir) {
+            Some(store) => Ok(Arc::new(store)),
+            None => Err(IndexError::Locked { dir: locked }),
+        },
+        opened => opened,
     }
 }
 
@@ -73,7 +103,7 @@ pub const DENSE_VECTOR: &str = "text-dense";
 pub const SPARSE_VECTOR: &str = "text-sparse";
 
 /// A collection and what it is for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Collection {
     /// Its name in the store.
     pub name: String,
@@ -117,7 +147,7 @@ pub struct CollectionSpec {
 }
 
 /// What to search near to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum QueryVector {
     /// By cosine to the dense vectors.
     Dense(Vec<f32>),
@@ -126,7 +156,7 @@ pub enum QueryVector {
 }
 
 /// Which points to look at. All conditions must hold; none by default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchFilter {
     /// Only points of this source key.
     pub source: Option<String>,
@@ -156,7 +186,7 @@ impl SearchFilter {
 pub const INDEXED_FIELDS: [&str; 4] = ["source", "generation", "folders", "language"];
 
 /// A point that was found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hit {
     /// Its id.
     pub id: Uuid,
@@ -167,7 +197,7 @@ pub struct Hit {
 }
 
 /// How many points of one generation of one source a collection holds.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Inventory {
     /// The source key.
     pub source: String,

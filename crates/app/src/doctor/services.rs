@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pagemill_document::Dependency;
-use pagemill_index::{Collection, EmbedderKind, TargetStore, embedded_store, qdrant_store};
+use pagemill_index::{Collection, EmbedderKind, TargetStore, embedded_store_to_read, qdrant_store};
 use pagemill_metadata::GeneratorKind;
 use pagemill_pipeline::Settings;
 use secrecy::ExposeSecret;
@@ -77,7 +77,7 @@ async fn vectors(
             );
             return;
         }
-        (None, Some(folder)) => embedded_store(folder),
+        (None, Some(folder)) => embedded_store_to_read(folder),
         (None, None) => {
             report.skip("vectors", "neither QDRANT_URL nor PAGEMILL_VECTOR_DIR is set: `worker run` needs one, `worker local` does not");
             return;

@@ -1,15 +1,14 @@
 //! The embedded store: Qdrant's engine in this process.
 //!
 //! One directory, one lock, one subdirectory a collection (one shard of the engine each). The lock is exclusive: while
-//! a worker runs on the directory, another process gets [`IndexError::Locked`], for the engine can't share its files.
-//! Searching beside a running worker needs a Qdrant server.
+//! a worker runs on the directory, another process that wants to write gets [`IndexError::Locked`], for the engine can't share
+//! its files. One that only reads is answered by the holder: [`embedded_store_to_read`](super::embedded_store_to_read).
 //!
 //! The engine does not replay its log when it opens: only what was flushed is sure to survive a crash. So
 //! [`VectorStore::flush`] is part of the contract, and [`crate::Indexer`] calls it before it returns. The engine's own
 //! `flush` panics when it meets another call, so calls on a shard are ordered by a lock here.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -25,7 +24,7 @@ use qdrant_edge::{
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::folder::{self, OF_ENGINE, failed};
+use super::folder::{self, Held, OF_ENGINE, failed};
 use crate::error::IndexError;
 use crate::indexer::on_blocking_thread;
 use crate::points::Point;
@@ -54,7 +53,7 @@ struct Inner {
     /// Held while a collection is made: two can't be built in the same place.
     making: Mutex<()>,
     /// Held until the store is dropped. Declared last: dropped after the shards, whose drop writes.
-    _lock: File,
+    held: Held,
 }
 
 /// The embedded vector store.
@@ -70,11 +69,16 @@ impl EdgeStore {
             dir: dir.to_owned(),
             shards: Mutex::default(),
             making: Mutex::default(),
-            _lock: folder::lock(dir)?,
+            held: folder::lock(dir)?,
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// The folder that it has for itself.
+    pub(super) fn held(&self) -> &Held {
+        &self.inner.held
     }
 
     /// Runs engine work on a thread that may block, on a collection that is there; `None` when it is not.

@@ -7,7 +7,7 @@
 mod collection;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use self::collection::{Flat, Row};
-use super::folder::{self, OF_FLAT, failed};
+use super::folder::{self, Held, OF_FLAT, failed};
 use crate::error::IndexError;
 use crate::indexer::on_blocking_thread;
 use crate::points::Point;
@@ -35,7 +35,7 @@ struct Inner {
     /// Those that were opened, by name.
     collections: Mutex<HashMap<String, Flat>>,
     /// Held until the store is dropped.
-    _lock: File,
+    held: Held,
 }
 
 impl FlatStore {
@@ -45,13 +45,18 @@ impl FlatStore {
     /// [`IndexError::Locked`] while another process has it, [`IndexError::Engine`] for what the disk says.
     pub fn open(dir: &Path) -> Result<Self, IndexError> {
         let inner = Inner {
-            _lock: folder::lock(dir)?,
+            held: folder::lock(dir)?,
             dir: dir.to_owned(),
             collections: Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// The folder that it has for itself.
+    pub(super) fn held(&self) -> &Held {
+        &self.inner.held
     }
 
     /// Runs work on a collection that is there, on a thread that may block; `None` when it is not.

@@ -4,7 +4,10 @@ use std::fmt::Display;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::{OnceLock, Weak};
 
+use super::VectorStore;
+use super::beside::{self, Answering};
 use crate::error::IndexError;
 
 /// In the subdirectory of each collection of the engine.
@@ -41,8 +44,26 @@ pub(super) fn writer(dir: &Path) -> Result<Option<Writer>, IndexError> {
     Ok(None)
 }
 
+/// A folder that this process has for itself, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// What others are answered with. Before the lock: nobody else may have the folder while questions are answered.
+    answering: OnceLock<Answering>,
+    _lock: File,
+}
+
+impl Held {
+    /// Answers what other processes ask of the store in this folder.
+    pub(super) fn answer_for(&self, dir: &Path, store: Weak<dyn VectorStore>) {
+        if let Some(answering) = beside::answer(dir, store) {
+            // Whoever opens a store does it once.
+            let _ = self.answering.set(answering);
+        }
+    }
+}
+
 /// Makes the folder when missing, and locks it until what is returned is dropped.
-pub(super) fn lock(dir: &Path) -> Result<File, IndexError> {
+pub(super) fn lock(dir: &Path) -> Result<Held, IndexError> {
     fs::create_dir_all(dir).map_err(|error| failed("make", dir, error))?;
     let path = dir.join("lock");
     let lock = File::options()
@@ -52,7 +73,10 @@ pub(super) fn lock(dir: &Path) -> Result<File, IndexError> {
         .open(&path)
         .map_err(|error| failed("open", &path, error))?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => Ok(Held {
+            answering: OnceLock::new(),
+            _lock: lock,
+        }),
         Err(TryLockError::WouldBlock) => Err(IndexError::Locked {
             dir: dir.display().to_string(),
         }),

@@ -14,12 +14,12 @@ use pagemill_index::{
 };
 use serde_json::{Value, json};
 
-const SPEC: CollectionSpec = CollectionSpec {
+pub(super) const SPEC: CollectionSpec = CollectionSpec {
     dimensions: 3,
     sparse: true,
 };
 
-fn collection(target: TargetStore) -> Collection {
+pub(super) fn collection(target: TargetStore) -> Collection {
     Collection::of(target, &CollectionNames::default())
 }
 
@@ -574,7 +574,7 @@ in_a_folder! { flat_in_a_folder:
     what_was_flushed_survives_a_process_that_dies
 }
 
-fn of_a_document(generation: &str, points: u32) -> Vec<Point> {
+pub(super) fn of_a_document(generation: &str, points: u32) -> Vec<Point> {
     let one = |n| {
         let dense = [1.0, 0.0, 0.0];
         point(TargetStore::Semantic, "a.pdf", generation, n, dense, &[1])

@@ -51,7 +51,56 @@ impl Units {
     }
 }
 
-/// One answered call of a paid service.
+/// How a call of a paid service ended.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CallOutcome {
+    /// With an answer.
+    #[default]
+    Answered,
+    /// With an answer that was cut at the output limit.
+    Cut,
+    /// With the model's word, or that of a filter behind it, that it does not answer.
+    Refused,
+    /// With something that used tokens and is no answer, such as a stream that broke off.
+    Unusable,
+    /// With an error of the service. Providers take no money for it.
+    Rejected,
+    /// With nothing: a time-out or a lost connection. It may have been paid for; nobody can say.
+    Lost,
+}
+
+impl CallOutcome {
+    /// Its name, as in the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Cut => "cut",
+            Self::Refused => "refused",
+            Self::Unusable => "unusable",
+            Self::Rejected => "rejected",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Whether the model was at work, as far as one can see from here.
+    pub fn is_answer(self) -> bool {
+        !matches!(self, Self::Rejected | Self::Lost)
+    }
+}
+
+/// Money set aside for a call before it is made, in millionths of a US dollar; 0 where no budget asks for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reserved {
+    /// Out of the document's budget.
+    pub of_document: u64,
+    /// Out of the day's budget.
+    pub of_day: u64,
+}
+
+/// One call of a paid service, answered or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaidCall {
     /// Whose service it is: the host of its address. No path, no key.
@@ -60,22 +109,82 @@ pub struct PaidCall {
     pub model: String,
     /// What it used.
     pub units: Units,
+    /// How it ended.
+    pub outcome: CallOutcome,
+    /// SHA-256 of what was asked, hex, where equal questions have equal answers.
+    pub request_sha: Option<String>,
+    /// The whole answer, as JSON, where it is worth keeping: whoever asks the same again is given it.
+    pub answer: Option<String>,
+    /// What [`ChargeSink::reserve`] set aside for it, which this call ends.
+    pub reserved: Reserved,
+}
+
+impl PaidCall {
+    /// An answered call that nobody will ask for again.
+    pub fn answered(provider: &str, model: &str, units: Units) -> Self {
+        Self {
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            units,
+            outcome: CallOutcome::Answered,
+            request_sha: None,
+            answer: None,
+            reserved: Reserved::default(),
+        }
+    }
 }
 
 /// Where a paid call is written down.
 #[async_trait]
 pub trait ChargeSink: Send + Sync {
-    /// Takes note of a call, durably where the sink keeps anything. To be called once for each answer, as soon as it is there
-    /// and before it is judged.
+    /// Takes note of a call, durably where the sink keeps anything. To be called once for each, as soon as it ended and before
+    /// its answer is judged.
     ///
     /// # Errors
     /// When it could not be written down, or the caller may not spend any more: make no further call, and give the work up.
     async fn charge(&self, call: PaidCall) -> Result<(), NotCharged>;
 
+    /// The answer that was given to the same request before, as [`PaidCall::answer`] had it: it is paid for.
+    ///
+    /// # Errors
+    /// When what was kept can't be looked at: make no call, and give the work up.
+    async fn kept(&self, _request_sha: &str) -> Result<Option<String>, NotCharged> {
+        Ok(None)
+    }
+
+    /// Asks leave for a call that uses no more than this of a model. What is set aside for it comes back with
+    /// [`PaidCall::reserved`].
+    ///
+    /// # Errors
+    /// When the budget does not allow it, or nobody can say: the call must not be made.
+    async fn reserve(&self, _model: &str, _most: &Units) -> Result<Reserved, NotReserved> {
+        Ok(Reserved::default())
+    }
+
     /// Takes note that an answer comes in, piece by piece: a slow model is at work, and no reason to believe that this run hangs.
     /// May be called often.
     fn answering(&self) {}
 }
+
+/// Why a call must not be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotReserved {
+    /// The budget does not allow it: go on without the model. In words, such as `the day's budget of 5.000000 USD`.
+    Budget(String),
+    /// Give the work up.
+    Stop(NotCharged),
+}
+
+impl std::fmt::Display for NotReserved {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Budget(budget) => write!(formatter, "{budget} does not allow another call"),
+            Self::Stop(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl std::error::Error for NotReserved {}
 
 /// A paid call could not be written down.
 #[derive(Debug, Clone, PartialEq, Eq)]

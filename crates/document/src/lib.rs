@@ -66,7 +66,9 @@ pub mod testing;
 mod text;
 
 pub use account::CharacterAccount;
-pub use charge::{ChargeSink, NotCharged, PaidCall, Uncharged, Units};
+pub use charge::{
+    CallOutcome, ChargeSink, NotCharged, NotReserved, PaidCall, Reserved, Uncharged, Units,
+};
 pub use classify::{Classifier, Observer, classify};
 pub use dependency::Dependency;
 pub use headings::{headings, headings_of_page};

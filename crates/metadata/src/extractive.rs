@@ -19,9 +19,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use pagemill_document::{
-    ChargeSink, Inspection, Link, LinkTarget, PageNumber, PageState, Structure,
-};
+use pagemill_document::{Inspection, Link, LinkTarget, PageNumber, PageState, Structure};
 use regex::Regex;
 
 use crate::document::{
@@ -31,9 +29,9 @@ use crate::document::{
 use crate::error::MetadataError;
 use crate::generator::{DocumentInput, MetadataGenerator};
 use crate::grounding::{Pages, whole_words};
+use crate::prediction::Prediction;
 use crate::roles;
 use crate::settings::{GeneratorKind, MetadataSettings};
-use crate::usage::Usage;
 use finding::{Evidence, Sourced, ValueSource};
 #[cfg(feature = "llm")]
 pub(crate) use language::tag as language_tag;
@@ -278,12 +276,12 @@ impl MetadataGenerator for ExtractiveGenerator {
         ]
     }
 
-    async fn generate(
+    async fn judge(
         &self,
         input: DocumentInput<'_>,
-        _: &dyn ChargeSink,
-    ) -> Result<(DocumentMetadata, Usage), MetadataError> {
-        Ok((self.extract(input), Usage::default()))
+        _: &Prediction,
+    ) -> Result<DocumentMetadata, MetadataError> {
+        Ok(self.extract(input))
     }
 }
 

@@ -1,4 +1,7 @@
 //! The trait of the two generators, and the choice between them.
+//!
+//! Metadata is made in two steps: what costs money ([`predict`](MetadataGenerator::predict)), and what is made of it
+//! ([`judge`](MetadataGenerator::judge)).
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -11,6 +14,7 @@ use crate::error::MetadataError;
 use crate::extractive::ExtractiveGenerator;
 #[cfg(feature = "llm")]
 use crate::llm::LlmGenerator;
+use crate::prediction::Prediction;
 use crate::settings::{GeneratorKind, LlmEndpoint, MetadataSettings};
 use crate::usage::Usage;
 
@@ -40,9 +44,15 @@ pub trait MetadataGenerator: Send + Sync + Debug {
     /// Which generator this is.
     fn kind(&self) -> GeneratorKind;
 
-    /// Everything the output depends on besides the document: schema and generator version, model, prompts,
-    /// temperature and so on. No secrets, no addresses.
+    /// Everything that the metadata depends on besides the document and the prediction: schema, rules, how answers are judged.
+    /// No secrets, no addresses.
     fn fingerprint_parts(&self) -> Vec<String>;
+
+    /// Everything that a prediction depends on besides the document: model, prompts, temperature and so on; `None` for a
+    /// generator that asks no model. No secrets, no addresses.
+    fn prediction_parts(&self) -> Option<Vec<String>> {
+        None
+    }
 
     /// The model that it pays for and the most that it uses of it for one document, by its own count of tokens, repair rounds
     /// included; `None` when it is free.
@@ -50,16 +60,42 @@ pub trait MetadataGenerator: Send + Sync + Debug {
         None
     }
 
-    /// Makes the metadata of one document and says what it used. Each paid call is told to `charges` before its answer is
-    /// looked at.
+    /// Makes all calls that are paid for, and says what they used. Each is told to `charges` as soon as it ended; what `charges`
+    /// has kept of an earlier run is not asked again.
     ///
     /// # Errors
-    /// Never for the extractive generator. See [`MetadataError`] for the other.
+    /// See [`MetadataError`]. A model of which nothing can be used is none, nor is a budget that is reached.
+    async fn predict(
+        &self,
+        _input: DocumentInput<'_>,
+        _charges: &dyn ChargeSink,
+    ) -> Result<(Prediction, Usage), MetadataError> {
+        Ok(Default::default())
+    }
+
+    /// Makes the metadata of one document out of its text and of what a model said. Costs nothing, and gives the same for the
+    /// same.
+    ///
+    /// # Errors
+    /// Never for the generators of this crate.
+    async fn judge(
+        &self,
+        input: DocumentInput<'_>,
+        prediction: &Prediction,
+    ) -> Result<DocumentMetadata, MetadataError>;
+
+    /// Both at once, for callers that keep nothing.
+    ///
+    /// # Errors
+    /// Those of [`predict`](Self::predict).
     async fn generate(
         &self,
         input: DocumentInput<'_>,
         charges: &dyn ChargeSink,
-    ) -> Result<(DocumentMetadata, Usage), MetadataError>;
+    ) -> Result<(DocumentMetadata, Usage), MetadataError> {
+        let (prediction, usage) = self.predict(input, charges).await?;
+        Ok((self.judge(input, &prediction).await?, usage))
+    }
 }
 
 /// The generator that the settings ask for.

@@ -7,7 +7,11 @@
 //!   the model claims with a quote is checked against the cited page.
 //!
 //! Every value is a [`Claim`]: who says so, where in the text it stands, and how far that was checked ([`Verified`]). The result holds no time stamps and no usage, so equal
-//! input and settings give equal bytes; each paid call is told to a [`ChargeSink`](pagemill_document::ChargeSink).
+//! input and settings give equal bytes.
+//!
+//! What is paid for is made apart: [`MetadataGenerator::predict`] asks the model, tells each call to a
+//! [`ChargeSink`](pagemill_document::ChargeSink) and gives a [`Prediction`], the answers as they came;
+//! [`MetadataGenerator::judge`] makes the metadata of it, as often as one likes.
 //!
 //! Start with [`generator()`], which chooses by [`MetadataSettings`]. The second generator, with its HTTP client, is the
 //! feature `llm`, on by default; without it, asking for it is [`MetadataError::NotBuilt`].
@@ -24,6 +28,7 @@ mod labels;
 pub mod llm;
 mod orders;
 mod places;
+pub mod prediction;
 #[cfg(feature = "llm")]
 mod prose;
 mod roles;
@@ -36,5 +41,6 @@ mod visible;
 pub use document::{Claim, DocumentMetadata, DocumentType, Evidence, Source, Verified, schema};
 pub use error::MetadataError;
 pub use generator::{DocumentInput, MetadataGenerator, generator};
+pub use prediction::{Ending, Prediction, Said};
 pub use settings::{CUSTOM_PROMPT_MAX_BYTES, GeneratorKind, LlmEndpoint, MetadataSettings};
 pub use usage::Usage;

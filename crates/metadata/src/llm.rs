@@ -12,6 +12,9 @@
 //! A server whose context is smaller than that says so; the limits are then taken from what it says, for this document and
 //! the next ones.
 //!
+//! What is asked and paid for ([`predict`](MetadataGenerator::predict)) is apart from what is made of it
+//! ([`judge`](MetadataGenerator::judge)): the answers are kept as they came, under the hash of the question.
+//!
 //! An answer is read value by value (`answer`). One that lacks fields, is cut or is no JSON at all is sent back once with what
 //! is wrong (`ask`). A model of which nothing can be used costs no document: its metadata is the extractive one, with a
 //! warning.
@@ -39,18 +42,21 @@ use crate::error::MetadataError;
 use crate::extractive::ExtractiveGenerator;
 use crate::generator::{DocumentInput, MetadataGenerator};
 use crate::grounding::Pages;
+use crate::prediction::{Ending, Prediction};
 use crate::settings::{
     CUSTOM_PROMPT_MAX_BYTES, GeneratorKind, LlmEndpoint, LongDocuments, MetadataSettings,
 };
 use crate::usage::Usage;
-use answer::{Answer, Read};
-use ask::{Asker, Question, REPAIR_TOKENS, Unanswered};
+use answer::Answer;
+use ask::{Answered, Asker, Question, REPAIR_TOKENS, Unanswered, best_of};
 use plan::{Piece, Tokenizer};
 use prompt::{Fence, fill};
 use transport::{Meter, TooLong};
 
-/// Version of schemas, fence and merging; part of the fingerprint.
-const LLM_VERSION: u32 = 3;
+/// Version of schemas, fence and the way through a long document; part of the fingerprint of what is asked.
+pub(crate) const REQUEST_VERSION: u32 = 4;
+/// Version of how answers are read and merged. Another one costs no call.
+const JUDGING_VERSION: u32 = 1;
 /// Tokens that a document must have at least.
 const LEAST_ROOM: usize = 500;
 /// Tokens kept free for message framing, the fence and the schema in the prompt.
@@ -180,7 +186,7 @@ impl LlmGenerator {
         input: DocumentInput<'_>,
         meter: &Meter<'_>,
         warnings: &mut Vec<String>,
-    ) -> Result<Read<Answer>, Unanswered> {
+    ) -> Result<Answered<Answer>, Unanswered> {
         let mut lowerings = 0;
         loop {
             let limits = self.limits();
@@ -215,7 +221,7 @@ impl LlmGenerator {
         input: DocumentInput<'_>,
         meter: &Meter<'_>,
         warnings: &mut Vec<String>,
-    ) -> Result<Read<Answer>, Unanswered> {
+    ) -> Result<Answered<Answer>, Unanswered> {
         let settings = &self.settings;
         let tokenizer = Tokenizer::for_model(&settings.model);
         let fence = Fence::new(input.sha256);
@@ -258,7 +264,6 @@ impl LlmGenerator {
             let (system, whole) = (&system, &whole);
             async move {
                 let question = Question {
-                    sha256: input.sha256,
                     system,
                     user: &user,
                     name: whole.name,
@@ -329,9 +334,7 @@ impl LlmGenerator {
                 })
             })
             .collect();
-        let notes = self
-            .notes(limits, input.sha256, &system, &part, calls, meter)
-            .await?;
+        let notes = self.notes(limits, &system, &part, calls, meter).await?;
         let useless = notes.iter().filter(|(_, _, note)| note.is_none());
         let useless: Vec<_> = useless.map(|(first, last, _)| (*first, *last)).collect();
         if useless.len() == notes.len() {
@@ -381,7 +384,6 @@ impl LlmGenerator {
     async fn notes(
         &self,
         limits: Limits,
-        sha256: &str,
         system: &str,
         part: &Wanted,
         calls: Vec<PartCall>,
@@ -395,7 +397,6 @@ impl LlmGenerator {
                     return None;
                 }
                 let question = Question {
-                    sha256,
                     system,
                     user: &call.prompt,
                     name: part.name,
@@ -404,7 +405,7 @@ impl LlmGenerator {
                     output: limits.output,
                 };
                 let note = match self.asker.ask(&question, meter).await {
-                    Ok(read) => Ok((call.first, call.last, Some(read.value))),
+                    Ok(answered) => Ok((call.first, call.last, Some(answered.read.value))),
                     Err(Unanswered::Useless(_)) => Ok((call.first, call.last, None)),
                     Err(failed) => {
                         has_failed.store(true, Ordering::Relaxed);
@@ -474,10 +475,15 @@ impl MetadataGenerator for LlmGenerator {
     }
 
     fn fingerprint_parts(&self) -> Vec<String> {
-        let settings = &self.settings;
         let mut parts = self.extractive.fingerprint_parts();
-        parts.extend([
-            format!("generator=llm/{LLM_VERSION}"),
+        parts.push(format!("generator=llm/{JUDGING_VERSION}"));
+        parts
+    }
+
+    fn prediction_parts(&self) -> Option<Vec<String>> {
+        let settings = &self.settings;
+        Some(vec![
+            format!("generator=llm/{REQUEST_VERSION}"),
             format!("model={}", settings.model),
             format!("temperature={:?}", settings.temperature),
             format!("seed={:?}", settings.seed),
@@ -489,8 +495,7 @@ impl MetadataGenerator for LlmGenerator {
             format!("user_prompt={}", settings.user_prompt),
             format!("part_prompt={}", settings.part_prompt),
             format!("extra_body={}", Value::Object(settings.extra_body.clone())),
-        ]);
-        parts
+        ])
     }
 
     fn most(&self) -> Option<(String, Units)> {
@@ -508,45 +513,33 @@ impl MetadataGenerator for LlmGenerator {
         Some((settings.model.clone(), units))
     }
 
-    async fn generate(
+    async fn predict(
         &self,
         input: DocumentInput<'_>,
         charges: &dyn ChargeSink,
-    ) -> Result<(DocumentMetadata, Usage), MetadataError> {
-        // Here the prompt is not ignored.
-        let without_prompt = DocumentInput {
-            custom_prompt: None,
-            ..input
-        };
-        let (mut metadata, _) = self.extractive.generate(without_prompt, charges).await?;
+    ) -> Result<(Prediction, Usage), MetadataError> {
+        let model = &self.settings.model;
         let has_text = input.pages.iter().any(|page| !page.text.trim().is_empty());
         if !has_text {
-            metadata.generator = GeneratorKind::Llm;
-            metadata.model = Some(self.settings.model.clone());
-            metadata
-                .warnings
-                .push("the document has no text; the model was not asked".to_owned());
-            return Ok((metadata, Usage::default()));
+            let reason = "the document has no text; the model was not asked".to_owned();
+            let prediction = Prediction::without(Ending::NotAsked, model, reason);
+            return Ok((prediction, Usage::default()));
         }
         let meter = Meter::new(charges);
         let mut warnings = Vec::new();
-        match self.answer(input, &meter, &mut warnings).await {
-            Ok(read) => {
-                metadata.generator = GeneratorKind::Llm;
-                metadata.model = Some(self.settings.model.clone());
-                metadata.warnings.extend(warnings);
-                merge::merge(
-                    &mut metadata,
-                    read,
-                    &Pages::new(input.pages),
-                    &self.settings.model,
-                    self.settings.max_keywords as usize,
-                );
-            }
+        let prediction = match self.answer(input, &meter, &mut warnings).await {
+            Ok(answered) => Prediction {
+                model: Some(model.clone()),
+                ending: Ending::Answered,
+                reason: None,
+                answers: answered.said,
+                warnings,
+            },
             // A model that is of no use costs no document.
-            Err(Unanswered::Useless(reason)) => metadata.warnings.push(format!(
-                "the model's answer could not be used ({reason}): this metadata is made by rules only"
-            )),
+            Err(Unanswered::Useless(reason)) => Prediction::without(Ending::Useless, model, reason),
+            Err(Unanswered::Budget(budget)) => {
+                Prediction::without(Ending::BudgetReached, model, budget)
+            }
             Err(Unanswered::Failed(error)) => return Err(error),
             Err(Unanswered::TooLong(_)) => {
                 return Err(MetadataError::Refused {
@@ -557,8 +550,60 @@ impl MetadataGenerator for LlmGenerator {
                     remedy: "lower max_input_tokens or max_output_tokens so that both fit the model's context".to_owned(),
                 });
             }
+        };
+        Ok((prediction, meter.usage()))
+    }
+
+    async fn judge(
+        &self,
+        input: DocumentInput<'_>,
+        prediction: &Prediction,
+    ) -> Result<DocumentMetadata, MetadataError> {
+        // Here the prompt is not ignored.
+        let without_prompt = DocumentInput {
+            custom_prompt: None,
+            ..input
+        };
+        let mut metadata = self.extractive.extract(without_prompt);
+        let reason = prediction.reason.as_deref().unwrap_or_default();
+        let by_rules = |metadata: &mut DocumentMetadata, why: String| {
+            let warning = format!("{why}: this metadata is made by rules only");
+            metadata.warnings.push(warning);
+        };
+        match prediction.ending {
+            Ending::NotAsked => {
+                metadata.generator = GeneratorKind::Llm;
+                metadata.model = prediction.model.clone();
+                metadata.warnings.push(reason.to_owned());
+            }
+            Ending::Useless => {
+                let why = format!("the model's answer could not be used ({reason})");
+                by_rules(&mut metadata, why);
+            }
+            Ending::BudgetReached => {
+                let why = format!("{reason} does not allow the calls of the model");
+                by_rules(&mut metadata, why);
+            }
+            Ending::Answered => match best_of(&prediction.answers, answer::document) {
+                Ok(read) => {
+                    let model = prediction.model.clone().unwrap_or_default();
+                    metadata.generator = GeneratorKind::Llm;
+                    metadata.warnings.extend(prediction.warnings.clone());
+                    merge::merge(
+                        &mut metadata,
+                        read,
+                        &Pages::new(input.pages),
+                        &model,
+                        self.settings.max_keywords as usize,
+                    );
+                    metadata.model = Some(model);
+                }
+                Err(reason) => {
+                    let why = format!("the model's answer could not be used ({reason})");
+                    by_rules(&mut metadata, why);
+                }
+            },
         }
-        self.asker.forget(input.sha256);
-        Ok((metadata, meter.usage()))
+        Ok(metadata)
     }
 }

@@ -99,7 +99,7 @@ impl Default for AnswerTimeouts {
 }
 
 /// How metadata is made. All fields except `concurrency`, `retries` and `timeouts` are part of the fingerprint of the
-/// `metadata` stage.
+/// stages `predict` (what a model is asked) and `metadata` (what is made of it).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MetadataSettings {

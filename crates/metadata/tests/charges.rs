@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use pagemill_document::testing::page_with;
-use pagemill_document::{ChargeSink, Inspection, NotCharged, PageNumber, PaidCall, Structure};
+use pagemill_document::{
+    CallOutcome, ChargeSink, Inspection, NotCharged, PageNumber, PaidCall, Structure,
+};
 use pagemill_metadata::settings::RetryLimits;
 use pagemill_metadata::stub::{Reply, StubServer};
 use pagemill_metadata::{
@@ -68,7 +70,7 @@ async fn run(stub: &StubServer, most: usize) -> (Result<(), MetadataError>, Vec<
 }
 
 #[tokio::test]
-async fn out_5_bad_and_cut_answers_are_charged_and_refusals_of_the_server_are_not() {
+async fn out_5_every_call_is_told_with_how_it_ended_and_only_answers_with_what_they_used() {
     let stub = StubServer::start().await.unwrap();
     stub.push_reply(Reply::Error {
         status: 500,
@@ -80,8 +82,21 @@ async fn out_5_bad_and_cut_answers_are_charged_and_refusals_of_the_server_are_no
     stub.push_reply(Reply::CutOff("{\"title\": ".to_owned()));
     let (made, calls) = run(&stub, 9).await;
     made.expect("a model of no use costs no document");
-    assert_eq!((stub.chat_calls(), calls.len()), (4, 2));
-    let first = &calls[0];
+    assert_eq!((stub.chat_calls(), calls.len()), (4, 4));
+    let ended: Vec<CallOutcome> = calls.iter().map(|call| call.outcome).collect();
+    use CallOutcome::{Answered, Cut, Rejected};
+    assert_eq!(ended, [Rejected, Rejected, Answered, Cut]);
+    assert!(calls[0].units.is_unknown() && calls[1].units.is_unknown());
+    let sha = |call: &PaidCall| call.request_sha.clone().expect("a hash");
+    assert_eq!(sha(&calls[0]), sha(&calls[2]), "the same was asked");
+    assert_ne!(
+        sha(&calls[2]),
+        sha(&calls[3]),
+        "a repair round asks something else"
+    );
+    let kept: Vec<bool> = calls.iter().map(|call| call.answer.is_some()).collect();
+    assert_eq!(kept, [false, false, true, true]);
+    let first = &calls[2];
     assert_eq!(
         (first.provider.as_str(), first.model.as_str()),
         ("127.0.0.1", "stub-model")
@@ -114,6 +129,7 @@ async fn out_5_an_answer_that_breaks_off_was_paid_too() {
     let (made, calls) = run(&stub, 9).await;
     made.unwrap();
     assert_eq!((stub.chat_calls(), calls.len()), (2, 2));
+    assert_eq!(calls[0].outcome, CallOutcome::Unusable);
     assert_eq!(calls[0].units.output_tokens, None, "nobody said how much");
     assert!(calls[1].units.output_tokens.is_some());
 }

@@ -1,10 +1,15 @@
 //! The contract of the LLM generator, against a counting stub server over real connections.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use pagemill_document::testing::page_with;
-use pagemill_document::{Inspection, OutlineItem, PageNumber, PageText, Structure, Uncharged};
+use pagemill_document::{
+    ChargeSink, Inspection, NotCharged, OutlineItem, PageNumber, PageText, PaidCall, Structure,
+    Uncharged,
+};
 use pagemill_metadata::stub::{Reply, StubServer, good_answer};
 use pagemill_metadata::{
     CUSTOM_PROMPT_MAX_BYTES, DocumentInput, DocumentMetadata, GeneratorKind, LlmEndpoint,
@@ -46,6 +51,15 @@ async fn run(
     pages: &[PageText],
     structure: &Structure,
 ) -> Result<(DocumentMetadata, Usage), MetadataError> {
+    run_with(generator, pages, structure, &Uncharged).await
+}
+
+async fn run_with(
+    generator: &dyn MetadataGenerator,
+    pages: &[PageText],
+    structure: &Structure,
+    charges: &dyn ChargeSink,
+) -> Result<(DocumentMetadata, Usage), MetadataError> {
     let inspection = Inspection {
         pages: pages.len() as u32,
         ..Inspection::default()
@@ -59,7 +73,25 @@ async fn run(
         links: &[],
         custom_prompt: Some("Mind the mills."),
     };
-    generator.generate(input, &Uncharged).await
+    generator.generate(input, charges).await
+}
+
+/// Keeps answers, as whoever pays for them does.
+#[derive(Default)]
+struct Keeper(Mutex<BTreeMap<String, String>>);
+
+#[async_trait]
+impl ChargeSink for Keeper {
+    async fn charge(&self, call: PaidCall) -> Result<(), NotCharged> {
+        if let (Some(sha), Some(answer)) = (call.request_sha, call.answer) {
+            self.0.lock().expect("kept").insert(sha, answer);
+        }
+        Ok(())
+    }
+
+    async fn kept(&self, request_sha: &str) -> Result<Option<String>, NotCharged> {
+        Ok(self.0.lock().expect("kept").get(request_sha).cloned())
+    }
 }
 
 fn small() -> Vec<PageText> {
@@ -436,7 +468,12 @@ async fn parts_that_were_paid_for_are_not_asked_again_when_a_later_call_fails() 
     let mut settings = settings();
     settings.retries.max_retries = 0;
     settings.concurrency = 1;
-    let generator = made(&settings, &stub);
+    let keeper = Keeper::default();
+    let asked = || async {
+        // Another worker each time: nothing is remembered but what was kept.
+        let generator = made(&settings, &stub);
+        run_with(generator.as_ref(), &pages, &Structure::default(), &keeper).await
+    };
     let (_, whole) = run(
         made(&settings, &stub).as_ref(),
         &pages,
@@ -453,19 +490,17 @@ async fn parts_that_were_paid_for_are_not_asked_again_when_a_later_call_fails() 
         code: "overloaded",
         retry_after: None,
     });
-    let error = run(generator.as_ref(), &pages, &Structure::default())
-        .await
-        .expect_err("it is down");
+    let error = asked().await.expect_err("it is down");
     assert_eq!(error.code(), "llm_unavailable");
     assert_eq!(
         stub.chat_calls() - begun,
         4,
         "nothing begins after a failure"
     );
-    let (_, rest) = run(generator.as_ref(), &pages, &Structure::default())
-        .await
-        .expect("answered");
+    let (_, rest) = asked().await.expect("answered");
     assert_eq!(rest.calls + 3, whole.calls);
+    let (_, nothing) = asked().await.expect("answered");
+    assert_eq!(nothing.calls, 0, "all of it was kept");
 }
 
 #[tokio::test]
@@ -793,11 +828,11 @@ async fn in_7_a_custom_prompt_that_is_too_long_is_this_documents_failure_and_ask
 #[tokio::test]
 async fn the_fingerprint_knows_prompts_and_model_but_no_retries() {
     let stub = StubServer::start().await.expect("loopback");
-    let base = made(&settings(), &stub).fingerprint_parts();
+    let base = made(&settings(), &stub).prediction_parts();
     let mut other = settings();
     other.system_prompt.push_str(" Be brief.");
-    assert_ne!(made(&other, &stub).fingerprint_parts(), base);
+    assert_ne!(made(&other, &stub).prediction_parts(), base);
     let mut other = settings();
     other.retries.max_retries = 9;
-    assert_eq!(made(&other, &stub).fingerprint_parts(), base);
+    assert_eq!(made(&other, &stub).prediction_parts(), base);
 }

@@ -263,7 +263,7 @@ impl Pipeline {
         }
         let version = run.record.version.as_ref();
         let sha256 = version.map_or_else(String::new, |version| version.sha256.clone());
-        let till = run.till(&self.parts().settings.prices);
+        let till = run.till(self);
         let mut work = StageWork {
             run,
             spec,

@@ -1,19 +1,22 @@
-//! What a run pays: each paid call becomes an object of its own before its answer is looked at, and a part of the record's
-//! sum at the record's next write.
+//! What a run pays: each call of a paid service becomes an object of its own as soon as it ended, before its answer is looked
+//! at, and a part of the record's sum at the record's next write. These objects are the ledger, and there is no other.
 //!
 //! The object is written once a call, so an answer that is cut, of no use or thrown away counts, and so does one after which
 //! the worker dies. A run that finds one before it died sums the objects up again ([`Pipeline::recount`]): the record of the
 //! dead one may lack the last of them.
+//!
+//! An answer that can be asked for again is kept beside it, under the hash of the question, and is written first: a worker
+//! that dies between the two leaves an answer that knows its charge, and whoever finds it writes the charge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use futures::StreamExt;
 use jiff::Timestamp;
-use pagemill_document::{ChargeSink, NotCharged, PaidCall};
+use pagemill_document::{CallOutcome, ChargeSink, NotCharged, PaidCall};
 use pagemill_storage::{
-    Charge, ChargeError, Charged, SourceKey, Stage, charges_of, to_canonical_json,
+    Answer, Charge, ChargeError, Charged, SourceKey, Stage, charges_of, to_canonical_json,
 };
 
 use crate::outcome::PipelineError;
@@ -46,7 +49,7 @@ impl Spending {
         let mut spending = self.locked();
         let charged = spending.entry(stage).or_default();
         charged.add(&Charged::from(charge));
-        u32::try_from(charged.calls).unwrap_or(u32::MAX)
+        u32::try_from(charged.calls + charged.failed_calls).unwrap_or(u32::MAX)
     }
 
     fn locked(&self) -> MutexGuard<'_, BTreeMap<Stage, Charged>> {
@@ -64,8 +67,22 @@ pub(crate) struct Till<'a> {
     pub(crate) stage: Stage,
     pub(crate) run: String,
     pub(crate) trace_id: String,
+    /// The request that forces the run: what was answered before is of no use to it.
+    pub(crate) forced_by: Option<String>,
+    /// Whether a run before this one died.
+    pub(crate) resumes: bool,
+    pub(crate) paid: Mutex<Paid>,
     /// Why a call could not be written down: the callers between here and the run can't carry it.
     pub(crate) failed: Mutex<Option<PipelineError>>,
+}
+
+/// What a stage's calls came to, those of runs before this one too whose answers were found.
+#[derive(Debug, Default)]
+pub(crate) struct Paid {
+    /// What they cost.
+    pub(crate) spent: Charged,
+    /// The keys of the answers.
+    pub(crate) answers: BTreeSet<String>,
 }
 
 impl Till<'_> {
@@ -73,40 +90,110 @@ impl Till<'_> {
     ///
     /// # Errors
     /// When one of them could not be written down: that is why the stage failed, whatever it says itself.
-    pub(crate) fn close(self) -> Result<(), PipelineError> {
+    pub(crate) fn close(self) -> Result<Paid, PipelineError> {
         let failed = self.failed.into_inner();
         match failed.unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
-            None => Ok(()),
+            None => Ok(self
+                .paid
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
-    async fn write(&self, number: u32, charge: &Charge) -> Result<(), PipelineError> {
-        let layout = self.outputs.layout();
-        let key = layout.charge(&self.source, &self.run, self.stage, number);
+    /// Keeps the error for the run, and tells the caller to stop.
+    fn stop(&self, error: PipelineError) -> NotCharged {
+        let reason = error.to_string();
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        NotCharged { reason }
+    }
+
+    fn paid(&self) -> MutexGuard<'_, Paid> {
+        // Each change is one step: a panic elsewhere can't leave it half done.
+        self.paid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn write(
+        &self,
+        charge_key: String,
+        charge: &Charge,
+        answer: Option<&str>,
+    ) -> Result<(), PipelineError> {
+        let answer = answer.and_then(|answer| serde_json::from_str(answer).ok());
+        if let (Some(answer), Some(sha)) = (answer, &charge.request_sha) {
+            let answer = Answer {
+                format: Answer::FORMAT,
+                charge: charge.clone(),
+                charge_key: charge_key.clone(),
+                forced_by: self.forced_by.clone(),
+                answer,
+            };
+            let body = to_canonical_json(&answer).expect("an answer is data with string keys");
+            let key = self.outputs.layout().answer(&self.source, sha);
+            self.outputs.put_new(&key, body, "application/json").await?;
+            self.paid().answers.insert(key);
+        }
+        self.write_charge(&charge_key, charge).await?;
+        Ok(())
+    }
+
+    async fn write_charge(&self, key: &str, charge: &Charge) -> Result<bool, PipelineError> {
         let body = to_canonical_json(charge).expect("a charge is plain data with string keys");
-        self.outputs.append(&key, body).await
+        self.outputs.append(key, body).await
+    }
+
+    async fn find(&self, request_sha: &str) -> Result<Option<String>, PipelineError> {
+        let key = self.outputs.layout().answer(&self.source, request_sha);
+        let Some(body) = self.outputs.read(&key).await? else {
+            return Ok(None);
+        };
+        // One that can't be read is written over.
+        let Ok(kept) = serde_json::from_slice::<Answer>(&body) else {
+            return Ok(None);
+        };
+        let is_of_this_request = self.forced_by.is_none() || kept.forced_by == self.forced_by;
+        if kept.format != Answer::FORMAT || !is_of_this_request {
+            return Ok(None);
+        }
+        if self.resumes && self.write_charge(&kept.charge_key, &kept.charge).await? {
+            // Its worker died between the two writes, so that it is in nobody's sum.
+            self.spending.add(kept.charge.stage, &kept.charge);
+        }
+        let mut paid = self.paid();
+        paid.spent.add(&Charged::from(&kept.charge));
+        paid.answers.insert(key);
+        Ok(Some(kept.answer.to_string()))
     }
 }
 
 #[async_trait]
 impl ChargeSink for Till<'_> {
     async fn charge(&self, call: PaidCall) -> Result<(), NotCharged> {
+        let micro_usd = match call.outcome {
+            CallOutcome::Rejected if call.units.is_unknown() => Some(0),
+            CallOutcome::Lost => None,
+            _ => self.prices.of(&call.model, &call.units),
+        };
         let charge = Charge {
             format: Charge::FORMAT,
             source: self.source.clone(),
             stage: self.stage,
-            micro_usd: self.prices.of(&call.model, &call.units),
+            micro_usd,
             provider: call.provider,
             model: call.model,
             units: call.units,
+            outcome: call.outcome,
+            request_sha: call.request_sha,
             run: self.run.clone(),
             trace_id: self.trace_id.clone(),
             at: Timestamp::now(),
         };
         let number = self.spending.add(self.stage, &charge);
+        self.paid().spent.add(&Charged::from(&charge));
         self.outputs.permit().charged(&charge);
-        let Err(error) = self.write(number, &charge).await else {
+        let layout = self.outputs.layout();
+        let key = layout.charge(&self.source, &self.run, self.stage, number);
+        let Err(error) = self.write(key, &charge, call.answer.as_deref()).await else {
             return Ok(());
         };
         // The money is gone all the same, so the log has what the ledger lacks.
@@ -115,11 +202,15 @@ impl ChargeSink for Till<'_> {
             model = charge.model,
             units = ?charge.units,
             micro_usd = charge.micro_usd,
+            outcome = charge.outcome.name(),
             "a paid call could not be recorded: {error}"
         );
-        let reason = error.to_string();
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        Err(NotCharged { reason })
+        Err(self.stop(error))
+    }
+
+    async fn kept(&self, request_sha: &str) -> Result<Option<String>, NotCharged> {
+        let found = self.find(request_sha).await;
+        found.map_err(|error| self.stop(error))
     }
 
     fn answering(&self) {

@@ -42,7 +42,8 @@ impl Pipeline {
             None => {
                 let goal = self.parts().settings.goal;
                 let rows = self.graph().rows().iter();
-                let stages = rows.filter(|row| row.goal <= goal).map(|row| row.stage);
+                let wanted = rows.filter(|row| row.goal <= goal && self.takes_part(row.stage));
+                let stages = wanted.map(|row| row.stage);
                 let reason = match record.filter(|record| record.version.is_some()) {
                     Some(record) if record.status != RecordStatus::Removed => Reason::Uploaded,
                     _ => Reason::New,
@@ -88,7 +89,7 @@ impl Pipeline {
         targets: &[TargetStore],
     ) -> Option<(String, Option<Units>)> {
         match stage {
-            Stage::Metadata => {
+            Stage::Predict => {
                 let (model, units) = self.parts().generator.most()?;
                 Some((model, Some(units)))
             }
@@ -106,6 +107,7 @@ impl Pipeline {
             | Stage::Links
             | Stage::Structure
             | Stage::Markdown
+            | Stage::Metadata
             | Stage::Commit => None,
         }
     }

@@ -47,6 +47,12 @@ impl Pipeline {
         )
     }
 
+    /// Whether a stage is there with the settings in force: without a model to ask, nothing is predicted, and what was is of
+    /// no use.
+    pub(crate) fn takes_part(&self, stage: Stage) -> bool {
+        stage != Stage::Predict || self.predicts()
+    }
+
     /// What the fingerprint of every stage up to the goal must be, for this content and these settings.
     pub(crate) fn expected(
         &self,
@@ -57,7 +63,10 @@ impl Pipeline {
     ) -> BTreeMap<Stage, Fingerprint> {
         let goal = self.parts().settings.goal;
         let mut expected = BTreeMap::new();
-        for spec in self.graph().rows().iter().filter(|spec| spec.goal <= goal) {
+        for spec in self.graph().rows().iter() {
+            if spec.goal > goal || !self.takes_part(spec.stage) {
+                continue;
+            }
             let print = Fingerprinter::new(spec.stage, spec.code_version);
             let print = self.own_parts(spec.stage, print, source, sha256, targets, options);
             let print = with_upstream(print, spec, &expected);
@@ -106,6 +115,8 @@ impl Pipeline {
                 }
             }
             Stage::Links => print.part(&limits.max_links_per_page.to_string()),
+            Stage::Predict => with_all(print, &generator.prediction_parts().unwrap_or_default())
+                .part(options.custom_prompt.as_deref().unwrap_or_default()),
             Stage::Metadata => with_all(print, &generator.fingerprint_parts())
                 .part(options.custom_prompt.as_deref().unwrap_or_default()),
             Stage::Index => {
@@ -146,6 +157,8 @@ impl Pipeline {
             .fingerprint_parts()
             .iter()
             .fold(print, |print, part| print.part(part));
+        let predicted = generator.prediction_parts().unwrap_or_default();
+        let print = predicted.iter().fold(print, |print, part| print.part(part));
         let print = self.graph().added().fold(print, |print, (added, row)| {
             let print = print.part(row.stage.name());
             let print = print.part(&row.code_version.to_string());
@@ -166,7 +179,7 @@ impl Pipeline {
         };
         let entries = record.stages.iter();
         let further: BTreeMap<Stage, Fingerprint> = entries
-            .filter(|(stage, _)| !expected.contains_key(stage))
+            .filter(|(stage, _)| !expected.contains_key(stage) && self.takes_part(**stage))
             .map(|(stage, entry)| (*stage, entry.fingerprint.clone()))
             .collect();
         if further.is_empty() {
@@ -188,7 +201,8 @@ impl Pipeline {
             .map(|stage| self.graph().row(*stage))
             .collect();
         let is_true = rows.is_some_and(|rows| {
-            let mut upstream = rows.iter().flat_map(|row| row.upstream.iter());
+            let upstream = rows.iter().flat_map(|row| row.upstream.iter());
+            let mut upstream = upstream.filter(|stage| self.takes_part(**stage));
             upstream.all(is_current)
         });
         if is_true && let Some(row) = self.graph().row(Stage::Commit) {

@@ -61,6 +61,8 @@ pub enum StageFile {
     /// Markdown below a prefix of the settings. It says nothing of where it comes from: what it is, its record knows by its
     /// tag.
     Markdown(fn(&KeyLayout) -> &str),
+    /// JSON below a prefix that follows from the settings.
+    Processing(fn(&KeyLayout) -> String),
     /// JSON below a prefix of its own, which no other overlaps, such as `extracted_words/`.
     Below(Cow<'static, str>),
     /// PDFs below a prefix of its own, under the names of their sources.
@@ -69,26 +71,27 @@ pub enum StageFile {
 
 impl StageFile {
     /// What the keys of all of them begin with.
-    pub fn prefix<'a>(&'a self, layout: &'a KeyLayout) -> &'a str {
+    pub fn prefix<'a>(&'a self, layout: &'a KeyLayout) -> Cow<'a, str> {
         match self {
-            Self::Layout(prefix) | Self::Markdown(prefix) => prefix(layout),
-            Self::Below(prefix) | Self::Pdf(prefix) => prefix,
+            Self::Layout(prefix) | Self::Markdown(prefix) => prefix(layout).into(),
+            Self::Processing(prefix) => prefix(layout).into(),
+            Self::Below(prefix) | Self::Pdf(prefix) => prefix.as_ref().into(),
         }
     }
 
     /// The key of a source's file.
     pub fn key(&self, layout: &KeyLayout, source: &SourceKey) -> String {
-        let prefix = self.prefix(layout);
-        match self {
-            Self::Layout(_) | Self::Below(_) => layout.file_below(prefix, source, ".json"),
-            Self::Markdown(_) => layout.file_below(prefix, source, ".md"),
-            Self::Pdf(_) => layout.file_below(prefix, source, ""),
-        }
+        let suffix = match self {
+            Self::Layout(_) | Self::Processing(_) | Self::Below(_) => ".json",
+            Self::Markdown(_) => ".md",
+            Self::Pdf(_) => "",
+        };
+        layout.file_below(&self.prefix(layout), source, suffix)
     }
 
     /// Whether they are JSON, which begins with where it comes from.
     pub fn is_json(&self) -> bool {
-        matches!(self, Self::Layout(_) | Self::Below(_))
+        matches!(self, Self::Layout(_) | Self::Processing(_) | Self::Below(_))
     }
 }
 
@@ -142,10 +145,19 @@ pub(crate) const ALWAYS: &[StageSpec] = &[
         file: Some(StageFile::Markdown(|layout| &layout.markdown)),
         code_version: 1,
     },
+    // Only where the generator asks a model: `Pipeline::takes_part`.
+    StageSpec {
+        stage: Stage::Predict,
+        goal: Goal::Metadata,
+        upstream: Cow::Borrowed(&[Stage::Text, Stage::Structure]),
+        reads_source: false,
+        file: Some(StageFile::Processing(KeyLayout::predictions)),
+        code_version: 1,
+    },
     StageSpec {
         stage: Stage::Metadata,
         goal: Goal::Metadata,
-        upstream: Cow::Borrowed(&[Stage::Text, Stage::Links, Stage::Structure]),
+        upstream: Cow::Borrowed(&[Stage::Text, Stage::Links, Stage::Structure, Stage::Predict]),
         reads_source: false,
         file: Some(StageFile::Layout(|layout| &layout.metadata)),
         code_version: 2,
@@ -332,7 +344,10 @@ impl Graph {
     }
 
     /// What the keys of stages' files begin with, in the order of the stages.
-    pub fn prefixes<'a>(&'a self, layout: &'a KeyLayout) -> impl Iterator<Item = &'a str> + 'a {
+    pub fn prefixes<'a>(
+        &'a self,
+        layout: &'a KeyLayout,
+    ) -> impl Iterator<Item = Cow<'a, str>> + 'a {
         let files = self.rows.iter().filter_map(|spec| spec.file.as_ref());
         files.map(|file| file.prefix(layout))
     }
@@ -368,7 +383,8 @@ mod tests {
                 Some(Stage::Text) => Stage::Links,
                 Some(Stage::Links) => Stage::Structure,
                 Some(Stage::Structure) => Stage::Markdown,
-                Some(Stage::Markdown) => Stage::Metadata,
+                Some(Stage::Markdown) => Stage::Predict,
+                Some(Stage::Predict) => Stage::Metadata,
                 Some(Stage::Metadata) => Stage::Index,
                 Some(Stage::Index) => Stage::Commit,
                 Some(Stage::Commit | Stage::Named(_)) | None => return all,
@@ -404,15 +420,16 @@ mod tests {
     fn what_is_written_stands_under_its_prefix() {
         let (graph, layout) = (Graph::default(), KeyLayout::default());
         let source = SourceKey(format!("{}a/b.pdf", layout.source));
-        let prefixes: Vec<&str> = graph.prefixes(&layout).collect();
+        let prefixes: Vec<_> = graph.prefixes(&layout).collect();
         let files: Vec<_> = graph.files(&layout, &source).collect();
         assert_eq!(prefixes.len(), files.len());
         for (prefix, (_, key)) in prefixes.iter().zip(&files) {
-            assert!(key.starts_with(prefix), "{key}");
+            assert!(key.starts_with(prefix.as_ref()), "{key}");
         }
         assert_eq!(files[0].1, layout.text(&source));
         assert_eq!(files[3].1, layout.markdown(&source));
-        assert_eq!(files[4].1, layout.metadata(&source));
+        assert_eq!(files[4].1, layout.prediction(&source));
+        assert_eq!(files[5].1, layout.metadata(&source));
     }
 
     #[derive(Debug)]
@@ -450,7 +467,7 @@ mod tests {
         let more = toy("more", &[stage]);
         let graph = graph.with(Arc::new(Toy(more))).expect("a graph");
         let names: Vec<&str> = graph.rows().iter().map(|row| row.stage.name()).collect();
-        assert_eq!(names[7..], ["index", "words", "more", "commit"]);
+        assert_eq!(names[8..], ["index", "words", "more", "commit"]);
         let commit = graph.row(Stage::Commit).expect("a commit");
         assert_eq!(commit.upstream[6..], [stage, "more".parse().unwrap()]);
         let added: Vec<_> = graph.added().map(|(_, row)| row.stage.name()).collect();

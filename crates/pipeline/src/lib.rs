@@ -65,3 +65,4 @@ pub use plan::{Estimate, Plan, PlannedStage, Reason, Size};
 pub use prices::{Price, Prices, Usd};
 pub use searchable::Searchable;
 pub use settings::{CheckpointSettings, Goal, Passwords, Settings, SettingsError};
+pub use stages::PredictionFile;

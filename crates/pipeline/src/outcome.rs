@@ -277,13 +277,13 @@ impl PipelineError {
         }
     }
 
-    pub(crate) fn from_metadata(error: MetadataError) -> Self {
+    pub(crate) fn from_metadata(stage: Stage, error: MetadataError) -> Self {
         let remedy = match &error {
             permanent if permanent.is_permanent() => Remedy::None(permanent.code().into()),
             wrong if wrong.is_configuration() => Remedy::Settings,
             other => Remedy::Later(other.retry_after()),
         };
-        remedy.for_failure(Stage::Metadata, Dependency::Llm, error.to_string())
+        remedy.for_failure(stage, Dependency::Llm, error.to_string())
     }
 
     pub(crate) fn from_index(stage: Stage, error: IndexError) -> Self {

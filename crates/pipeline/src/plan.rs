@@ -273,6 +273,7 @@ mod tests {
             calls: 2,
             units,
             micro_usd: Some(9),
+            failed_calls: 0,
             unpriced_calls: 0,
         };
         assert_eq!(

@@ -342,7 +342,12 @@ impl Pipeline {
         let reads_later = |spec: &StageSpec| spec.reads_source && plan.runs(spec.stage);
         let is_read_later = self.graph().added().any(|(_, spec)| reads_later(spec));
         let pdf = file.clone().filter(|_| is_read_later);
-        let needs_pages = [Stage::Markdown, Stage::Metadata, Stage::Index];
+        let needs_pages = [
+            Stage::Markdown,
+            Stage::Predict,
+            Stage::Metadata,
+            Stage::Index,
+        ];
         let needs_pages = needs_pages.iter().any(|stage| plan.runs(*stage));
         let is_read = plan.reads_pages() || (needs_pages && stored.is_none());
         let extracted = match (file, stored) {
@@ -363,7 +368,7 @@ impl Pipeline {
         let mut llm_calls = 0;
         let mut metadata = None;
         run.boundary()?;
-        if plan.runs(Stage::Metadata) {
+        if plan.runs(Stage::Metadata) || plan.runs(Stage::Predict) {
             let (made, usage) = self
                 .metadata(run, &extracted, version, plan, options)
                 .await?;

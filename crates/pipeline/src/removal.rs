@@ -96,6 +96,7 @@ impl Pipeline {
         let mut keys = self.part_keys(&run).await?;
         keys.extend(self.page_image_keys(&run, &source.key, None).await?);
         keys.extend(self.graph().files(layout, &source.key).map(|(_, key)| key));
+        keys.extend(self.superseded_answers(&run).await?);
         keys.extend(of_unknown_stages);
         run.confirm_record().await?;
         let index_permit = run.index_permit();

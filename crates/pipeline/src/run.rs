@@ -23,8 +23,7 @@ use crate::charges::{Spending, Till};
 use crate::graph::Graph;
 use crate::outcome::PipelineError;
 use crate::permit::{Permit, Progress};
-use crate::pipeline::Options;
-use crate::prices::Prices;
+use crate::pipeline::{Options, Pipeline};
 
 /// How often a run that reads a long document renews its start marker. Well below [`ABANDONED_AFTER`].
 ///
@@ -266,6 +265,7 @@ impl<'a> Run<'a> {
                 etags: entry.etags,
                 facts: entry.facts,
                 spent: match entry.found {
+                    _ if entry.spent.is_some() => entry.spent.unwrap_or_default(),
                     true => self.last_spent.get(&stage).copied().unwrap_or_default(),
                     false => self.spending.of(stage),
                 },
@@ -415,11 +415,14 @@ impl<'a> Run<'a> {
     }
 
     /// Where the stage at work has its paid calls written down.
-    pub(crate) fn till(&self, prices: &'a Prices) -> Till<'a> {
+    pub(crate) fn till(&self, pipeline: &'a Pipeline) -> Till<'a> {
         Till {
             outputs: self.outputs(),
             spending: Arc::clone(&self.spending),
-            prices,
+            prices: &pipeline.parts().settings.prices,
+            forced_by: self.forced_by().map(str::to_owned),
+            resumes: self.resumes,
+            paid: Mutex::default(),
             source: self.record.source.clone(),
             stage: self.stage,
             run: self.id.clone(),
@@ -473,6 +476,8 @@ pub(crate) struct Finished {
     pub(crate) facts: BTreeMap<String, serde_json::Value>,
     /// Whether a run before made it, and this one found it.
     pub(crate) found: bool,
+    /// What it cost, where that is more than what this run paid.
+    pub(crate) spent: Option<Charged>,
 }
 
 impl Finished {
@@ -483,6 +488,7 @@ impl Finished {
             etags: Default::default(),
             facts: Default::default(),
             found: false,
+            spent: None,
         }
     }
 
@@ -497,6 +503,11 @@ impl Finished {
 
     pub(crate) fn found(mut self, found: bool) -> Self {
         self.found = found;
+        self
+    }
+
+    pub(crate) fn spent(mut self, spent: Charged) -> Self {
+        self.spent = Some(spent);
         self
     }
 

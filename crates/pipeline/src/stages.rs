@@ -2,7 +2,7 @@
 //!
 //! [`reading`] takes everything out of the PDF in one pass; [`pages`] keeps it meanwhile, mostly out of memory;
 //! [`checkpoints`] keeps it for a run that comes after a death; [`stored`] takes it from the files of an earlier run instead;
-//! [`markdown`] and [`after_reading`] do what needs the PDF no more.
+//! [`markdown`] and [`after_reading`] do what needs the PDF no more, and [`predict`] what is paid for.
 
 mod accounts;
 mod after_reading;
@@ -10,12 +10,15 @@ mod checkpoints;
 mod markdown;
 mod pages;
 mod part;
+mod predict;
 mod reading;
 mod stored;
 mod uploads;
 
 use pagemill_document::{Dependency, Link, PageText};
 use pagemill_metadata::DocumentMetadata;
+
+pub use predict::PredictionFile;
 
 use crate::artifacts::StructureFile;
 use crate::outcome::PipelineError;

@@ -21,5 +21,7 @@ mod ocr;
 mod order;
 #[path = "runs/panics.rs"]
 mod panics;
+#[path = "runs/predict.rs"]
+mod predict;
 #[path = "runs/prompt.rs"]
 mod prompt;

@@ -136,6 +136,34 @@ pub fn huge_page() -> Vec<u8> {
     })
 }
 
+/// A document of so many pages, each full of text: some 700 tokens of a model.
+pub fn wordy_pages(count: usize) -> Vec<u8> {
+    let mut pdf = RawPdf::new();
+    pdf.object("<< /Type /Catalog /Pages 2 0 R >>");
+    let kids: Vec<String> = (0..count)
+        .map(|index| format!("{} 0 R", 4 + 2 * index))
+        .collect();
+    pdf.object(&format!(
+        "<< /Type /Pages /Kids [{}] /Count {count} /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> >>",
+        kids.join(" ")
+    ));
+    pdf.object("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>");
+    for page in 1..=count {
+        let contents = pdf.next_number() + 1;
+        pdf.object(&format!(
+            "<< /Type /Page /Parent 2 0 R /Contents {contents} 0 R >>"
+        ));
+        let lines: String = (1..=36)
+            .map(|line| {
+                format!("(On day {line} of month {page} the miller ground {} sacks of the farmers' corn.) Tj T* ", line * page + 7)
+            })
+            .collect();
+        let text = format!("BT /F1 11 Tf 18 TL 54 730 Td {lines} ET");
+        pdf.stream("", text.as_bytes());
+    }
+    pdf.finish("")
+}
+
 /// A flat tree of `count` small pages, each with its number as text.
 #[must_use]
 pub fn many_pages(count: usize) -> Vec<u8> {

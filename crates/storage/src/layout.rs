@@ -61,7 +61,7 @@ pub struct KeyLayout {
     pub markdown: String,
     /// Document metadata.
     pub metadata: String,
-    /// Records, charges, the history view, and what long runs have done so far.
+    /// Records, charges, answers of models, the history view, and what long runs have done so far.
     pub processing: String,
 }
 
@@ -185,7 +185,7 @@ impl KeyLayout {
     /// Where the charges of a source are: a prefix that ends in `/`. Those of a source below it, as `a.pdf/b.pdf` is below
     /// `a.pdf`, begin with it too: ask [`KeyLayout::is_charge_of`].
     pub fn charges(&self, source: &SourceKey) -> String {
-        format!("{}charges/{}/", self.processing, self.escaped_path(source))
+        format!("{}{}/", self.all_charges(), self.escaped_path(source))
     }
 
     /// The charge of a run's paid call, numbered from 1 in each stage: `…/0123456789abcdef-metadata-00001.json`.
@@ -201,6 +201,48 @@ impl KeyLayout {
     pub fn is_charge_of(&self, source: &SourceKey, key: &str) -> bool {
         let name = key.strip_prefix(&self.charges(source));
         name.is_some_and(|name| !name.contains('/') && name.ends_with(".json"))
+    }
+
+    /// Where the charges of all sources are: a prefix that ends in `/`.
+    pub fn all_charges(&self) -> String {
+        format!("{}charges/", self.processing)
+    }
+
+    /// Where the answers of models are that were paid for: a prefix that ends in `/`.
+    pub fn all_answers(&self) -> String {
+        format!("{}answers/", self.processing)
+    }
+
+    /// Where those of a source are: a prefix that ends in `/`. Those of a source below it begin with it too: ask
+    /// [`KeyLayout::is_answer_of`].
+    pub fn answers(&self, source: &SourceKey) -> String {
+        format!("{}{}/", self.all_answers(), self.escaped_path(source))
+    }
+
+    /// The answer to a request, by the SHA-256 of what was asked, hex: `…/0123….json`.
+    pub fn answer(&self, source: &SourceKey, request_sha: &str) -> String {
+        format!("{}{request_sha}.json", self.answers(source))
+    }
+
+    /// What a model said of a source, as a whole.
+    pub fn prediction(&self, source: &SourceKey) -> String {
+        self.json_below(&self.predictions(), source)
+    }
+
+    /// Where that of all sources is: a prefix that ends in `/`.
+    pub fn predictions(&self) -> String {
+        format!("{}predictions/", self.processing)
+    }
+
+    /// Whether a key is one of an answer of this source, and not of one below it.
+    pub fn is_answer_of(&self, source: &SourceKey, key: &str) -> bool {
+        let name = key.strip_prefix(&self.answers(source));
+        name.is_some_and(|name| !name.contains('/') && name.ends_with(".json"))
+    }
+
+    /// The count of what was spent on a day, such as `…/2026-01-31.json`.
+    pub fn spent_on(&self, day: jiff::civil::Date) -> String {
+        format!("{}budget/{day}.json", self.processing)
     }
 
     /// Where runs keep the pages that they have read, until the document is committed: a prefix that ends in `/`.

@@ -7,10 +7,12 @@
 //! - [`layout`]: the key of every object, from the key of its source;
 //! - [`record`]: the record of one source, which is the truth about it, written by compare-and-swap;
 //! - [`charge`]: what each paid call of a document used and cost;
+//! - [`answer`]: what a model said, kept so that it is not paid for twice;
 //! - [`history`]: the roll-up of all records for people and older readers. A view, never the truth.
 //!
 //! AWS types stay inside [`s3`].
 
+pub mod answer;
 mod body;
 pub mod charge;
 pub mod folder;
@@ -28,8 +30,9 @@ pub mod s3;
 pub mod s3;
 pub mod shown;
 
+pub use answer::Answer;
 pub use body::FileBody;
-pub use charge::{Charge, ChargeError, Charged, charges_of};
+pub use charge::{Charge, ChargeError, Charged, charges_of, ledger};
 pub use folder::FolderStore;
 pub use history::{
     HistoryEntry, HistoryError, HistoryFailure, HistoryView, HistoryWriter, Rebuilt,

@@ -49,9 +49,13 @@ pub(super) fn settled(
     }
 }
 
-/// A paid call was answered.
+/// A call of a paid service ended.
 pub(super) fn charged(metrics: &Metrics, charge: &Charge) {
     let stage = charge.stage.name();
+    if !charge.outcome.is_answer() {
+        metrics.count(Metric::FailedCalls, charge.outcome.name());
+        return;
+    }
     metrics.count(Metric::PaidCalls, stage);
     for (metric, amount) in [
         (Metric::PaidInputTokens, charge.units.input_tokens),

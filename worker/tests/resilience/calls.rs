@@ -66,6 +66,7 @@ fn s3(parts: &Parts, body: &Bytes) -> String {
         return match parts.method {
             Method::HEAD => "S3 HEAD bucket".into(),
             _ if query.contains("processing%2Fparts%2F") => "S3 LIST parts".into(),
+            _ if query.contains("processing%2Fanswers%2F") => "S3 LIST answers".into(),
             _ => "S3 LIST".into(),
         };
     }
@@ -80,6 +81,8 @@ fn s3(parts: &Parts, body: &Bytes) -> String {
         "config" => "tunables",
         _ if key.starts_with("processing/records/") => "record",
         _ if key.starts_with("processing/charges/") => "charge",
+        _ if key.starts_with("processing/answers/") => "answer",
+        _ if key.starts_with("processing/predictions/") => "prediction",
         _ if key.starts_with("processing/parts/") => "part",
         _ if key.starts_with("processing/pdf_process_history") => "history",
         other => other,

@@ -42,6 +42,8 @@ enum Event {
     LongSource,
     /// The same, of which a run that was stopped has kept some pages.
     HalfReadSource,
+    /// A source so long that the model is asked about its parts, one paid call after the other.
+    ManyCalls,
 }
 
 impl Event {
@@ -52,6 +54,7 @@ impl Event {
             Self::Removal => "removal",
             Self::LongSource => "long",
             Self::HalfReadSource => "half-read",
+            Self::ManyCalls => "many-calls",
         }
     }
 
@@ -60,8 +63,26 @@ impl Event {
         if matches!(self, Self::LongSource | Self::HalfReadSource) {
             settings["checkpoints"] = json!({"every_seconds": 0});
         }
+        if self == Self::ManyCalls {
+            settings["metadata"]["max_input_tokens"] = json!(3_000);
+            settings["metadata"]["concurrency"] = json!(1);
+        }
         settings
     }
+}
+
+/// Whether a call is one of those around paid calls.
+fn is_of_answers(call: &Call) -> bool {
+    let names = [
+        "LLM chat",
+        "S3 GET answer",
+        "S3 PUT answer",
+        "S3 PUT charge",
+        "S3 PUT prediction",
+        "S3 PUT metadata",
+        "S3 LIST answers",
+    ];
+    names.contains(&call.name.as_str())
 }
 
 /// What stands in bucket and vector store before the event.
@@ -133,6 +154,7 @@ impl Matrix {
         matrix.calls = wire.calls();
         matrix.undisturbed = State::of(&cloud).await;
         matrix.llm_calls = cloud.llm.chat_calls();
+        assert!(event != Event::ManyCalls || matrix.llm_calls > 2);
         Some(matrix)
     }
 
@@ -185,6 +207,7 @@ impl Matrix {
                 cloud.put(SOURCE, hostile::many_pages(2)).await;
             }
             Event::Removal => cloud.delete(SOURCE).await,
+            Event::ManyCalls => cloud.put(SOURCE, hostile::wordy_pages(8)).await,
             Event::LongSource | Event::HalfReadSource => {
                 cloud.put(SOURCE, hostile::many_pages(LONG_PAGES)).await;
             }
@@ -206,7 +229,9 @@ impl Matrix {
             }
         };
         for step in &self.calls[start..] {
-            let all = all || step.name == "S3 PUT part";
+            let all = all
+                || step.name == "S3 PUT part"
+                || (self.event == Event::ManyCalls && is_of_answers(step));
             if step.nth > 1 && (!all || step.name == "SQS ReceiveMessage") {
                 continue;
             }
@@ -215,6 +240,7 @@ impl Matrix {
             let is_told = match self.event {
                 Event::LongSource => !is_new,
                 Event::HalfReadSource => !step.name.starts_with("S3 "),
+                Event::ManyCalls => !is_of_answers(step),
                 _ => false,
             };
             if is_told {
@@ -280,21 +306,17 @@ impl Matrix {
         }
     }
 
-    /// Whether the kill lies between the LLM's answer and the write of what it said.
+    /// Whether the kill lies between an answer of the LLM and its write: then it is paid for again, and no other is.
     fn loses_an_answer(&self, cell: &Cell) -> bool {
-        let place = |name: &str, nth: usize| {
-            self.calls
-                .iter()
-                .position(|call| call.name == name && call.nth == nth)
+        let is_here = |call: &Call| call.name == cell.step.name && call.nth == cell.step.nth;
+        let here = self.calls.iter().position(is_here);
+        let here = here.expect("it is one of the calls");
+        let before = match cell.moment {
+            Moment::Before => &self.calls[..here],
+            Moment::After => &self.calls[..=here],
         };
-        let (Some(asked), Some(written)) = (place("LLM chat", 1), place("S3 PUT metadata", 1))
-        else {
-            return false;
-        };
-        let here = place(&cell.step.name, cell.step.nth).expect("it is one of the calls");
-        let is_answered = here > asked || (here == asked && cell.moment == Moment::After);
-        let is_written = here > written || (here == written && cell.moment == Moment::After);
-        is_answered && !is_written
+        let count = |name: &str| before.iter().filter(|call| call.name == name).count();
+        count("LLM chat") > count("S3 PUT answer")
     }
 }
 
@@ -362,6 +384,11 @@ async fn out_1_a_kill_at_any_call_that_keeps_pages_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn out_1_a_kill_at_any_call_of_a_run_that_goes_on_changes_nothing() {
     matrix(Event::HalfReadSource, "crash matrix, half-read document").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn out_1_a_kill_between_any_two_paid_calls_pays_none_of_them_twice() {
+    matrix(Event::ManyCalls, "crash matrix, many calls").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

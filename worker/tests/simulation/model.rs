@@ -57,7 +57,10 @@ impl Snapshot {
                 && !is_late
                 && world.owner_of(&object) == Some(key)
             {
-                let body = read(&world.store, &object).unwrap_or_default();
+                // An answer says which run paid for it, and when.
+                let is_answer = layout.is_answer_of(&source, &object);
+                let body = read(&world.store, &object).filter(|_| !is_answer);
+                let body = body.unwrap_or_default();
                 objects.insert(object, body);
             }
         }

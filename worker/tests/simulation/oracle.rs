@@ -370,7 +370,7 @@ impl Oracle {
         let is_alone = holders.count() < 2;
         let is_finished = inner.records.get(&source).is_some_and(|record| {
             let version = record.version.as_ref();
-            record.stages.contains_key(&Stage::Metadata)
+            record.stages.contains_key(&Stage::Predict)
                 && version.is_some_and(|version| version.sha256 == sha256)
                 && is_of_this_text(record)
         });
@@ -381,10 +381,10 @@ impl Oracle {
         drop(inner);
         if is_finished && is_alone {
             self.violated(format!(
-                "OUT-1: {} pays again for finished metadata of {}",
+                "OUT-1: {} pays again for what was answered about {}",
                 gate.name, self.sources[source].0
             ));
-            gate.note("VIOLATION: the metadata stage is finished");
+            gate.note("VIOLATION: the predict stage is finished");
         }
     }
 
@@ -394,11 +394,11 @@ impl Oracle {
     }
 }
 
-/// Whether the metadata stage was made for the content that the record speaks of: an older content's entry stays in
+/// Whether the predict stage was made for the content that the record speaks of: an older content's entry stays in
 /// the record until the stage is made anew.
 fn is_of_this_text(record: &Record) -> bool {
     let finished = |stage| record.stages.get(&stage).map(|entry| entry.finished_at);
-    finished(Stage::Metadata) >= finished(Stage::Text)
+    finished(Stage::Predict) >= finished(Stage::Text)
 }
 
 impl Inner {

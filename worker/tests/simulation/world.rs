@@ -183,6 +183,7 @@ impl World {
         self.sources.iter().position(|source| {
             layout.generation_of_image(source, key).is_some()
                 || layout.is_charge_of(source, key)
+                || layout.is_answer_of(source, key)
                 || layout.is_part_of(source, key)
                 || layout.record(source) == key
                 || graph.files(layout, source).any(|(_, owned)| owned == key)

@@ -287,7 +287,7 @@ impl Audit {
         }
         // Listings may lag behind, and the file may have been written since: look at the object itself.
         let body = match self.store.get_bytes(key).await {
-            Ok((meta, _)) if known.is_some_and(|known| *known == meta.etag.0) => return Ok(()),
+            Ok((meta, _)) if known.is_none_or(|known| *known == meta.etag.0) => return Ok(()),
             Ok((_, body)) => body,
             Err(StorageError::NotFound { .. }) => {
                 let what = "its record says that it was written, and it is not there".to_owned();

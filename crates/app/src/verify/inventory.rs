@@ -33,7 +33,7 @@ pub(super) struct Images {
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
     pub(super) sources: BTreeMap<String, Seen>,
-    /// Text, links, structure, Markdown and metadata, by key.
+    /// Text, links, structure, Markdown, metadata and what models said, by key.
     pub(super) files: BTreeMap<String, Seen>,
     /// What runs keep of documents that they are at work on, by key.
     pub(super) parts: BTreeMap<String, Seen>,
@@ -58,9 +58,11 @@ impl Inventory {
             inventory.sources.retain(|key, _| layout.is_source(key));
         }
         for prefix in graph.prefixes(layout) {
-            let files = listed(store, prefix).await?;
+            let files = listed(store, &prefix).await?;
             inventory.files.extend(files);
         }
+        let answers = listed(store, &layout.all_answers()).await?;
+        inventory.files.extend(answers);
         inventory.parts = listed(store, &graph::parts_prefix(layout)).await?;
         inventory.objects = (inventory.files.len() + inventory.parts.len()) as u64;
         let mut listing = store.list(&layout.page_images);

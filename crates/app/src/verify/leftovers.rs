@@ -33,6 +33,17 @@ impl Audit {
         for (_, key) in self.graph.files(&self.layout, source) {
             inventory.files.remove(&key);
         }
+        let answers = self.layout.answers(source);
+        let below = inventory.files.range(answers.clone()..);
+        let answers: Vec<String> = below
+            .map(|(key, _)| key)
+            .take_while(|key| key.starts_with(&answers))
+            .filter(|key| self.layout.is_answer_of(source, key))
+            .cloned()
+            .collect();
+        for key in answers {
+            inventory.files.remove(&key);
+        }
         let prefix = self.layout.page_images_of_all_generations(source);
         let folders: Vec<String> = inventory
             .images

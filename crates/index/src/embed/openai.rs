@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pagemill_document::{ChargeSink, PaidCall, Units};
+use pagemill_document::{CallOutcome, ChargeSink, PaidCall, Reserved, Units};
 use reqwest::{Client, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -178,17 +178,36 @@ impl OpenAi {
         if let Some(key) = &self.api_key {
             request = request.bearer_auth(key.expose_secret());
         }
-        let response = request
-            .send()
-            .await
-            .map_err(|error| self.unavailable(&error))?;
+        // No text has more tokens than bytes; most have a quarter of that, and more is set aside only until the answer comes.
+        let bytes: usize = input.iter().map(|text| text.len()).sum();
+        let most = Units {
+            input_tokens: Some(bytes as u64),
+            ..Units::default()
+        };
+        let reserved = charges.reserve(&self.model, &most).await;
+        let reserved = reserved.map_err(|error| IndexError::NotPermitted(error.into()))?;
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                self.charge_failed(CallOutcome::Lost, reserved, charges)
+                    .await?;
+                return Err(self.unavailable(&error));
+            }
+        };
         if !response.status().is_success() {
-            return Err(self.failure(response).await);
+            let failure = self.failure(response).await;
+            self.charge_failed(CallOutcome::Rejected, reserved, charges)
+                .await?;
+            return Err(failure);
         }
-        let answer = response
-            .bytes()
-            .await
-            .map_err(|error| self.unavailable(&error))?;
+        let answer = match response.bytes().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.charge_failed(CallOutcome::Lost, reserved, charges)
+                    .await?;
+                return Err(self.unavailable(&error));
+            }
+        };
         let parsed = serde_json::from_slice::<EmbeddingResponse>(&answer);
         let used = match &parsed {
             Ok(answer) => Some(answer.usage),
@@ -198,7 +217,10 @@ impl OpenAi {
                 .map(|answer| answer.usage),
         };
         if let Some(used) = used {
-            self.charge(used, input.len(), charges).await?;
+            self.charge(used, input.len(), reserved, charges).await?;
+        } else {
+            let failed = self.charge_failed(CallOutcome::Rejected, reserved, charges);
+            failed.await?;
         }
         parsed.map_err(|error| IndexError::Unavailable {
             dependency: Dependency::Embedder,
@@ -210,16 +232,33 @@ impl OpenAi {
         &self,
         used: Usage,
         texts: usize,
+        reserved: Reserved,
+        charges: &dyn ChargeSink,
+    ) -> Result<(), IndexError> {
+        let units = Units {
+            input_tokens: used.prompt_tokens,
+            texts: Some(texts as u64),
+            ..Units::default()
+        };
+        let call = PaidCall {
+            reserved,
+            ..PaidCall::answered(&self.provider, &self.model, units)
+        };
+        let charged = charges.charge(call).await;
+        charged.map_err(|error| IndexError::NotPermitted(Box::new(error)))
+    }
+
+    /// A call without an answer, for the ledger.
+    async fn charge_failed(
+        &self,
+        outcome: CallOutcome,
+        reserved: Reserved,
         charges: &dyn ChargeSink,
     ) -> Result<(), IndexError> {
         let call = PaidCall {
-            provider: self.provider.clone(),
-            model: self.model.clone(),
-            units: Units {
-                input_tokens: used.prompt_tokens,
-                texts: Some(texts as u64),
-                ..Units::default()
-            },
+            outcome,
+            reserved,
+            ..PaidCall::answered(&self.provider, &self.model, Units::default())
         };
         let charged = charges.charge(call).await;
         charged.map_err(|error| IndexError::NotPermitted(Box::new(error)))

@@ -3,11 +3,7 @@
 //! Answers are asked for as a stream and as strict `json_schema`. What a server refuses is left out step by step ([`Way`]), and
 //! the way that worked is remembered.
 
-use std::collections::VecDeque;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_openai::types::chat::{
     ChatCompletionRequestAssistantMessage, ChatCompletionRequestMessage,
@@ -15,11 +11,16 @@ use async_openai::types::chat::{
     ChatCompletionStreamOptions, CreateChatCompletionRequest, ResponseFormat,
     ResponseFormatJsonSchema,
 };
+use pagemill_document::{NotCharged, Units};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
+use super::MARGIN_TOKENS;
 use super::answer::{self, Read};
+use super::plan::Tokenizer;
 use super::transport::{Completion, Failure, Meter, TooLong, Transport};
 use crate::error::MetadataError;
+use crate::prediction::Said;
 use crate::settings::{LlmEndpoint, MetadataSettings, OutputLimitField};
 
 /// Characters of a bad answer that are sent back with what is wrong with it.
@@ -66,8 +67,6 @@ const fn way(form: Form, streams: bool) -> Way {
 
 /// A question: the messages, and how the answer is to look and is read.
 pub(crate) struct Question<'a, T> {
-    /// The document's hash, under which answers are kept.
-    pub(crate) sha256: &'a str,
     pub(crate) system: &'a str,
     pub(crate) user: &'a str,
     pub(crate) name: &'static str,
@@ -84,8 +83,74 @@ pub(crate) enum Unanswered {
     TooLong(TooLong),
     /// Nothing that came can be used, also after a repair round. In words, without document text.
     Useless(String),
+    /// The budget does not allow the call. In words.
+    Budget(String),
     /// Anything else, for the caller.
     Failed(MetadataError),
+}
+
+fn not_permitted(error: NotCharged) -> Unanswered {
+    Unanswered::Failed(MetadataError::NotPermitted(error))
+}
+
+/// What came of a question.
+#[derive(Debug)]
+pub(crate) struct Answered<T> {
+    /// What can be read of the best answer.
+    pub(crate) read: Read<T>,
+    /// All answers, in order.
+    pub(crate) said: Vec<Said>,
+}
+
+/// What can be read of the best of some answers: the one with the fewest problems, the later one where they are equal.
+///
+/// # Errors
+/// What is wrong with the last, when nothing can be read of any.
+pub(crate) fn best_of<T>(
+    said: &[Said],
+    read: fn(&str, bool) -> Result<Read<T>, String>,
+) -> Result<Read<T>, String> {
+    let problems = |read: &Result<Read<T>, String>| {
+        read.as_ref().map_or(usize::MAX, |read| read.problems.len())
+    };
+    let reads = said.iter().map(|said| read(&said.content, said.was_cut));
+    let best = reads.reduce(|best, next| match problems(&next) <= problems(&best) {
+        true => next,
+        false => best,
+    });
+    best.unwrap_or_else(|| Err("there is no answer".to_owned()))
+}
+
+/// A message to the model.
+#[derive(Debug, Clone)]
+struct Message {
+    role: Role,
+    content: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    System,
+    User,
+    Assistant,
+}
+
+impl Message {
+    fn new(role: Role, content: impl Into<String>) -> Self {
+        Self {
+            role,
+            content: content.into(),
+        }
+    }
+
+    fn to_request(&self) -> ChatCompletionRequestMessage {
+        let content = self.content.as_str();
+        match self.role {
+            Role::System => ChatCompletionRequestSystemMessage::from(content).into(),
+            Role::User => ChatCompletionRequestUserMessage::from(content).into(),
+            Role::Assistant => ChatCompletionRequestAssistantMessage::from(content).into(),
+        }
+    }
 }
 
 /// Asks one model at one server.
@@ -96,9 +161,10 @@ pub(crate) struct Asker {
     seed: Option<i64>,
     output_limit_field: OutputLimitField,
     transport: Transport,
+    /// Further fields of a request, as JSON.
+    extra_body: String,
     /// Index into [`WAYS`] of the one that worked last.
     way: AtomicUsize,
-    kept: Kept,
 }
 
 impl Asker {
@@ -112,34 +178,24 @@ impl Asker {
             seed: settings.seed,
             output_limit_field: settings.output_limit_field,
             transport: Transport::new(settings, endpoint)?,
+            extra_body: Value::Object(settings.extra_body.clone()).to_string(),
             way: AtomicUsize::new(0),
-            kept: Kept::default(),
         })
     }
 
-    /// Forgets the answers that are kept for a document.
-    pub(crate) fn forget(&self, sha256: &str) {
-        self.kept.forget(sha256);
-    }
-
-    /// A readable answer, after one repair round at most. One that was got for the same question, and whose document failed
-    /// at a later one, is not paid for again.
+    /// A readable answer, after one repair round at most. What was answered before, to this run or to one that died, is not
+    /// paid for again.
     pub(crate) async fn ask<T>(
         &self,
         question: &Question<'_, T>,
         meter: &Meter<'_>,
-    ) -> Result<Read<T>, Unanswered> {
-        if let Some((content, was_cut)) = self.kept.get(question)
-            && let Ok(read) = (question.read)(&content, was_cut)
-        {
-            return Ok(read);
-        }
-        let mut messages: Vec<ChatCompletionRequestMessage> = vec![
-            ChatCompletionRequestSystemMessage::from(question.system).into(),
-            ChatCompletionRequestUserMessage::from(question.user).into(),
+    ) -> Result<Answered<T>, Unanswered> {
+        let mut messages = vec![
+            Message::new(Role::System, question.system),
+            Message::new(Role::User, question.user),
         ];
-        let first = self.complete(&messages, question, meter).await?;
-        if first.was_refused {
+        let (first, was_refused) = self.complete(&messages, question, meter).await?;
+        if was_refused {
             return Err(Unanswered::Useless(
                 "the model refused to answer".to_owned(),
             ));
@@ -150,53 +206,55 @@ impl Asker {
             Ok(read) => Some(read.problems.join("; ")),
             Err(problem) => Some(problem.clone()),
         };
-        let Some(problem) = problem else {
-            self.kept.put(question, first);
-            return read.map_err(Unanswered::Useless);
-        };
-        let repeated: String = first.content.chars().take(REPEATED_CHARS).collect();
-        let words = format!(
-            "That answer is not usable: {problem}. Answer again with the corrected JSON object only."
-        );
-        messages.push(ChatCompletionRequestAssistantMessage::from(repeated).into());
-        messages.push(ChatCompletionRequestUserMessage::from(words).into());
-        let second = match self.complete(&messages, question, meter).await {
-            Ok(second) => second,
-            // What can be read of the first is more than nothing.
-            Err(Unanswered::TooLong(_) | Unanswered::Useless(_)) => {
-                self.kept.put(question, first);
-                return read.map_err(Unanswered::Useless);
+        let mut said = vec![first];
+        if let Some(problem) = problem {
+            let repeated: String = said[0].content.chars().take(REPEATED_CHARS).collect();
+            let words = format!(
+                "That answer is not usable: {problem}. Answer again with the corrected JSON object only."
+            );
+            messages.push(Message::new(Role::Assistant, repeated));
+            messages.push(Message::new(Role::User, words));
+            match self.complete(&messages, question, meter).await {
+                Ok((second, _)) => said.push(second),
+                // What can be read of the first is more than nothing.
+                Err(Unanswered::TooLong(_) | Unanswered::Useless(_) | Unanswered::Budget(_)) => {}
+                Err(failed) => return Err(failed),
             }
-            Err(failed) => return Err(failed),
-        };
-        let again = (question.read)(&second.content, second.was_cut);
-        let wrong = |read: &Result<Read<T>, String>| {
-            read.as_ref().map_or(usize::MAX, |read| read.problems.len())
-        };
-        let (best, completion) = match wrong(&again) <= wrong(&read) {
-            true => (again, second),
-            false => (read, first),
-        };
-        if best.is_ok() {
-            self.kept.put(question, completion);
         }
-        best.map_err(Unanswered::Useless)
+        let read = best_of(&said, question.read).map_err(Unanswered::Useless)?;
+        Ok(Answered { read, said })
     }
 
-    /// One completion, in the first way that the server takes.
+    /// One completion, kept or in the first way that the server takes, and whether the model refused to answer.
     async fn complete<T>(
         &self,
-        messages: &[ChatCompletionRequestMessage],
+        messages: &[Message],
         question: &Question<'_, T>,
         meter: &Meter<'_>,
-    ) -> Result<Completion, Unanswered> {
+    ) -> Result<(Said, bool), Unanswered> {
+        let request_sha = self.sha_of(messages, question);
+        let said = |completion: Completion, request_sha| {
+            let said = Said {
+                request_sha,
+                was_cut: completion.was_cut,
+                content: completion.content,
+            };
+            (said, completion.was_refused)
+        };
+        if let Some(kept) = meter.kept(&request_sha).await.map_err(not_permitted)? {
+            return Ok(said(kept, request_sha));
+        }
+        let most = self.most(messages, question);
         let mut at = self.way.load(Ordering::Relaxed);
         loop {
-            let request = self.request(messages.to_vec(), question, WAYS[at]);
-            match self.transport.complete(&request, meter).await {
+            let request = self.request(messages, question, WAYS[at]);
+            let completed = self
+                .transport
+                .complete(&request, &request_sha, &most, meter);
+            match completed.await {
                 Ok(completion) => {
                     self.way.fetch_max(at, Ordering::Relaxed);
-                    return Ok(completion);
+                    return Ok(said(completion, request_sha));
                 }
                 Err(Failure::NotAccepted {
                     reason,
@@ -223,17 +281,55 @@ impl Asker {
                         "the server's content filter refuses the document".to_owned(),
                     ));
                 }
+                Err(Failure::Budget(budget)) => return Err(Unanswered::Budget(budget)),
                 Err(Failure::Final(error)) => return Err(Unanswered::Failed(error)),
             }
         }
     }
 
+    /// What is asked, as a hash: everything that an answer depends on, in whichever way a server takes it.
+    fn sha_of<T>(&self, messages: &[Message], question: &Question<'_, T>) -> String {
+        let mut sha = Sha256::new();
+        let mut add = |part: &str| {
+            sha.update((part.len() as u64).to_le_bytes());
+            sha.update(part);
+        };
+        add(&format!("pagemill request {}", super::REQUEST_VERSION));
+        add(&self.model);
+        add(&format!("{:?} {:?}", self.temperature, self.seed));
+        add(&self.extra_body);
+        add(&format!("{} {}", question.name, question.output));
+        for message in messages {
+            add(&format!("{:?}", message.role));
+            add(&message.content);
+        }
+        let digest = sha.finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The most that a call uses, by our own count of tokens and a quarter, for the model may count otherwise.
+    fn most<T>(&self, messages: &[Message], question: &Question<'_, T>) -> Units {
+        let tokenizer = Tokenizer::for_model(&self.model);
+        let of_messages: usize = messages
+            .iter()
+            .map(|message| tokenizer.count(&message.content))
+            .sum();
+        let read = of_messages + tokenizer.count(&question.schema.to_string()) + MARGIN_TOKENS;
+        Units {
+            input_tokens: Some((read + read / 4) as u64),
+            output_tokens: Some(question.output.into()),
+            ..Units::default()
+        }
+    }
+
     fn request<T>(
         &self,
-        mut messages: Vec<ChatCompletionRequestMessage>,
+        messages: &[Message],
         question: &Question<'_, T>,
         way: Way,
     ) -> CreateChatCompletionRequest {
+        let mut messages: Vec<ChatCompletionRequestMessage> =
+            messages.iter().map(Message::to_request).collect();
         let strict = |schema: Value| {
             Some(ResponseFormat::JsonSchema {
                 json_schema: ResponseFormatJsonSchema {
@@ -281,66 +377,5 @@ impl Asker {
             stream_options,
             ..CreateChatCompletionRequest::default()
         }
-    }
-}
-
-/// Answers that are kept at most.
-const MOST_KEPT: usize = 400;
-
-/// The answers of documents that are not finished: where a later call fails, the document comes again, and these are not paid
-/// for again. They live as long as the process.
-#[derive(Debug, Default)]
-struct Kept(Mutex<VecDeque<KeptAnswer>>);
-
-#[derive(Debug)]
-struct KeptAnswer {
-    sha256: String,
-    question: u64,
-    content: String,
-    was_cut: bool,
-}
-
-fn hash_of<T>(question: &Question<'_, T>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (
-        question.system,
-        question.user,
-        question.name,
-        question.output,
-    )
-        .hash(&mut hasher);
-    hasher.finish()
-}
-
-impl Kept {
-    fn get<T>(&self, question: &Question<'_, T>) -> Option<(String, bool)> {
-        let hash = hash_of(question);
-        let kept = self.locked();
-        let found = kept
-            .iter()
-            .find(|kept| kept.question == hash && kept.sha256 == question.sha256)?;
-        Some((found.content.clone(), found.was_cut))
-    }
-
-    fn put<T>(&self, question: &Question<'_, T>, completion: Completion) {
-        let mut kept = self.locked();
-        kept.push_back(KeptAnswer {
-            sha256: question.sha256.to_owned(),
-            question: hash_of(question),
-            content: completion.content,
-            was_cut: completion.was_cut,
-        });
-        if kept.len() > MOST_KEPT {
-            kept.pop_front();
-        }
-    }
-
-    fn forget(&self, sha256: &str) {
-        self.locked().retain(|kept| kept.sha256 != sha256);
-    }
-
-    fn locked(&self) -> MutexGuard<'_, VecDeque<KeptAnswer>> {
-        // Whole entries: a panic elsewhere can't leave one half written.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use async_openai::types::chat::CreateChatCompletionRequest;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use pagemill_document::{ChargeSink, Dependency, NotCharged, PaidCall, Units};
+use pagemill_document::{
+    CallOutcome, ChargeSink, Dependency, NotCharged, NotReserved, PaidCall, Reserved, Units,
+};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -52,6 +54,8 @@ pub(crate) enum Failure {
     TooLong(TooLong),
     /// The prompt was filtered by the server: this document's fault.
     Filtered,
+    /// The budget does not allow the call. In words.
+    Budget(String),
     /// Anything else, for the caller.
     Final(MetadataError),
 }
@@ -134,11 +138,13 @@ impl Transport {
         })
     }
 
-    /// Sends a request, and again after a 429, a 5xx, a time-out or a lost connection. What each answer used is told to
-    /// `meter`, whether or not it is of any use. A call whose answer never came may have been paid for too; nobody can say.
+    /// Sends a request, and again after a 429, a 5xx, a time-out or a lost connection. Each call is told to `meter`, whatever
+    /// came of it; one whose answer never came may have been paid for too, and nobody can say.
     pub(crate) async fn complete(
         &self,
         request: &CreateChatCompletionRequest,
+        request_sha: &str,
+        most: &Units,
         meter: &Meter<'_>,
     ) -> Result<Completion, Failure> {
         let mut body = serde_json::to_value(request).map_err(|error| {
@@ -159,7 +165,15 @@ impl Transport {
             .with_max_times(self.retries.max_retries as usize)
             .build();
         loop {
-            let (reason, asked) = match self.attempt(&body, meter).await {
+            let reserved = meter.reserve(&self.model, most).await?;
+            let (ended, call) = self.attempt(&body, meter).await;
+            let call = PaidCall {
+                request_sha: Some(request_sha.to_owned()),
+                reserved,
+                ..call
+            };
+            meter.charge(call).await?;
+            let (reason, asked) = match ended {
                 Ok(completion) => return Ok(completion),
                 Err(Attempt::Stop(failure)) => return Err(failure),
                 Err(Attempt::Again { reason, wait }) => (reason, wait),
@@ -188,16 +202,86 @@ impl Transport {
         }
     }
 
-    async fn attempt(&self, body: &Value, meter: &Meter<'_>) -> Result<Completion, Attempt> {
-        let again = |reason: &str| Attempt::Again {
-            reason: reason.to_owned(),
-            wait: None,
+    /// Sends a request once. The call is to be charged whatever came of it.
+    async fn attempt(
+        &self,
+        body: &Value,
+        meter: &Meter<'_>,
+    ) -> (Result<Completion, Attempt>, PaidCall) {
+        let call = |outcome| PaidCall {
+            outcome,
+            ..PaidCall::answered(&self.provider, &self.model, Units::default())
         };
-        let permit = self
+        let answer = match self.send(body, meter).await {
+            Ok(answer) => answer,
+            Err(reason) => return (Err(again(reason)), call(CallOutcome::Lost)),
+        };
+        let parsed: Option<Value> = match answer.is_stream {
+            true => stream::body(&answer.bytes),
+            false => serde_json::from_slice(&answer.bytes).ok(),
+        };
+        let told = Told::of(parsed.as_ref());
+        // A server that fails in the middle of a stream has said 200 before.
+        let is_success = answer.status.is_success();
+        let (used, has_choices) = parsed.as_ref().map_or((&Value::Null, false), |body| {
+            (&body["usage"], body["choices"].is_array())
+        });
+        // What is neither a completion nor says what it used is of something that stands before the model.
+        let is_of_model = is_success && (used.is_object() || has_choices);
+        let units = Units {
+            input_tokens: used["prompt_tokens"].as_u64(),
+            cached_tokens: used["prompt_tokens_details"]["cached_tokens"].as_u64(),
+            output_tokens: used["completion_tokens"].as_u64(),
+            ..Units::default()
+        };
+        if !is_success || told.is_error {
+            let outcome = match is_of_model {
+                true => CallOutcome::Unusable,
+                false => CallOutcome::Rejected,
+            };
+            let call = PaidCall {
+                units,
+                ..call(outcome)
+            };
+            return (Err(refused(&told, &answer)), call);
+        }
+        let completed = match answer.broken {
+            None => parsed.as_ref().and_then(completion),
+            Some(_) => None,
+        };
+        let Some(completed) = completed else {
+            let outcome = match (is_of_model, answer.broken) {
+                (true, _) => CallOutcome::Unusable,
+                (false, Some(_)) => CallOutcome::Lost,
+                (false, None) => CallOutcome::Rejected,
+            };
+            let reason = answer.broken.unwrap_or("the answer is no chat completion");
+            let call = PaidCall {
+                units,
+                ..call(outcome)
+            };
+            return (Err(again(reason)), call);
+        };
+        let outcome = match (completed.was_refused, completed.was_cut) {
+            (true, _) => CallOutcome::Refused,
+            (false, true) => CallOutcome::Cut,
+            (false, false) => CallOutcome::Answered,
+        };
+        let call = PaidCall {
+            units,
+            answer: parsed.map(|body| body.to_string()),
+            ..call(outcome)
+        };
+        (Ok(completed), call)
+    }
+
+    /// What the server sends back; why nothing came.
+    async fn send(&self, body: &Value, meter: &Meter<'_>) -> Result<Sent, &'static str> {
+        let _permit = self
             .permits
             .acquire()
             .await
-            .map_err(|_| again("the request was given up"))?;
+            .map_err(|_| "the request was given up")?;
         let idle = Duration::from_secs(self.timeouts.idle_seconds);
         let ends = Instant::now() + Duration::from_secs(self.timeouts.answer_seconds);
         let until = || (Instant::now() + idle).min(ends);
@@ -207,67 +291,68 @@ impl Transport {
         }
         let mut response = tokio::time::timeout_at(until(), request.send())
             .await
-            .map_err(|_| again("timed out"))?
-            .map_err(|error| again(what_happened(&error)))?;
-        let status = response.status();
-        let wait = retry_after(response.headers());
-        let is_stream = stream::is_one(response.headers());
-        let mut bytes = Vec::new();
-        let broken = loop {
+            .map_err(|_| "timed out")?
+            .map_err(|error| what_happened(&error))?;
+        let mut sent = Sent {
+            status: response.status(),
+            wait: retry_after(response.headers()),
+            is_stream: stream::is_one(response.headers()),
+            bytes: Vec::new(),
+            broken: None,
+        };
+        sent.broken = loop {
             match tokio::time::timeout_at(until(), response.chunk()).await {
                 Ok(Ok(None)) => break None,
-                Ok(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk),
+                Ok(Ok(Some(chunk))) => sent.bytes.extend_from_slice(&chunk),
                 Ok(Err(error)) => break Some(what_happened(&error)),
                 Err(_) if Instant::now() >= ends => break Some("the answer took too long"),
                 Err(_) => break Some("timed out"),
             }
             meter.alive();
-            if bytes.len() > MAX_RESPONSE_BYTES {
+            if sent.bytes.len() > MAX_RESPONSE_BYTES {
                 break Some("the answer is too large");
             }
         };
-        drop(permit);
-        let parsed: Option<Value> = match is_stream {
-            true => stream::body(&bytes),
-            false => serde_json::from_slice(&bytes).ok(),
-        };
-        let told = Told::of(parsed.as_ref());
-        // A server that fails in the middle of a stream has said 200 before.
-        if status.is_success() && !told.is_error {
-            let no_completion = || again(broken.unwrap_or("the answer is no chat completion"));
-            let body = parsed.ok_or_else(no_completion)?;
-            let charged = meter.charge(&self.provider, &self.model, &body).await;
-            charged.map_err(|error| {
-                Attempt::Stop(Failure::Final(MetadataError::NotPermitted(error)))
-            })?;
-            if let Some(reason) = broken {
-                return Err(again(reason));
-            }
-            return completion(&body).ok_or_else(no_completion);
+        Ok(sent)
+    }
+}
+
+/// What a server sent back.
+struct Sent {
+    status: reqwest::StatusCode,
+    /// How long it asks to wait.
+    wait: Option<Duration>,
+    is_stream: bool,
+    bytes: Vec<u8>,
+    /// Why the rest did not come.
+    broken: Option<&'static str>,
+}
+
+fn again(reason: &str) -> Attempt {
+    Attempt::Again {
+        reason: reason.to_owned(),
+        wait: None,
+    }
+}
+
+fn refused(told: &Told, answer: &Sent) -> Attempt {
+    match told.refusal(answer.status) {
+        Refusal::Configuration { reason, remedy } => {
+            Attempt::Stop(Failure::Final(MetadataError::Refused { reason, remedy }))
         }
-        if status.is_success()
-            && let Some(body) = parsed.as_ref()
-        {
-            let charged = meter.charge(&self.provider, &self.model, body).await;
-            charged.map_err(|error| {
-                Attempt::Stop(Failure::Final(MetadataError::NotPermitted(error)))
-            })?;
-        }
-        Err(match told.refusal(status) {
-            Refusal::Configuration { reason, remedy } => {
-                Attempt::Stop(Failure::Final(MetadataError::Refused { reason, remedy }))
-            }
-            Refusal::TooLong(too_long) => Attempt::Stop(Failure::TooLong(too_long)),
-            Refusal::Filtered => Attempt::Stop(Failure::Filtered),
-            Refusal::NotAccepted {
-                reason,
-                names_stream,
-            } => Attempt::Stop(Failure::NotAccepted {
-                reason,
-                names_stream,
-            }),
-            Refusal::Trouble { reason } => Attempt::Again { reason, wait },
-        })
+        Refusal::TooLong(too_long) => Attempt::Stop(Failure::TooLong(too_long)),
+        Refusal::Filtered => Attempt::Stop(Failure::Filtered),
+        Refusal::NotAccepted {
+            reason,
+            names_stream,
+        } => Attempt::Stop(Failure::NotAccepted {
+            reason,
+            names_stream,
+        }),
+        Refusal::Trouble { reason } => Attempt::Again {
+            reason,
+            wait: answer.wait,
+        },
     }
 }
 
@@ -308,31 +393,32 @@ impl<'a> Meter<'a> {
         self.locked().retries += 1;
     }
 
-    /// Charges for an answer of the model. What is neither a completion nor says what it used is of something that stands
-    /// before the model, and costs nothing.
-    async fn charge(&self, provider: &str, model: &str, body: &Value) -> Result<(), NotCharged> {
-        let (used, is_completion) = (&body["usage"], body["choices"].is_array());
-        if !used.is_object() && !is_completion {
-            return Ok(());
-        }
-        let units = Units {
-            input_tokens: used["prompt_tokens"].as_u64(),
-            cached_tokens: used["prompt_tokens_details"]["cached_tokens"].as_u64(),
-            output_tokens: used["completion_tokens"].as_u64(),
-            ..Units::default()
-        };
-        {
+    /// The answer that was given to the same request before.
+    pub(crate) async fn kept(&self, request_sha: &str) -> Result<Option<Completion>, NotCharged> {
+        let kept = self.charges.kept(request_sha).await?;
+        let body = kept.and_then(|kept| serde_json::from_str::<Value>(&kept).ok());
+        Ok(body.as_ref().and_then(completion))
+    }
+
+    /// Asks leave for a call.
+    async fn reserve(&self, model: &str, most: &Units) -> Result<Reserved, Failure> {
+        let reserved = self.charges.reserve(model, most).await;
+        reserved.map_err(|error| match error {
+            NotReserved::Budget(budget) => Failure::Budget(budget),
+            NotReserved::Stop(error) => Failure::Final(MetadataError::NotPermitted(error)),
+        })
+    }
+
+    /// Tells a call.
+    async fn charge(&self, call: PaidCall) -> Result<(), Failure> {
+        if call.outcome.is_answer() {
             let mut usage = self.locked();
             usage.calls += 1;
-            usage.input_tokens += units.input_tokens.unwrap_or_default();
-            usage.output_tokens += units.output_tokens.unwrap_or_default();
+            usage.input_tokens += call.units.input_tokens.unwrap_or_default();
+            usage.output_tokens += call.units.output_tokens.unwrap_or_default();
         }
-        let call = PaidCall {
-            provider: provider.to_owned(),
-            model: model.to_owned(),
-            units,
-        };
-        self.charges.charge(call).await
+        let charged = self.charges.charge(call).await;
+        charged.map_err(|error| Failure::Final(MetadataError::NotPermitted(error)))
     }
 
     fn locked(&self) -> MutexGuard<'_, Usage> {

@@ -305,14 +305,25 @@ impl<'a> Outputs<'a> {
     /// Writes an object that is true whatever becomes of the run, under a key that no other run has.
     ///
     /// So the record is not asked, and an object that is there is the one of an earlier try whose answer was lost.
-    pub(crate) async fn append(&self, key: &str, body: Bytes) -> Result<(), PipelineError> {
+    /// Says whether it was this write that made it.
+    pub(crate) async fn append(&self, key: &str, body: Bytes) -> Result<bool, PipelineError> {
         self.permit.check()?;
         let options = PutOptions {
             content_type: Some("application/json"),
             condition: Condition::IfAbsent,
         };
         match self.store.put(key, body, options).await {
-            Ok(_) | Err(StorageError::Precondition { .. }) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(StorageError::Precondition { .. }) => Ok(false),
+            Err(error) => Err(PipelineError::from_storage(self.stage, error)),
+        }
+    }
+
+    /// Reads an object, if it is there.
+    pub(crate) async fn read(&self, key: &str) -> Result<Option<Bytes>, PipelineError> {
+        match self.store.get_bytes(key).await {
+            Ok((_, body)) => Ok(Some(body)),
+            Err(StorageError::NotFound { .. }) => Ok(None),
             Err(error) => Err(PipelineError::from_storage(self.stage, error)),
         }
     }

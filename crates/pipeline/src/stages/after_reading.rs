@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::run::{Finished, Run};
 
 impl Pipeline {
-    /// Makes the metadata and writes it at once, so that an answer of the LLM is never paid for twice.
+    /// Makes the metadata, out of what a model says where one is asked, and writes it.
     pub(crate) async fn metadata(
         &self,
         run: &mut Run<'_>,
@@ -23,7 +23,6 @@ impl Pipeline {
         plan: &Plan,
         options: &Options,
     ) -> Result<(MetadataFile, Usage), PipelineError> {
-        run.enter(Stage::Metadata);
         let key = self.layout().metadata(&run.record.source);
         let left = match run.resumes && !options.force {
             true => run.read_tagged_json::<MetadataFile>(&key).await?,
@@ -31,11 +30,11 @@ impl Pipeline {
         };
         let left =
             left.filter(|(file, _)| file.header.fingerprint == *plan.fingerprint(Stage::Metadata));
-        let is_found = left.is_some();
+        let is_found = left.is_some() && !plan.runs(Stage::Predict);
         let (file, tag, usage) = match left {
-            // The run before this one died between the write of the answer and that of the record.
-            Some((file, tag)) => (file, tag, Usage::default()),
-            None => {
+            // The run before this one died between the write of the file and that of the record.
+            Some((file, tag)) if !plan.runs(Stage::Predict) => (file, tag, Usage::default()),
+            _ => {
                 let (file, usage) = self
                     .ask_for_metadata(run, extracted, version, plan, options)
                     .await?;
@@ -51,19 +50,20 @@ impl Pipeline {
         Ok((file, usage))
     }
 
-    /// Asks the generator; answers the file to write and what it cost.
+    /// Asks the generator; answers the file to write and what it used.
     async fn ask_for_metadata(
         &self,
-        run: &Run<'_>,
+        run: &mut Run<'_>,
         extracted: &Extracted,
         version: &SourceVersion,
         plan: &Plan,
         options: &Options,
     ) -> Result<(MetadataFile, Usage), PipelineError> {
+        let source = run.record.source.clone();
         let structure = extracted.structure_file();
         let (pages, links) = (extracted.pages_without_lines()?, extracted.all_links()?);
         let input = pagemill_metadata::DocumentInput {
-            source_name: self.layout().relative(&run.record.source),
+            source_name: self.layout().relative(&source),
             sha256: &version.sha256,
             inspection: &structure.inspection,
             structure: &structure.structure,
@@ -71,15 +71,23 @@ impl Pipeline {
             links: &links,
             custom_prompt: options.custom_prompt.as_deref(),
         };
+        let is_asked = plan.runs(Stage::Predict);
+        let stored = match self.predicts() && !is_asked {
+            true => self.stored_prediction(run, plan).await?,
+            false => None,
+        };
+        let (prediction, usage) = match stored {
+            Some(stored) => (stored, Usage::default()),
+            // Also where the file is gone: its answers are not, so this costs nothing.
+            None if self.predicts() => self.predict(run, input, version, plan).await?,
+            None => Default::default(),
+        };
+        run.boundary()?;
+        run.enter(Stage::Metadata);
         run.permit.check()?;
-        let till = run.till(&self.parts().settings.prices);
-        let made = self.parts().generator.generate(input, &till).await;
-        // An answer that is of no use is an answer: the LLM is there.
-        if made.as_ref().is_ok_and(|(_, usage)| usage.calls > 0) {
-            run.permit.used(Dependency::Llm);
-        }
-        till.close()?;
-        let (mut metadata, usage) = made.map_err(PipelineError::from_metadata)?;
+        let made = self.parts().generator.judge(input, &prediction).await;
+        let made = made.map_err(|error| PipelineError::from_metadata(Stage::Metadata, error));
+        let mut metadata = made?;
         run.permit.progress(Progress::Step);
         extracted.show_lines(&mut metadata)?;
         let header = Header {
@@ -147,7 +155,7 @@ impl Pipeline {
             page_images: &page_images,
         };
         let permit = run.index_permit();
-        let till = run.till(&self.parts().settings.prices);
+        let till = run.till(self);
         let report = self
             .parts()
             .indexer
@@ -182,6 +190,7 @@ impl Pipeline {
         run.mark_in_progress();
         // What goes beyond the goal is out of the record before it is deleted: a run after a crash must not rely on it.
         let not_wanted = self.files_not_wanted(run, plan);
+        let had_predicted = run.resumes || run.record.stages.contains_key(&Stage::Predict);
         run.record.stages.retain(|stage, _| plan.wants(*stage));
         run.save().await?;
 
@@ -209,6 +218,10 @@ impl Pipeline {
             run.record.target_stores.clear();
         }
         run.delete(not_wanted).await?;
+        if self.predicts() || had_predicted {
+            let superseded = self.superseded_answers(run).await?;
+            run.delete(superseded).await?;
+        }
         // Before the images: what is in a part must be in the store too, for whoever finds the part.
         self.delete_parts(run).await?;
         if run.may_have_images {

@@ -81,7 +81,8 @@ impl Pipeline {
         plan: &mut Plan,
     ) -> Result<Option<Extracted>, PipelineError> {
         self.redo_lost_upstream(run, plan).await?;
-        let tells = plan.runs(Stage::Metadata) || plan.runs(Stage::Index);
+        let asks = plan.runs(Stage::Predict) || plan.runs(Stage::Metadata);
+        let tells = asks || plan.runs(Stage::Index);
         if !tells && !plan.runs(Stage::Markdown) {
             return Ok(None);
         }

@@ -58,7 +58,7 @@ async fn out_5_every_paid_call_is_an_object_and_the_record_has_their_sum() {
         of_stage.next().expect("a charge").clone()
     };
     assert_eq!(charges.len(), 2);
-    let llm = of(Stage::Metadata);
+    let llm = of(Stage::Predict);
     assert_eq!(
         (llm.provider.as_str(), llm.model.as_str(), llm.micro_usd),
         ("api.example.com", "llm", Some(2_100))
@@ -71,7 +71,7 @@ async fn out_5_every_paid_call_is_an_object_and_the_record_has_their_sum() {
         (Some(2_100), 1)
     );
     assert_eq!(
-        record.stages[&Stage::Metadata].spent,
+        record.stages[&Stage::Predict].spent,
         Charged::from(&llm),
         "the stage has its own"
     );
@@ -119,7 +119,7 @@ async fn out_5_an_answer_before_a_failure_and_one_before_an_outage_are_paid() {
 #[tokio::test(start_paused = true)]
 async fn out_5_what_a_worker_paid_before_it_died_is_in_the_sum_of_the_next_run() {
     let mut world = world().await;
-    world.generator.is_paid(Some(PaidAnswer::Deadly));
+    world.generator.is_paid(Some(PaidAnswer::Deadly(1)));
     killed(world.run("m1", 1, false).await);
     let paid = charges(&world).await;
     assert_eq!(paid.len(), 1, "it is written before the answer is used");
@@ -128,9 +128,9 @@ async fn out_5_what_a_worker_paid_before_it_died_is_in_the_sum_of_the_next_run()
     world.generator.is_paid(Some(PaidAnswer::Good));
     processed(world.run("m1", 2, false).await);
     let record = world.record().await;
-    assert_eq!(charges(&world).await.len(), 2);
-    assert_eq!(record.spent, sum(&charges(&world).await));
-    assert_eq!(record.stages[&Stage::Metadata].spent.calls, 1);
+    assert_eq!(charges(&world).await, paid, "its answer was kept");
+    assert_eq!(record.spent, sum(&paid));
+    assert_eq!(record.stages[&Stage::Predict].spent.calls, 1);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use pagemill_document::{
-    ChargeSink, Link, LinkSafety, LinkTarget, PageNumber, PaidCall, Rect, Units,
+    ChargeSink, Link, LinkSafety, LinkTarget, NotReserved, PageNumber, PaidCall, Rect, Units,
 };
 use pagemill_doubles::{MemoryVectors, ScriptedDocument, page_of};
 use pagemill_index::testing::HashEmbedder;
@@ -20,7 +20,8 @@ use pagemill_index::{
 };
 use pagemill_metadata::extractive::ExtractiveGenerator;
 use pagemill_metadata::{
-    DocumentInput, DocumentMetadata, GeneratorKind, MetadataError, MetadataGenerator, Usage,
+    DocumentInput, DocumentMetadata, Ending, GeneratorKind, MetadataError, MetadataGenerator,
+    Prediction, Said, Usage,
 };
 use pagemill_pipeline::{
     Graph, Options, Parts, Permit, PermitLost, Pipeline, PipelineError, Progress, QueueMessage,
@@ -123,8 +124,13 @@ pub(crate) struct Generator {
     longest_prompt: Mutex<Option<usize>>,
     /// The prompts that it was given.
     prompts: Mutex<Vec<Option<String>>>,
-    /// Whether it makes a paid call, and what comes of it.
+    /// Whether it makes paid calls, and what comes of them.
     paid: Mutex<Option<PaidAnswer>>,
+    /// The calls that it makes, and those that it made.
+    pub(crate) calls: AtomicU32,
+    pub(crate) made: AtomicU32,
+    /// The version of its rules.
+    pub(crate) rules: AtomicU32,
 }
 
 /// What comes of a paid call.
@@ -133,21 +139,18 @@ pub(crate) enum PaidAnswer {
     Good,
     /// The stage fails for good, although it has paid.
     ThenFails,
-    /// The worker dies when it has the answer.
-    Deadly,
+    /// The worker dies when it has the answer of this call, the first being 1; good ones come before it.
+    Deadly(u32),
 }
 
 /// What each paid call of the double uses.
 pub(crate) fn paid_call(model: &str) -> PaidCall {
-    PaidCall {
-        provider: "api.example.com".to_owned(),
-        model: model.to_owned(),
-        units: Units {
-            input_tokens: Some(1_000),
-            output_tokens: Some(10),
-            ..Units::default()
-        },
-    }
+    let units = Units {
+        input_tokens: Some(1_000),
+        output_tokens: Some(10),
+        ..Units::default()
+    };
+    PaidCall::answered("api.example.com", model, units)
 }
 
 /// An embedder that is paid for when it is told so.
@@ -210,14 +213,77 @@ impl MetadataGenerator for Generator {
     }
 
     fn fingerprint_parts(&self) -> Vec<String> {
-        self.inner.fingerprint_parts()
+        let mut parts = self.inner.fingerprint_parts();
+        parts.push(self.rules.load(Ordering::Relaxed).to_string());
+        parts
     }
 
-    async fn generate(
+    fn prediction_parts(&self) -> Option<Vec<String>> {
+        let paid = *self.paid.lock().unwrap_or_else(PoisonError::into_inner);
+        paid.map(|_| vec!["a double".to_owned()])
+    }
+
+    async fn predict(
         &self,
         input: DocumentInput<'_>,
         charges: &dyn ChargeSink,
-    ) -> Result<(DocumentMetadata, Usage), MetadataError> {
+    ) -> Result<(Prediction, Usage), MetadataError> {
+        let paid = *self.paid.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut answers, mut usage) = (Vec::new(), Usage::default());
+        for number in 1..=self.calls.load(Ordering::Relaxed) {
+            let said = Said {
+                request_sha: format!("{number:02}{}", &input.sha256[2..]),
+                was_cut: false,
+                content: format!("answer {number}"),
+            };
+            let call = paid_call("llm");
+            if charges.kept(&said.request_sha).await?.is_none() {
+                let most = Units {
+                    output_tokens: Some(20),
+                    ..call.units
+                };
+                let reserved = match charges.reserve("llm", &most).await {
+                    Ok(reserved) => reserved,
+                    Err(NotReserved::Stop(error)) => return Err(error.into()),
+                    Err(NotReserved::Budget(budget)) => {
+                        let prediction = Prediction {
+                            ending: Ending::BudgetReached,
+                            reason: Some(budget),
+                            ..Prediction::default()
+                        };
+                        return Ok((prediction, usage));
+                    }
+                };
+                self.made.fetch_add(1, Ordering::Relaxed);
+                usage.calls += 1;
+                charges
+                    .charge(PaidCall {
+                        request_sha: Some(said.request_sha.clone()),
+                        answer: Some(format!("{{\"number\": {number}}}")),
+                        reserved,
+                        ..call
+                    })
+                    .await?;
+                if paid == Some(PaidAnswer::Deadly(number)) {
+                    return std::future::pending().await;
+                }
+            }
+            answers.push(said);
+        }
+        let prediction = Prediction {
+            model: Some("llm".to_owned()),
+            ending: Ending::Answered,
+            answers,
+            ..Prediction::default()
+        };
+        Ok((prediction, usage))
+    }
+
+    async fn judge(
+        &self,
+        input: DocumentInput<'_>,
+        prediction: &Prediction,
+    ) -> Result<DocumentMetadata, MetadataError> {
         let fails_at = *self.fails_at.lock().unwrap_or_else(PoisonError::into_inner);
         assert_ne!(fails_at, Some(input.source_name), "{}", input.pages[0].text);
         let prompt = input.custom_prompt.map(str::to_owned);
@@ -235,16 +301,14 @@ impl MetadataGenerator for Generator {
             return Err(MetadataError::CustomPrompt { reason });
         }
         let paid = *self.paid.lock().unwrap_or_else(PoisonError::into_inner);
-        if paid.is_some() {
-            charges.charge(paid_call("llm")).await?;
-        }
-        match paid {
-            Some(PaidAnswer::Deadly) => std::future::pending().await,
-            Some(PaidAnswer::ThenFails) => Err(MetadataError::CustomPrompt {
+        if paid == Some(PaidAnswer::ThenFails) {
+            return Err(MetadataError::CustomPrompt {
                 reason: "only seen after a call".to_owned(),
-            }),
-            Some(PaidAnswer::Good) | None => self.inner.generate(input, charges).await,
+            });
         }
+        let mut metadata = self.inner.judge(input, prediction).await?;
+        metadata.warnings.extend(prediction.reason.clone());
+        Ok(metadata)
     }
 }
 
@@ -467,6 +531,9 @@ impl World {
             longest_prompt: Mutex::default(),
             prompts: Mutex::default(),
             paid: Mutex::default(),
+            calls: AtomicU32::new(1),
+            made: AtomicU32::default(),
+            rules: AtomicU32::default(),
         });
         let embedder = Arc::new(PaidEmbedder::default());
         let pipeline = pipeline(

@@ -47,6 +47,12 @@ fn ordinary_keys_appear_as_they_are() {
         layout.charge(&source, "0123456789abcdef", Stage::Metadata, 7),
         "processing/charges/reports/2024 Q3+é.pdf/0123456789abcdef-metadata-00007.json"
     );
+    assert_eq!(
+        layout.answer(&source, "0123abcd"),
+        "processing/answers/reports/2024 Q3+é.pdf/0123abcd.json"
+    );
+    let day = jiff::civil::date(2026, 1, 31);
+    assert_eq!(layout.spent_on(day), "processing/budget/2026-01-31.json");
     assert_eq!(layout.history(), "processing/pdf_process_history.json");
     assert_eq!(layout.relative(&source), "reports/2024 Q3+é.pdf");
 }

@@ -27,6 +27,8 @@ pub enum Stage {
     Structure,
     /// The document as Markdown.
     Markdown,
+    /// All that is asked of a model and paid for.
+    Predict,
     /// Document metadata.
     Metadata,
     /// Chunks, embeddings, points.
@@ -56,13 +58,14 @@ pub struct StageNameError {
 }
 
 impl Stage {
-    const ALWAYS: [Self; 9] = [
+    const ALWAYS: [Self; 10] = [
         Self::Inspect,
         Self::Pages,
         Self::Text,
         Self::Links,
         Self::Structure,
         Self::Markdown,
+        Self::Predict,
         Self::Metadata,
         Self::Index,
         Self::Commit,
@@ -77,6 +80,7 @@ impl Stage {
             Self::Links => "links",
             Self::Structure => "structure",
             Self::Markdown => "markdown",
+            Self::Predict => "predict",
             Self::Metadata => "metadata",
             Self::Index => "index",
             Self::Commit => "commit",

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use pagemill_document::{ChargeSink, PaidCall, Units};
 use pagemill_metadata::document::Dates;
 use pagemill_metadata::{
-    Claim, DocumentMetadata, GeneratorKind, MetadataError, MetadataGenerator, Source, Usage,
-    Verified, generator::DocumentInput,
+    Claim, DocumentMetadata, Ending, GeneratorKind, MetadataError, MetadataGenerator, Prediction,
+    Source, Usage, Verified, generator::DocumentInput,
 };
 
 use super::{Call, Gate, Trouble};
@@ -86,11 +86,32 @@ impl MetadataGenerator for GatedLlm {
         vec!["simulated".to_owned()]
     }
 
-    async fn generate(
+    fn prediction_parts(&self) -> Option<Vec<String>> {
+        Some(vec!["simulated".to_owned()])
+    }
+
+    async fn judge(
+        &self,
+        input: DocumentInput<'_>,
+        _: &Prediction,
+    ) -> Result<DocumentMetadata, MetadataError> {
+        Ok(answer(&input).0)
+    }
+
+    async fn predict(
         &self,
         input: DocumentInput<'_>,
         charges: &dyn ChargeSink,
-    ) -> Result<(DocumentMetadata, Usage), MetadataError> {
+    ) -> Result<(Prediction, Usage), MetadataError> {
+        let prediction = Prediction {
+            model: Some("simulated".to_owned()),
+            ending: Ending::Answered,
+            ..Prediction::default()
+        };
+        // One question a document: what it is about is its hash.
+        if charges.kept(input.sha256).await?.is_some() {
+            return Ok((prediction, Usage::default()));
+        }
         let source = self.gate.world.number_of_relative(input.source_name);
         let call = Call {
             dependency: Dependency::Llm,
@@ -102,26 +123,26 @@ impl MetadataGenerator for GatedLlm {
             .world
             .oracle()
             .asks_llm(&self.gate, source, input.sha256);
-        let answered = answer(&input);
+        let answered = answer(&input).1;
         let gate = Arc::clone(&self.gate);
         let answered = self
             .gate
             .call(call, fails, move || {
                 gate.world.oracle().paid();
-                let answered = answered.clone();
                 async move { Ok(answered) }
             })
             .await?;
+        let units = Units {
+            input_tokens: Some(answered.input_tokens),
+            output_tokens: Some(answered.output_tokens),
+            ..Units::default()
+        };
         let call = PaidCall {
-            provider: "simulated".to_owned(),
-            model: "simulated".to_owned(),
-            units: Units {
-                input_tokens: Some(answered.1.input_tokens),
-                output_tokens: Some(answered.1.output_tokens),
-                ..Units::default()
-            },
+            request_sha: Some(input.sha256.to_owned()),
+            answer: Some("{}".to_owned()),
+            ..PaidCall::answered("simulated", "simulated", units)
         };
         charges.charge(call).await?;
-        Ok(answered)
+        Ok((prediction, answered))
     }
 }

@@ -98,6 +98,8 @@ pub struct Reserved {
     pub of_document: u64,
     /// Out of the day's budget.
     pub of_day: u64,
+    /// Which day that is: days since 1970-01-01, UTC.
+    pub day: i32,
 }
 
 /// One call of a paid service, answered or not.

@@ -19,10 +19,12 @@ pub enum Dependency {
     Pdf,
     /// Temporary files of this machine.
     Disk,
+    /// Money: what may be spent on models.
+    Budget,
 }
 
 impl Dependency {
-    /// Those that a worker has a breaker and a probe for. The others are part of the worker's own machine: that
+    /// Those that a worker has a breaker and a probe for. The others are part of the worker's own machine, or money: that
     /// intake pauses there would hide the trouble, and a probe would find out nothing.
     pub const SERVICES: [Self; 4] = [Self::Store, Self::Vectors, Self::Embedder, Self::Llm];
 
@@ -35,6 +37,7 @@ impl Dependency {
             Self::Llm => "llm",
             Self::Pdf => "pdf",
             Self::Disk => "disk",
+            Self::Budget => "budget",
         }
     }
 }

@@ -10,15 +10,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
 use jiff::Timestamp;
-use pagemill_document::{CallOutcome, ChargeSink, NotCharged, PaidCall};
+use jiff::civil::Date;
+use pagemill_document::{
+    CallOutcome, ChargeSink, Dependency, NotCharged, NotReserved, PaidCall, Reserved, Units,
+};
 use pagemill_storage::{
-    Answer, Charge, ChargeError, Charged, SourceKey, Stage, charges_of, to_canonical_json,
+    Answer, Charge, ChargeError, Charged, ObjectStore, SourceKey, Stage, charges_of,
+    to_canonical_json,
 };
 
+use crate::budget::{
+    Budget, BudgetSettings, Day, NotSetAside, OnReached, date_of, number_of, today,
+};
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
 use crate::pipeline::Pipeline;
@@ -63,6 +71,8 @@ pub(crate) struct Till<'a> {
     pub(crate) outputs: Outputs<'a>,
     pub(crate) spending: Arc<Spending>,
     pub(crate) prices: &'a Prices,
+    pub(crate) budget: &'a BudgetSettings,
+    pub(crate) store: &'a Arc<dyn ObjectStore>,
     pub(crate) source: SourceKey,
     pub(crate) stage: Stage,
     pub(crate) run: String,
@@ -83,7 +93,12 @@ pub(crate) struct Paid {
     pub(crate) spent: Charged,
     /// The keys of the answers.
     pub(crate) answers: BTreeSet<String>,
+    /// What these calls count in the document's budget, those under way too: the most that they can cost where nobody knows.
+    counted: u64,
 }
+
+/// How long a document that is held waits at most before it is tried again.
+const LONGEST_HOLD: Duration = Duration::from_secs(900);
 
 impl Till<'_> {
     /// Ends the stage's calls.
@@ -98,6 +113,79 @@ impl Till<'_> {
                 .paid
                 .into_inner()
                 .unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    fn day(&self, date: Date) -> Day<'_> {
+        Day {
+            store: self.store,
+            layout: self.outputs.layout(),
+            date,
+        }
+    }
+
+    /// What to do where a budget is reached.
+    fn reached(&self, budget: Budget, limit: u64) -> NotReserved {
+        self.outputs.permit().budget_reached(budget);
+        let words = budget.describe(limit);
+        let holds = self.stage != Stage::Predict || self.budget.on_reached == OnReached::Hold;
+        tracing::warn!(
+            source = %self.source,
+            stage = self.stage.name(),
+            budget = budget.name(),
+            holds,
+            "the budget is reached: {words}"
+        );
+        if !holds {
+            return NotReserved::Budget(words);
+        }
+        NotReserved::Stop(self.stop(PipelineError::Transient {
+            dependency: Dependency::Budget,
+            stage: self.stage,
+            message: format!(
+                "{words} does not allow another call; wait for the next day, or raise it in the tunables"
+            ),
+            retry_after: Some(LONGEST_HOLD),
+        }))
+    }
+
+    fn not_counted(&self, why: NotSetAside, limit: u64) -> NotReserved {
+        match why {
+            NotSetAside::Reached => self.reached(Budget::Day, limit),
+            NotSetAside::Storage(error) => {
+                NotReserved::Stop(self.stop(PipelineError::from_storage(self.stage, error)))
+            }
+            NotSetAside::Contended => NotReserved::Stop(
+                self.stop(PipelineError::Transient {
+                    dependency: Dependency::Budget,
+                    stage: self.stage,
+                    message:
+                        "too many workers write the day's count at the same time; it is tried again"
+                            .to_owned(),
+                    retry_after: None,
+                }),
+            ),
+        }
+    }
+
+    /// Puts what a call did cost in the place of what was set aside for it.
+    async fn settle(&self, charge: &Charge, reserved: Reserved) {
+        let cost = |reserved: u64| charge.micro_usd.unwrap_or(reserved);
+        {
+            let mut paid = self.paid();
+            paid.counted = paid.counted.saturating_sub(reserved.of_document);
+            paid.counted = paid.counted.saturating_add(cost(reserved.of_document));
+        }
+        if self.budget.per_day.is_none() {
+            return;
+        }
+        let date = date_of(reserved.day);
+        let settled = self
+            .day(date)
+            .settle(reserved.of_day, cost(reserved.of_day));
+        if let Err(error) = settled.await {
+            // It stays set aside: the day's budget ends too early rather than too late.
+            tracing::warn!("the cost of a call could not be put into the day's count: {error:?}");
         }
     }
 
@@ -161,6 +249,9 @@ impl Till<'_> {
         }
         let mut paid = self.paid();
         paid.spent.add(&Charged::from(&kept.charge));
+        paid.counted = paid
+            .counted
+            .saturating_add(kept.charge.micro_usd.unwrap_or(0));
         paid.answers.insert(key);
         Ok(Some(kept.answer.to_string()))
     }
@@ -193,7 +284,9 @@ impl ChargeSink for Till<'_> {
         self.outputs.permit().charged(&charge);
         let layout = self.outputs.layout();
         let key = layout.charge(&self.source, &self.run, self.stage, number);
-        let Err(error) = self.write(key, &charge, call.answer.as_deref()).await else {
+        let written = self.write(key, &charge, call.answer.as_deref()).await;
+        self.settle(&charge, call.reserved).await;
+        let Err(error) = written else {
             return Ok(());
         };
         // The money is gone all the same, so the log has what the ledger lacks.
@@ -206,6 +299,35 @@ impl ChargeSink for Till<'_> {
             "a paid call could not be recorded: {error}"
         );
         Err(self.stop(error))
+    }
+
+    async fn reserve(&self, model: &str, most: &Units) -> Result<Reserved, NotReserved> {
+        let budget = self.budget;
+        // Models without a price are refused with the settings, where there is a budget.
+        let cost = self.prices.of(model, most).unwrap_or(0);
+        let mut reserved = Reserved::default();
+        if let Some(limit) = budget.per_document.filter(|_| self.stage == Stage::Predict) {
+            let is_within = {
+                let mut paid = self.paid();
+                let counted = paid.counted.saturating_add(cost);
+                let is_within = counted <= limit;
+                if is_within {
+                    paid.counted = counted;
+                }
+                is_within
+            };
+            if !is_within {
+                return Err(self.reached(Budget::Document, limit));
+            }
+            reserved.of_document = cost;
+        }
+        if let Some(limit) = budget.per_day {
+            let today = today();
+            let set_aside = self.day(today).reserve(cost, limit).await;
+            set_aside.map_err(|why| self.not_counted(why, limit))?;
+            (reserved.of_day, reserved.day) = (cost, number_of(today));
+        }
+        Ok(reserved)
     }
 
     async fn kept(&self, request_sha: &str) -> Result<Option<String>, NotCharged> {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use pagemill_index::TargetStore;
+use pagemill_metadata::Ending;
 use pagemill_storage::{Fingerprint, Record, SourceKey, Stage};
 
 use crate::fingerprint::Fingerprinter;
 use crate::graph::StageSpec;
 use crate::pipeline::{Options, Parts, Pipeline};
-use crate::plan::Plan;
+use crate::plan::{Plan, Reason};
 use crate::settings::Goal;
 
 impl Pipeline {
@@ -38,13 +39,19 @@ impl Pipeline {
     ) -> Plan {
         let mut expected = self.expected(&record.source, sha256, targets, options);
         self.keep_what_goes_further(&mut expected, record);
-        Plan::new(
+        let mut plan = Plan::new(
             self.graph(),
             expected,
             targets.to_vec(),
             Some(record),
             options.force,
-        )
+        );
+        let asked = record.stages.get(&Stage::Predict);
+        let ending = asked.and_then(|entry| entry.facts.get("ending")?.as_str());
+        if options.after_budget && ending == Some(Ending::BudgetReached.name()) {
+            plan.redo_from(self.graph(), Stage::Predict, Reason::Budget);
+        }
+        plan
     }
 
     /// Whether a stage is there with the settings in force: without a model to ask, nothing is predicted, and what was is of

@@ -45,6 +45,7 @@ pub mod searchable;
 pub mod settings;
 
 mod artifacts;
+mod budget;
 mod charges;
 mod estimate;
 mod expected;
@@ -56,6 +57,7 @@ mod stages;
 pub use added::{AddedStage, Made, StageWork};
 pub use artifacts::{LinksFile, MetadataFile, OutlineLink, StructureFile, TextFile};
 pub use attempts::QueueMessage;
+pub use budget::{Budget, BudgetSettings, DayCount, OnReached};
 pub use graph::{Graph, GraphError, StageFile, StageSpec};
 pub use outcome::{DocumentSize, PipelineError, Processed, RunOutcome, Spent};
 pub use pagemill_document::Dependency;

@@ -5,6 +5,8 @@ use futures::future::BoxFuture;
 use pagemill_document::Dependency;
 use pagemill_storage::{Charge, Stage};
 
+use crate::budget::Budget;
+
 /// The document is no longer this worker's; somebody else may be at work on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the lease on this document is lost, so nothing more may be written")]
@@ -66,6 +68,9 @@ pub trait Permit: Send + Sync {
 
     /// Takes note of a paid call, when its answer is there. The run may still fail, or its write of the charge.
     fn charged(&self, _charge: &Charge) {}
+
+    /// A budget did not allow a call.
+    fn budget_reached(&self, _budget: Budget) {}
 
     /// Takes note that the run ends in a failure: so many runs in a row have failed by the record, this one included.
     fn failed(&self, _attempts: u32) {}

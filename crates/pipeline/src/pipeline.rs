@@ -60,6 +60,8 @@ impl Source {
 pub struct Options {
     /// Run every stage, whatever the record says.
     pub force: bool,
+    /// Ask the model again about a document whose metadata was made without it, because a budget was reached.
+    pub after_budget: bool,
     /// The custom prompt that a message or a command gives, beside the configured prompts; see [`crate::prompt`]. Goes into
     /// the fingerprint of the metadata stage, and never into a log.
     pub custom_prompt: Option<String>,

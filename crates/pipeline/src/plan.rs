@@ -23,6 +23,8 @@ pub enum Reason {
     Changed,
     /// What it wrote is gone or damaged, and a later stage needs it.
     Lost,
+    /// A budget did not allow the model's calls the last time.
+    Budget,
     /// The caller forces it.
     Forced,
 }
@@ -35,6 +37,7 @@ impl fmt::Display for Reason {
             Self::NotDone => "not done yet",
             Self::Changed => "its inputs or settings changed",
             Self::Lost => "what it wrote is gone",
+            Self::Budget => "the budget was reached the last time",
             Self::Forced => "forced",
         })
     }
@@ -216,6 +219,22 @@ impl Plan {
         let order = &self.order;
         self.stages
             .sort_by_key(|planned| order.iter().position(|stage| *stage == planned.stage));
+    }
+
+    /// Adds a stage and all that is made from it.
+    pub(crate) fn redo_from(&mut self, graph: &Graph, first: Stage, reason: Reason) {
+        let mut again = vec![first];
+        for row in graph.rows() {
+            if row.upstream.iter().any(|stage| again.contains(stage)) {
+                again.push(row.stage);
+            }
+        }
+        for stage in again {
+            if self.wants(stage) && !self.runs(stage) {
+                self.push(stage, reason);
+            }
+        }
+        self.redo(&[]);
     }
 
     /// Whether nothing must run.

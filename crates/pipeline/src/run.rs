@@ -420,6 +420,8 @@ impl<'a> Run<'a> {
             outputs: self.outputs(),
             spending: Arc::clone(&self.spending),
             prices: &pipeline.parts().settings.prices,
+            budget: &pipeline.parts().settings.budget,
+            store: self.store,
             forced_by: self.forced_by().map(str::to_owned),
             resumes: self.resumes,
             paid: Mutex::default(),

@@ -4,14 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use pagemill_index::{IndexSettings, TargetStore};
-use pagemill_metadata::MetadataSettings;
+use pagemill_index::{EmbedderKind, IndexSettings, TargetStore};
+use pagemill_metadata::{GeneratorKind, MetadataSettings};
 use pagemill_reader::{ImageSettings, Limits};
 use pagemill_storage::{KeyLayout, SourceKey};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::budget::BudgetSettings;
 use crate::prices::Prices;
 
 /// The tunables. Unknown fields are refused; every field may be left out.
@@ -40,6 +41,8 @@ pub struct Settings {
     /// `{"gpt-4o-mini": {"input": 150000, "cached_input": 75000, "output": 600000}}`: millionths of a US dollar for a million
     /// tokens. What a model without a price costs is recorded as unknown, and never as nothing.
     pub prices: Prices,
+    /// What may be spent on models.
+    pub budget: BudgetSettings,
     /// When to give a document up.
     pub attempts: AttemptSettings,
     /// When a run that reads a long document keeps what it has done.
@@ -217,8 +220,33 @@ impl Settings {
             );
         }
         self.prices.validate()?;
+        self.check_budget()?;
         self.layout.validate().map_err(SettingsError)?;
         self.targets(None)?;
+        Ok(())
+    }
+
+    /// A budget can be kept only where every call has a price.
+    fn check_budget(&self) -> Result<(), SettingsError> {
+        let budget = &self.budget;
+        let asked = (self.metadata.generator == GeneratorKind::Llm).then_some(&self.metadata.model);
+        let embedder = match &self.index.embedder {
+            EmbedderKind::OpenAi { model, .. } => Some(model),
+            _ => None,
+        };
+        let limited = [
+            (asked, budget.per_day.or(budget.per_document)),
+            (embedder, budget.per_day),
+        ];
+        for (model, limit) in limited {
+            if let (Some(model), Some(_)) = (model, limit)
+                && !self.prices.0.contains_key(model)
+            {
+                return Err(SettingsError(format!(
+                    "budget sets a limit, and prices has no price for {model:?}: give it one (0 where it costs nothing), or take the limit away"
+                )));
+            }
+        }
         Ok(())
     }
 
@@ -300,6 +328,7 @@ impl Serialize for Passwords {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::OnReached;
 
     #[test]
     fn defaults_are_valid_and_survive_a_round_trip() {
@@ -318,6 +347,23 @@ mod tests {
         assert!(small.to_string().contains("max_pixels"), "{small}");
         let store = Settings::from_json(br#"{"target_stores": ["semantik"]}"#).unwrap_err();
         assert!(store.to_string().contains("semantik"), "{store}");
+    }
+
+    #[test]
+    fn a_budget_without_a_price_is_refused_with_the_model_that_lacks_one() {
+        let json = |prices: &str| {
+            format!(
+                r#"{{"budget": {{"per_day": 5000000}}, "prices": {prices}, "metadata": {{"generator": "llm", "model": "m"}}}}"#
+            )
+        };
+        let refused = Settings::from_json(json("{}").as_bytes()).unwrap_err();
+        assert!(
+            refused.to_string().contains("no price for \"m\""),
+            "{refused}"
+        );
+        let priced = json(r#"{"m": {"input": 1, "output": 1}}"#);
+        let settings = Settings::from_json(priced.as_bytes()).unwrap();
+        assert_eq!(settings.budget.on_reached, OnReached::Extractive);
     }
 
     #[test]

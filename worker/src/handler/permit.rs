@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use pagemill_pipeline::{Dependency, Permit, PermitLost, Progress};
+use pagemill_pipeline::{Budget, Dependency, Permit, PermitLost, Progress};
 use pagemill_queue::LeaseWatch;
 use pagemill_storage::Charge;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Metric;
 use crate::telemetry::JobHandle;
 
 /// What is left of the drain time when work is stopped where it stands: half of it to write the end of the run into
@@ -135,6 +136,12 @@ impl Permit for LeasePermit<'_> {
 
     fn charged(&self, charge: &Charge) {
         super::count::charged(self.job.metrics(), charge);
+    }
+
+    fn budget_reached(&self, budget: Budget) {
+        self.job
+            .metrics()
+            .count(Metric::BudgetReached, budget.name());
     }
 
     fn failed(&self, attempts: u32) {

@@ -95,6 +95,7 @@ metrics! {
     SlotsFree: values Count, "Messages that a worker could take besides. With a queue that grows and no free slots, more workers help.";
     PaidCalls: sum Count by Stage, "Answered calls of an LLM (`predict`) or an embeddings endpoint (`index`), counted when the answer comes: also where it is of no use, or its document fails.";
     FailedCalls: sum Count by Outcome, "Calls of such a service without an answer: `rejected` (it said an error), `lost` (nothing came). Most are tried again.";
+    BudgetReached: sum Count by Budget, "Calls that were not made because a budget did not allow them: `document` or `day`. Above 0, documents go without the model or wait (`budget.on_reached`).";
     PaidInputTokens: sum Count by Stage, "Tokens that models read, as their server counts them.";
     PaidOutputTokens: sum Count by Stage, "Tokens that models wrote, as their server counts them.";
     PaidMicroUsd: sum None by Stage, "Cost of these calls in millionths of a US dollar, of those whose price is known.";

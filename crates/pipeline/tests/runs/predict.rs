@@ -3,10 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
-use pagemill_pipeline::{Options, Settings, Source};
+use pagemill_pipeline::{
+    BudgetSettings, DayCount, Dependency, OnReached, Options, PipelineError, Price, Reason,
+    Settings, Source,
+};
 use pagemill_storage::{Answer, Charged, ObjectStore, Stage};
 
-use crate::doubles::{Lost, PaidAnswer, SOURCE, World, engine, killed, processed};
+use crate::doubles::{Ended, Lost, PaidAnswer, SOURCE, World, engine, killed, processed};
 
 const ANSWERS: &str = "processing/answers/";
 
@@ -158,4 +161,120 @@ async fn out_6_nothing_that_a_model_said_outlives_the_document_or_the_choice_of_
             key.starts_with("processing/charges/") || key.starts_with("processing/records/");
         assert!(may_stay, "{key}");
     }
+}
+
+/// Settings under which a call of the double costs 1,010 and may cost 1,020.
+fn budget(per_document: Option<u64>, per_day: Option<u64>, on_reached: OnReached) -> Settings {
+    let mut settings = Settings::default();
+    let price = Price {
+        input: 1_000_000,
+        cached_input: None,
+        output: Some(1_000_000),
+    };
+    settings.prices.0.insert("llm".to_owned(), price);
+    settings.budget = BudgetSettings {
+        per_document,
+        per_day,
+        on_reached,
+    };
+    settings
+}
+
+async fn spent_today(world: &World) -> DayCount {
+    let keys = keys_below(world, "processing/budget/");
+    let (_, body) = world.store.get_bytes(&keys[0]).await.expect("a count");
+    serde_json::from_slice(&body).expect("a count")
+}
+
+#[tokio::test]
+async fn bu_2_where_a_documents_budget_is_reached_rules_make_its_metadata_and_it_is_indexed() {
+    let mut world = asking(3, PaidAnswer::Good).await;
+    world.restart_with(budget(Some(2_500), None, OnReached::Extractive));
+    processed(world.run("m", 1, false).await);
+    assert_eq!(made(&world), 2, "a third may cost more than is left");
+    let record = world.record().await;
+    assert!(record.stages.contains_key(&Stage::Index));
+    assert_eq!(
+        record.stages[&Stage::Predict].facts["ending"],
+        "budget_reached"
+    );
+    let (_, body) = world
+        .store
+        .get_bytes("pdf-metadata/report.pdf.json")
+        .await
+        .expect("metadata");
+    let metadata = String::from_utf8_lossy(&body).into_owned();
+    assert!(
+        metadata.contains("the document's budget of 0.002500 USD"),
+        "{metadata}"
+    );
+    // With a larger one it is asked when somebody wants it, and what was paid is kept.
+    world.restart_with(budget(Some(9_000), None, OnReached::Extractive));
+    let again = Options {
+        after_budget: true,
+        ..Options::default()
+    };
+    let plan = world
+        .pipeline
+        .plan(&Source::newest(SOURCE), &[], &again)
+        .await
+        .expect("a plan");
+    assert_eq!(
+        (plan.stages[0].stage, plan.stages[0].reason),
+        (Stage::Predict, Reason::Budget)
+    );
+    processed(world.run_with(&Source::newest(SOURCE), &again).await);
+    assert_eq!(made(&world), 1);
+    let plan = world
+        .pipeline
+        .plan(&Source::newest(SOURCE), &[], &again)
+        .await
+        .expect("a plan");
+    assert!(plan.is_empty(), "{plan:?}");
+}
+
+#[tokio::test]
+async fn bu_3_a_document_that_is_held_waits_and_keeps_what_it_has_paid() {
+    let mut world = asking(3, PaidAnswer::Good).await;
+    world.restart_with(budget(None, Some(2_500), OnReached::Hold));
+    let Ended::With(Err(error)) = world.run("m", 1, false).await else {
+        panic!("not held");
+    };
+    assert!(
+        matches!(
+            &error,
+            PipelineError::Transient {
+                dependency: Dependency::Budget,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("the day's budget of 0.002500 USD"),
+        "{error}"
+    );
+    assert_eq!(made(&world), 2);
+    let today = spent_today(&world).await;
+    assert_eq!((today.spent, today.reserved), (2_020, 0));
+    world.restart_with(budget(None, Some(9_000), OnReached::Hold));
+    processed(world.run("m", 2, false).await);
+    assert_eq!(made(&world), 1);
+    assert_eq!(spent_today(&world).await.spent, 3_030);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bu_1_what_a_dead_worker_had_set_aside_stays_so_for_the_day() {
+    let mut world = asking(1, PaidAnswer::Good).await;
+    world.restart_with(budget(None, Some(2_500), OnReached::Hold));
+    world.store.lose_below("processing/budget/", 2, Lost::Write);
+    killed(world.run("m", 1, false).await);
+    let today = spent_today(&world).await;
+    assert_eq!(
+        (today.spent, today.reserved),
+        (0, 1_020),
+        "the budget ends too early, not too late"
+    );
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use jiff::civil::Date;
+use pagemill_app::costs::By;
 use pagemill_events::prompt_argument;
 
 /// Everything is in place.
@@ -56,6 +58,12 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// Compare sources, records, outputs and points, and say what does not fit.
     Verify(VerifyArguments),
+    /// Say what would run on documents, why, and what it may cost.
+    Plan(PlanArguments),
+    /// Run exactly what a plan says.
+    Apply(ApplyArguments),
+    /// Say what calls of paid services did cost: by day, model, stage, folder, outcome.
+    Cost(CostArguments),
     /// Run a saved message of the dead-letter queue here, into a folder; bucket and queues are not touched.
     Replay(ReplayArguments),
     /// Print the configuration in force, secrets masked.
@@ -243,6 +251,69 @@ pub(crate) struct VerifyArguments {
     #[arg(long)]
     pub(crate) delete_orphans: bool,
     /// Print JSON, one finding a line, and last what was checked.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `worker plan`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes:\n  0  the plan is complete (also when nothing would run)\n  2  an argument or a setting is wrong\n  3  something did not answer"
+)]
+pub(crate) struct PlanArguments {
+    /// One document, or what the keys of many begin with; all of them when it is left out.
+    pub(crate) prefix: Option<String>,
+    /// The folder that `worker local` wrote. Without it, the bucket of the environment is meant.
+    #[arg(long, requires = "input")]
+    pub(crate) folder: Option<PathBuf>,
+    /// The folder that `worker local` processed.
+    #[arg(long, requires = "folder")]
+    pub(crate) input: Option<PathBuf>,
+    /// Write the plan here too, for `worker apply`: JSON, a line for each document.
+    #[arg(long, value_name = "PLAN")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print JSON, one document a line, and last the total.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `worker apply`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes:\n  0  everything in the plan is in place\n  1  a document failed, or changed since the plan and was left as it is\n  2  an argument or a setting is wrong; nothing was processed\n  3  something did not answer, or the run was stopped; apply the plan again to go on"
+)]
+pub(crate) struct ApplyArguments {
+    /// What `worker plan --out` wrote.
+    pub(crate) plan: PathBuf,
+    /// The folder that `worker local` wrote. Without it, the bucket of the environment is meant.
+    #[arg(long, requires = "input")]
+    pub(crate) folder: Option<PathBuf>,
+    /// The folder that `worker local` processed.
+    #[arg(long, requires = "folder")]
+    pub(crate) input: Option<PathBuf>,
+    /// Documents at work at the same time [default: the number of processors].
+    #[arg(long)]
+    pub(crate) jobs: Option<usize>,
+}
+
+/// Arguments of `worker cost`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes:\n  0  everything was summed up\n  1  a row of the ledger can't be read; the message says which\n  2  an argument or a setting is wrong\n  3  the store did not answer"
+)]
+pub(crate) struct CostArguments {
+    /// Only calls for documents whose keys begin with this.
+    pub(crate) prefix: Option<String>,
+    /// The folder that `worker local` wrote. Without it, the bucket of the environment is meant.
+    #[arg(long)]
+    pub(crate) folder: Option<PathBuf>,
+    /// What is summed up by, separated by commas: day, model, stage, prefix (the first folder), outcome.
+    #[arg(long, value_delimiter = ',', default_value = "day,model,stage")]
+    pub(crate) by: Vec<By>,
+    /// Only calls since this day (UTC), such as 2026-01-31.
+    #[arg(long, value_name = "DAY")]
+    pub(crate) since: Option<Date>,
+    /// Print JSON, one group a line, and last the total.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -7,12 +7,14 @@
 
 mod cli;
 mod config_command;
+mod cost;
 mod doctor;
 mod handler;
 mod health;
 mod local;
 mod logging;
 mod metrics;
+mod plan;
 mod progress;
 mod read;
 mod replay;
@@ -100,6 +102,9 @@ fn run_command(cli: cli::Cli) -> anyhow::Result<ExitCode> {
             cli::Command::Searchable(arguments) => searchable::command(arguments).await,
             cli::Command::Search(arguments) => search::command(arguments).await,
             cli::Command::Doctor(arguments) => doctor::command(arguments).await,
+            cli::Command::Plan(arguments) => plan::command(arguments).await,
+            cli::Command::Apply(arguments) => plan::apply_command(arguments).await,
+            cli::Command::Cost(arguments) => cost::command(arguments).await,
             cli::Command::Verify(arguments) => verify::command(arguments).await,
             cli::Command::Replay(arguments) => replay::command(arguments).await,
             cli::Command::Config(arguments) => config_command::command(arguments).await,

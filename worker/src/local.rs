@@ -8,16 +8,18 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use futures::StreamExt;
 use pagemill_index::TargetStore;
-use pagemill_pipeline::{Estimate, Graph, Options, Pipeline, Plan, Searchable, Source, Usd};
+use pagemill_pipeline::{Graph, Options, Pipeline, Searchable, Source};
 use pagemill_storage::{Charged, FolderStore, ObjectStore, Overlay, is_pdf_name, shown};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, LocalArguments};
+use crate::plan::{describe, describe_cost, print_estimates};
 use crate::progress::{Display, LocalPermit};
-use crate::summary::{Summary, counted};
+use crate::summary::Summary;
 use crate::watch;
 use pagemill_app::adapters::{self, VECTORS, Vectors};
 use pagemill_app::environment::Environment;
+use pagemill_app::plans::Cost;
 
 /// A PDF found in the input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -283,83 +285,21 @@ async fn dry_run(run: &FolderRun, input: &Input) -> anyhow::Result<ExitCode> {
             .plan(&Source::newest(key), &run.targets, &run.options)
             .await?;
         would_run += u32::from(!plan.is_empty());
-        cost.add(&plan);
-        println!("{}: {}", shown(&document.name), describe(&plan));
-        for planned in &plan.stages {
-            if planned.estimate != Estimate::Free {
-                println!("  {}: {}", planned.stage, planned.estimate);
-            }
-        }
+        cost.add(&plan.stages);
+        println!("{}: {}", shown(&document.name), describe(&plan.stages));
+        print_estimates(&plan.stages);
     }
     println!(
         "\n{would_run} of {} documents would run{}",
         found.len(),
-        cost.describe()
+        describe_cost(&cost)
     );
     Ok(ExitCode::from(cli::EXIT_OK))
 }
 
-/// What the plans of many documents may cost.
-#[derive(Debug, Default)]
-struct Cost {
-    micro_usd: Option<u64>,
-    has_limits: bool,
-    unknown: u64,
-}
-
-impl Cost {
-    fn add(&mut self, plan: &Plan) {
-        for planned in &plan.stages {
-            let known = match &planned.estimate {
-                Estimate::Free => continue,
-                Estimate::AsBefore(spent) => spent.micro_usd.filter(|_| spent.unpriced_calls == 0),
-                Estimate::AtMost { micro_usd, .. } => {
-                    self.has_limits |= micro_usd.is_some();
-                    *micro_usd
-                }
-                Estimate::Unknown { .. } => None,
-            };
-            match known {
-                Some(cost) => {
-                    self.micro_usd = Some(self.micro_usd.unwrap_or(0).saturating_add(cost));
-                }
-                None => self.unknown += 1,
-            }
-        }
-    }
-
-    /// The end of the last line.
-    fn describe(&self) -> String {
-        let sum = self.micro_usd.map(|cost| {
-            let about = if self.has_limits { "at most" } else { "about" };
-            format!(", for {about} {}", Usd(cost))
-        });
-        let unknown = match self.unknown {
-            0 => String::new(),
-            count => format!(", and at a cost not known for {}", counted(count, "stage")),
-        };
-        format!("{}{unknown}", sum.unwrap_or_default())
-    }
-}
-
-/// The stages of a plan in order, those of one reason together.
-fn describe(plan: &Plan) -> String {
-    if plan.is_empty() {
-        return "up to date".into();
-    }
-    let runs = plan.stages.chunk_by(|one, next| one.reason == next.reason);
-    let runs: Vec<String> = runs
-        .map(|stages| {
-            let names: Vec<&str> = stages.iter().map(|planned| planned.stage.name()).collect();
-            format!("{} ({})", names.join(", "), stages[0].reason)
-        })
-        .collect();
-    runs.join(", ")
-}
-
 /// Ctrl-C ends the run at the next boundary; a second one at once, with the end of each run recorded; a third one
 /// without that, which looks like a death to the next run.
-fn stop_on_ctrl_c(stop: Stop) {
+pub(crate) fn stop_on_ctrl_c(stop: Stop) {
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             eprintln!("\nstopping at the next page; press Ctrl-C again to stop at once");

@@ -43,7 +43,11 @@ pub mod redrive;
 pub mod send;
 
 #[cfg(feature = "work")]
+pub mod costs;
+#[cfg(feature = "work")]
 pub mod doctor;
+#[cfg(feature = "work")]
+pub mod plans;
 #[cfg(feature = "work")]
 pub mod reasons;
 #[cfg(feature = "work")]

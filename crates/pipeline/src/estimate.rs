@@ -52,6 +52,7 @@ impl Pipeline {
             }
         };
         self.estimate(&mut plan, record, &head);
+        plan.etag = head.etag.0;
         Ok(plan)
     }
 

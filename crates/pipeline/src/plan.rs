@@ -6,12 +6,14 @@ use std::fmt;
 use pagemill_document::Units;
 use pagemill_index::TargetStore;
 use pagemill_storage::{Charged, Fingerprint, Record, Stage};
+use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
 use crate::prices::Usd;
 
 /// Why a stage must run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The source was never processed.
     New,
@@ -53,7 +55,8 @@ pub struct Size {
 }
 
 /// What a stage may take.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Estimate {
     /// It makes no paid call.
     Free,
@@ -113,7 +116,7 @@ impl fmt::Display for Estimate {
 }
 
 /// One stage that must run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedStage {
     /// The row of the graph that it is of.
     pub stage: Stage,
@@ -132,6 +135,8 @@ pub struct Plan {
     pub stages: Vec<PlannedStage>,
     /// The vector stores that will hold the document: those asked for, and those that held it before.
     pub targets: Vec<TargetStore>,
+    /// The tag of the PDF that it was made for, where the store was asked.
+    pub etag: String,
     /// The order of work, and which stages read the PDF.
     order: Vec<Stage>,
     reading: BTreeSet<Stage>,
@@ -185,6 +190,7 @@ impl Plan {
             expected: BTreeMap::new(),
             stages: Vec::new(),
             targets,
+            etag: String::new(),
             order: rows.iter().map(|row| row.stage).collect(),
             reading: reading.map(|row| row.stage).collect(),
         }

@@ -42,5 +42,7 @@ pub use document::{Claim, DocumentMetadata, DocumentType, Evidence, Source, Veri
 pub use error::MetadataError;
 pub use generator::{DocumentInput, MetadataGenerator, generator};
 pub use prediction::{Ending, Prediction, Said};
-pub use settings::{CUSTOM_PROMPT_MAX_BYTES, GeneratorKind, LlmEndpoint, MetadataSettings};
+pub use settings::{
+    CUSTOM_PROMPT_MAX_BYTES, GeneratorKind, LlmEndpoint, MetadataSettings, Provider,
+};
 pub use usage::Usage;

@@ -28,6 +28,7 @@ mod refusal;
 mod reply;
 mod stream;
 pub(crate) mod transport;
+mod way;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -41,6 +41,33 @@ pub enum LongDocuments {
     Beginning,
 }
 
+/// Whose server answers: each is asked as it is known to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// OpenAI.
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// Google's Gemini API, by its endpoint that is compatible with OpenAI's.
+    Gemini,
+    /// Anthropic, by its endpoint that is compatible with OpenAI's. It does not follow a schema that is not in the prompt.
+    Anthropic,
+    /// Any other server with OpenAI's API.
+    Compatible,
+}
+
+impl Provider {
+    /// The provider of a server, by the host of its address.
+    pub(crate) fn of_host(host: &str) -> Self {
+        match host {
+            "api.openai.com" => Self::OpenAi,
+            "generativelanguage.googleapis.com" => Self::Gemini,
+            "api.anthropic.com" => Self::Anthropic,
+            _ => Self::Compatible,
+        }
+    }
+}
+
 /// The name of the request field that limits the answer's length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -98,7 +125,7 @@ impl Default for AnswerTimeouts {
     }
 }
 
-/// How metadata is made. All fields except `concurrency`, `retries` and `timeouts` are part of the fingerprint of the
+/// How metadata is made. All fields except `provider`, `concurrency`, `retries` and `timeouts` are part of the fingerprint of the
 /// stages `predict` (what a model is asked) and `metadata` (what is made of it).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -116,6 +143,9 @@ pub struct MetadataSettings {
     pub max_analysed_chars: u32,
     /// The model's name as the server knows it. Needed when `generator` is `llm`.
     pub model: String,
+    /// Whose server answers: `openai`, `gemini`, `anthropic` or `compatible`. `null` goes by the host of its address, which a
+    /// gateway before it hides. What a server refuses is left out in any case, step by step.
+    pub provider: Option<Provider>,
     /// Sampling temperature, 0 to 2. `null` leaves it to the server; some reasoning models refuse any value.
     pub temperature: Option<f32>,
     /// Seed for servers that can repeat a sampling; `null` sends none.
@@ -163,6 +193,7 @@ impl Default for MetadataSettings {
             max_outline_entries: 500,
             max_analysed_chars: 200_000,
             model: String::new(),
+            provider: None,
             temperature: Some(0.0),
             seed: Some(0),
             max_input_tokens: 24_000,

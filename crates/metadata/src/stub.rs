@@ -46,6 +46,10 @@ pub enum Reply {
     Broken,
     /// Status 400 when a stream is asked for, else as [`Reply::Good`].
     GoodWithoutStream,
+    /// Status and body as a server was seen to send them, with the value of `Retry-After`; then as [`Reply::Good`].
+    Recorded(u16, Value, Option<&'static str>),
+    /// Status 400 with this body while the request has the field, else as [`Reply::Good`].
+    GoodWithout(&'static str, Value),
     /// As llama-server answers whose context holds so many of the stub's tokens: status 400 for prompts that do not fit, else
     /// as [`Reply::Good`].
     GoodWithinContext(usize),
@@ -249,6 +253,17 @@ async fn chat(
         Reply::GoodWithoutJsonSchema => completion(&body, &good.to_string(), "stop"),
         Reply::Dripping(pieces, wait) => stream(&body, &good.to_string(), "stop", pieces, wait),
         Reply::Broken => broken_stream(),
+        Reply::Recorded(status, body, retry_after) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            match retry_after {
+                Some(wait) => (status, [("retry-after", wait)], Json(body)).into_response(),
+                None => (status, Json(body)).into_response(),
+            }
+        }
+        Reply::GoodWithout(field, refused) if !body[field].is_null() => {
+            (StatusCode::BAD_REQUEST, Json(refused)).into_response()
+        }
+        Reply::GoodWithout(..) => completion(&body, &good.to_string(), "stop"),
         Reply::GoodWithoutStream if wants_stream => refusal(
             json!({"message": "Unknown argument: stream_options", "type": "invalid_request_error"}),
         ),

@@ -414,8 +414,12 @@ async fn a_server_that_does_not_stream_answers_as_a_whole() {
         .iter()
         .map(|request| request.body["stream"] == true)
         .collect();
-    assert_eq!(streams, [true, false, false]);
-    let form = &stub.requests()[2].body["response_format"]["type"];
+    assert_eq!(
+        streams,
+        [true, true, false, false],
+        "first without the options that it names"
+    );
+    let form = &stub.requests()[3].body["response_format"]["type"];
     assert_eq!(*form, "json_schema", "the schema is no matter of streams");
 }
 

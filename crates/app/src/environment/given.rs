@@ -95,12 +95,12 @@ impl Given<'_> {
     /// The LLM's and that of the embeddings, which is the LLM's where it has no address of its own.
     pub(super) fn apis(self) -> (Option<Api>, Option<Api>) {
         let llm = self.text("LLM_BASE_URL").map(|base_url| Api {
-            base_url,
+            base_url: address_of(base_url),
             api_key: self.secret("LLM_API_KEY"),
         });
         let embeddings = match self.text("EMBEDDINGS_BASE_URL") {
             Some(base_url) => Some(Api {
-                base_url,
+                base_url: address_of(base_url),
                 api_key: self
                     .secret("EMBEDDINGS_API_KEY")
                     .or_else(|| self.secret("LLM_API_KEY")),
@@ -138,5 +138,15 @@ impl Given<'_> {
             Some("off") => Ok(None),
             Some(other) => bail!("PAGEMILL_METRICS is {other:?}: give on or off"),
         }
+    }
+}
+
+/// The address of an API that is compatible with OpenAI's, by its provider's name; an address is left as it is.
+fn address_of(given: String) -> String {
+    match given.as_str() {
+        "openai" => "https://api.openai.com/v1".to_owned(),
+        "gemini" => "https://generativelanguage.googleapis.com/v1beta/openai".to_owned(),
+        "anthropic" => "https://api.anthropic.com/v1".to_owned(),
+        _ => given,
     }
 }

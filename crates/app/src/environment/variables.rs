@@ -82,7 +82,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "LLM_BASE_URL",
         "",
-        "Base URL of an OpenAI-compatible API, such as `http://llm:8080/v1`. Needed when `metadata.generator` is `llm`.",
+        "Base URL of an OpenAI-compatible API, such as `http://llm:8080/v1`, or a provider by name: `openai`, `gemini`, `anthropic`. Needed when `metadata.generator` is `llm`.",
     ),
     secret("LLM_API_KEY", "API key of that API."),
     variable(

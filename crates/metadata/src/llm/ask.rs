@@ -1,9 +1,9 @@
 //! One question to the model and a readable answer: in the form that the server takes, with one repair round.
 //!
-//! Answers are asked for as a stream and as strict `json_schema`. What a server refuses is left out step by step ([`Way`]), and
-//! the way that worked is remembered.
+//! Answers are asked for as a stream and as strict `json_schema`, where the provider does that. What a server refuses is left out
+//! step by step ([`Way`]), and the way that worked is remembered.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use async_openai::types::chat::{
     ChatCompletionRequestAssistantMessage, ChatCompletionRequestMessage,
@@ -19,51 +19,15 @@ use super::MARGIN_TOKENS;
 use super::answer::{self, Read};
 use super::plan::Tokenizer;
 use super::transport::{Completion, Failure, Meter, TooLong, Transport};
+use super::way::{Form, Way};
 use crate::error::MetadataError;
 use crate::prediction::Said;
-use crate::settings::{LlmEndpoint, MetadataSettings, OutputLimitField};
+use crate::settings::{LlmEndpoint, MetadataSettings, OutputLimitField, Provider};
 
 /// Characters of a bad answer that are sent back with what is wrong with it.
 const REPEATED_CHARS: usize = 4_000;
 /// Tokens that a repair round adds to a prompt at most: the answer, hardly ever more tokens than characters, and what is wrong.
 pub(crate) const REPAIR_TOKENS: u64 = REPEATED_CHARS as u64 + 300;
-
-/// In which form the answer is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// A strict schema with the longest lists and texts.
-    Limited,
-    /// A strict schema without: some servers know of no limits.
-    Schema,
-    /// Any JSON object; the schema stands in the prompt.
-    Object,
-    /// Only in words.
-    Words,
-}
-
-/// A way of asking.
-#[derive(Debug, Clone, Copy)]
-struct Way {
-    form: Form,
-    streams: bool,
-}
-
-/// All ways, in the order of trial: with a stream, then without.
-const WAYS: [Way; 8] = [
-    way(Form::Limited, true),
-    way(Form::Schema, true),
-    way(Form::Object, true),
-    way(Form::Words, true),
-    way(Form::Limited, false),
-    way(Form::Schema, false),
-    way(Form::Object, false),
-    way(Form::Words, false),
-];
-const WITHOUT_STREAM: usize = WAYS.len() / 2;
-
-const fn way(form: Form, streams: bool) -> Way {
-    Way { form, streams }
-}
 
 /// A question: the messages, and how the answer is to look and is read.
 pub(crate) struct Question<'a, T> {
@@ -159,12 +123,11 @@ pub(crate) struct Asker {
     model: String,
     temperature: Option<f32>,
     seed: Option<i64>,
-    output_limit_field: OutputLimitField,
     transport: Transport,
     /// Further fields of a request, as JSON.
     extra_body: String,
-    /// Index into [`WAYS`] of the one that worked last.
-    way: AtomicUsize,
+    /// The one that worked last.
+    way: Mutex<Way>,
 }
 
 impl Asker {
@@ -172,14 +135,16 @@ impl Asker {
         settings: &MetadataSettings,
         endpoint: &LlmEndpoint,
     ) -> Result<Self, MetadataError> {
+        let transport = Transport::new(settings, endpoint)?;
+        let provider = settings.provider;
+        let provider = provider.unwrap_or_else(|| Provider::of_host(transport.host()));
         Ok(Self {
             model: settings.model.clone(),
             temperature: settings.temperature,
             seed: settings.seed,
-            output_limit_field: settings.output_limit_field,
-            transport: Transport::new(settings, endpoint)?,
+            transport,
             extra_body: Value::Object(settings.extra_body.clone()).to_string(),
-            way: AtomicUsize::new(0),
+            way: Mutex::new(Way::first(settings, provider)),
         })
     }
 
@@ -245,33 +210,30 @@ impl Asker {
             return Ok(said(kept, request_sha));
         }
         let most = self.most(messages, question);
-        let mut at = self.way.load(Ordering::Relaxed);
+        let begun = self.way();
+        let mut way = begun;
         loop {
-            let request = self.request(messages, question, WAYS[at]);
+            let request = self.request(messages, question, way);
             let completed = self
                 .transport
                 .complete(&request, &request_sha, &most, meter);
             match completed.await {
                 Ok(completion) => {
-                    self.way.fetch_max(at, Ordering::Relaxed);
+                    if way != begun {
+                        *self.way.lock().unwrap_or_else(PoisonError::into_inner) = way;
+                    }
                     return Ok(said(completion, request_sha));
                 }
-                Err(Failure::NotAccepted {
-                    reason,
-                    names_stream,
-                }) => {
-                    at = match names_stream && at < WITHOUT_STREAM {
-                        true => at + WITHOUT_STREAM,
-                        false => at + 1,
-                    };
-                    if at >= WAYS.len() {
+                Err(Failure::NotAccepted { reason, named }) => {
+                    let Some(next) = way.after(named) else {
                         return Err(Unanswered::Failed(MetadataError::Refused {
                             reason,
                             remedy: "check the model's name, temperature, output_limit_field and extra_body".to_owned(),
                         }));
-                    }
+                    };
+                    way = next;
                     tracing::info!(
-                        way = ?WAYS[at],
+                        ?way,
                         "the llm server does not take this form of request; trying a simpler one"
                     );
                 }
@@ -285,6 +247,11 @@ impl Asker {
                 Err(Failure::Final(error)) => return Err(Unanswered::Failed(error)),
             }
         }
+    }
+
+    fn way(&self) -> Way {
+        // Plain values: a panic elsewhere can't leave them half written.
+        *self.way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is asked, as a hash: everything that an answer depends on, in whichever way a server takes it.
@@ -354,22 +321,23 @@ impl Asker {
             messages.insert(1, ChatCompletionRequestSystemMessage::from(words).into());
         }
         let limit = Some(question.output);
-        let (max_completion_tokens, max_tokens) = match self.output_limit_field {
+        let (max_completion_tokens, max_tokens) = match way.limit {
             OutputLimitField::MaxCompletionTokens => (limit, None),
             OutputLimitField::MaxTokens => (None, limit),
         };
         // Without it a stream does not say what was used.
-        let stream_options = way.streams.then_some(ChatCompletionStreamOptions {
-            include_usage: Some(true),
-            include_obfuscation: None,
-        });
+        let stream_options =
+            (way.streams && way.tells_usage).then_some(ChatCompletionStreamOptions {
+                include_usage: Some(true),
+                include_obfuscation: None,
+            });
         // Compatible servers know only the older names of these two.
         #[allow(deprecated)]
         CreateChatCompletionRequest {
             messages,
             model: self.model.clone(),
-            temperature: self.temperature,
-            seed: self.seed,
+            temperature: self.temperature.filter(|_| way.temperature),
+            seed: self.seed.filter(|_| way.seed),
             max_completion_tokens,
             max_tokens,
             response_format,

@@ -1,6 +1,7 @@
 //! What a server means that does not answer: which of its errors are the settings' fault, the document's, or pass.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use regex::Regex;
 use reqwest::StatusCode;
@@ -18,13 +19,47 @@ pub(crate) enum Refusal {
     /// A filter of the server does not take this document.
     Filtered,
     /// The request is not taken as it is; perhaps in a simpler form.
-    NotAccepted { reason: String, names_stream: bool },
-    /// It passes.
-    Trouble { reason: String },
+    NotAccepted { reason: String, named: Named },
+    /// It passes; after this time, where the body says so.
+    Trouble {
+        reason: String,
+        wait: Option<Duration>,
+    },
+}
+
+/// The part of a request that a refusal names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// None that could be left out.
+    Nothing,
+    Temperature,
+    Seed,
+    /// `max_tokens` or `max_completion_tokens`.
+    OutputLimit,
+    Stream,
+    StreamOptions,
+}
+
+impl Named {
+    /// By the parameter that an error names, else by its words, in small letters.
+    fn of(parameter: &str, message: &str) -> Self {
+        // The longer names first: one begins with another.
+        let names = [
+            ("stream_options", Self::StreamOptions),
+            ("max_completion_tokens", Self::OutputLimit),
+            ("max_tokens", Self::OutputLimit),
+            ("temperature", Self::Temperature),
+            ("seed", Self::Seed),
+            ("stream", Self::Stream),
+        ];
+        let find = |text: &str| names.iter().find(|(name, _)| text.contains(name));
+        let found = find(parameter).or_else(|| find(message));
+        found.map_or(Self::Nothing, |(_, named)| *named)
+    }
 }
 
 /// The error object of a response, as far as it was read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Told {
     /// Whether there is an error object.
     pub(crate) is_error: bool,
@@ -33,22 +68,30 @@ pub(crate) struct Told {
     message: String,
     status: Option<u16>,
     too_long: TooLong,
+    named: Named,
+    wait: Option<Duration>,
 }
 
 static CONTEXT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:maximum context length is|context size of|context length of)\s*(\d{3,8})")
+    Regex::new(
+        r"(?:maximum context length is|context size of|context length of|tokens allowed \(|tokens >)\s*(\d{3,8})",
+    )
         .expect("pattern is valid")
 });
 static PROMPT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:resulted in |\()(\d{3,8}) (?:tokens|in the messages)")
+    Regex::new(
+        r"(?:resulted in |\(|too long: )(\d{3,8}) (?:tokens|in the messages)|input token count \((\d{3,8})\)",
+    )
         .expect("pattern is valid")
 });
 
 impl Told {
     /// What a body says of an error.
     pub(crate) fn of(body: Option<&Value>) -> Self {
+        // Gemini's compatible endpoint puts the object into a list.
+        let body = body.map(|body| body.get(0).unwrap_or(body));
         let error = body.map_or(&Value::Null, |body| &body["error"]);
-        let words = [&error["code"], &error["type"]]
+        let words = [&error["code"], &error["type"], &error["status"]]
             .into_iter()
             .find_map(Value::as_str)
             .unwrap_or_default();
@@ -64,12 +107,19 @@ impl Told {
             .unwrap_or_default()
             .to_lowercase();
         let number = |value: &Value| value.as_u64().and_then(|value| usize::try_from(value).ok());
-        let within = |pattern: &Regex| pattern.captures(&message)?[1].parse().ok();
+        let within = |pattern: &Regex| {
+            let found = pattern.captures(&message)?;
+            let number = found.iter().skip(1).flatten().next()?;
+            number.as_str().parse().ok()
+        };
         let too_long = TooLong {
             context: number(&error["n_ctx"]).or_else(|| within(&CONTEXT)),
             prompt: number(&error["n_prompt_tokens"]).or_else(|| within(&PROMPT)),
         };
+        let parameter = error["param"].as_str().unwrap_or_default().to_lowercase();
         Self {
+            named: Named::of(&parameter, &message),
+            wait: retry_delay(error),
             is_error: error.is_object() || error.is_string(),
             code,
             message,
@@ -92,6 +142,7 @@ impl Told {
             "context window",
             "prompt is too long",
             "input token count",
+            "too many tokens",
         ];
         codes.iter().any(|code| self.code.contains(code))
             || words.iter().any(|words| self.message.contains(words))
@@ -119,6 +170,13 @@ impl Told {
             429 if self.code == "insufficient_quota" => {
                 refused("check the account's quota and balance")
             }
+            // Anthropic says so with a 400, Gemini with a 403 or 400.
+            400 if self.message.contains("credit balance") || self.message.contains("billing") => {
+                refused("check the account's balance")
+            }
+            400 if self.message.contains("api key") => {
+                refused("check the API key and what it may use")
+            }
             400 | 413 | 422 | 500 if self.is_too_long() => Refusal::TooLong(self.too_long),
             413 => Refusal::TooLong(TooLong::default()),
             400 | 422
@@ -128,14 +186,25 @@ impl Told {
             }
             400 | 422 => Refusal::NotAccepted {
                 reason,
-                names_stream: self.message.contains("stream"),
+                named: self.named,
             },
-            408 | 409 | 425 | 429 | 500..=599 => Refusal::Trouble { reason },
+            408 | 409 | 425 | 429 | 500..=599 => Refusal::Trouble {
+                reason,
+                wait: self.wait,
+            },
             _ => refused(
                 "check the base URL; the server answers with a status that has no meaning here",
             ),
         }
     }
+}
+
+/// The wait that Gemini asks for in the details of an error: `{"@type": "…RetryInfo", "retryDelay": "37s"}`.
+fn retry_delay(error: &Value) -> Option<Duration> {
+    let mut details = error["details"].as_array()?.iter();
+    let delay = details.find_map(|detail| detail["retryDelay"].as_str())?;
+    let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 #[cfg(test)]
@@ -167,8 +236,11 @@ mod tests {
         let vllm = json!({"code": 400, "type": "BadRequestError", "message":
             "This model's maximum context length is 4096 tokens. However, you requested 8210 tokens (5210 in the messages, 3000 in the completion)"});
         assert_eq!(too_long(vllm), with_both);
-        let anthropic = json!({"type": "invalid_request_error", "message": "prompt is too long"});
-        assert_eq!(too_long(anthropic), Some(TooLong::default()));
+        let anthropic = json!({"type": "invalid_request_error", "message": "prompt is too long: 5210 tokens > 4096 maximum"});
+        assert_eq!(too_long(anthropic), with_both);
+        let gemini = json!({"code": 400, "status": "INVALID_ARGUMENT", "message":
+            "The input token count (5210) exceeds the maximum number of tokens allowed (4096)."});
+        assert_eq!(too_long(gemini), with_both);
         assert_eq!(too_long(json!({"code": "invalid_model"})), None);
     }
 
@@ -177,13 +249,10 @@ mod tests {
         let told = Told::of(Some(
             &json!({"error": {"message": "Unknown field: stream_options"}}),
         ));
-        let Refusal::NotAccepted {
-            names_stream,
-            reason,
-        } = told.refusal(StatusCode::BAD_REQUEST)
-        else {
+        let Refusal::NotAccepted { named, reason } = told.refusal(StatusCode::BAD_REQUEST) else {
             panic!("another refusal");
         };
-        assert!(names_stream && !reason.contains("field"), "{reason}");
+        assert_eq!(named, Named::StreamOptions);
+        assert!(!reason.contains("field"), "{reason}");
     }
 }

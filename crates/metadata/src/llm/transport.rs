@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::refusal::{Refusal, Told};
+use super::refusal::{Named, Refusal, Told};
 use super::stream;
 use crate::error::MetadataError;
 use crate::settings::{AnswerTimeouts, LlmEndpoint, MetadataSettings, RetryLimits};
@@ -47,8 +47,8 @@ pub(crate) enum Failure {
     /// 400 or 422: the server does not take the request as it is.
     NotAccepted {
         reason: String,
-        /// Whether it says that it is the streaming.
-        names_stream: bool,
+        /// What it says that it is.
+        named: Named,
     },
     /// Prompt and answer do not fit the model's context.
     TooLong(TooLong),
@@ -136,6 +136,11 @@ impl Transport {
             permits: Semaphore::new(settings.concurrency as usize),
             extra_body: settings.extra_body.clone(),
         })
+    }
+
+    /// The host of the server.
+    pub(crate) fn host(&self) -> &str {
+        &self.provider
     }
 
     /// Sends a request, and again after a 429, a 5xx, a time-out or a lost connection. Each call is told to `meter`, whatever
@@ -342,16 +347,12 @@ fn refused(told: &Told, answer: &Sent) -> Attempt {
         }
         Refusal::TooLong(too_long) => Attempt::Stop(Failure::TooLong(too_long)),
         Refusal::Filtered => Attempt::Stop(Failure::Filtered),
-        Refusal::NotAccepted {
+        Refusal::NotAccepted { reason, named } => {
+            Attempt::Stop(Failure::NotAccepted { reason, named })
+        }
+        Refusal::Trouble { reason, wait } => Attempt::Again {
             reason,
-            names_stream,
-        } => Attempt::Stop(Failure::NotAccepted {
-            reason,
-            names_stream,
-        }),
-        Refusal::Trouble { reason } => Attempt::Again {
-            reason,
-            wait: answer.wait,
+            wait: answer.wait.or(wait),
         },
     }
 }

@@ -31,8 +31,8 @@ from transform import transform  # noqa: E402
 
 STACK = "pagemill-test"
 IMAGE = "registry.example.com/pagemill@sha256:" + "0" * 64
-DERIVED = ("pdf_page_images/", "extracted_text/", "extracted_links/", "extracted_structure/", "extracted_markdown/",
-           "pdf-metadata/", "processing/records/")
+DERIVED = ("pdf_page_images/", "extracted_text/", "extracted_links/", "extracted_structure/", "extracted_attachments/",
+           "extracted_markdown/", "pdf-metadata/", "processing/records/")
 
 failed = 0
 

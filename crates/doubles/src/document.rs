@@ -9,7 +9,8 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber, PageState, PageText};
 use pagemill_reader::{
-    ExtractRequest, ImageFormat, PageFailure, PageImage, PageOutput, PdfDocument,
+    Attachment, ExtractRequest, ImageFormat, NotKept, PageFailure, PageImage, PageOutput,
+    PdfDocument, PdfError,
 };
 
 /// How a page comes to be: called when the pages before it are done.
@@ -20,6 +21,7 @@ type Script = dyn Fn(PageNumber, &ExtractRequest) -> BoxFuture<'static, Result<P
 /// A document whose pages a script makes.
 pub struct ScriptedDocument {
     inspection: Inspection,
+    carries: Vec<(String, String)>,
     script: Arc<Script>,
 }
 
@@ -41,8 +43,17 @@ impl ScriptedDocument {
                 pdf_version: "1.7".to_owned(),
                 ..Inspection::default()
             },
+            carries: Vec::new(),
             script: Arc::new(script),
         }
+    }
+
+    /// The same with XML attached, each file a name and what is in it. One with nothing in it is told as too large.
+    #[must_use]
+    pub fn carrying(mut self, files: Vec<(String, String)>) -> Self {
+        self.inspection.attachments = files.iter().map(|(name, _)| name.clone()).collect();
+        self.carries = files;
+        self
     }
 }
 
@@ -63,6 +74,20 @@ impl PdfDocument for ScriptedDocument {
 
     fn page_labels(&self) -> &[PageLabel] {
         &[]
+    }
+
+    fn attachments(&self) -> BoxFuture<'_, Result<Vec<Attachment>, PdfError>> {
+        let carried = self.carries.iter().map(|(name, text)| Attachment {
+            name: name.clone(),
+            media_type: Some("text/xml".to_owned()),
+            relationship: None,
+            content: match text.is_empty() {
+                true => Err(NotKept::OverLimit),
+                false => Ok(text.clone().into()),
+            },
+        });
+        let carried = carried.collect();
+        Box::pin(async { Ok(carried) })
     }
 
     fn extract(

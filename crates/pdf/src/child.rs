@@ -135,9 +135,42 @@ fn serve() -> io::Result<()> {
                 }
                 channel.receive()?
             }
+            Some(Request::Attachments {
+                from,
+                room,
+                bytes,
+                passwords,
+            }) => {
+                let map = channel.take_file(bytes)?;
+                budget.begin(limits.open_timeout_seconds, bytes)?;
+                match Parsed::open(&map, &passwords, &limits) {
+                    Ok(parsed) => give_attachments(&mut channel, &parsed, from, room, &limits)?,
+                    Err(error) => channel.answer(&Answer::Refused(error))?,
+                }
+                channel.receive()?
+            }
             Some(_) => return Err(io::Error::other("a request without an open file")),
         };
     }
+}
+
+/// Gives the attached files one by one, so that those before one that ends this process are not lost.
+fn give_attachments(
+    channel: &mut Channel,
+    parsed: &Parsed<'_>,
+    from: usize,
+    room: u64,
+    limits: &Limits,
+) -> io::Result<()> {
+    let mut room = room;
+    let files = parsed.attachments();
+    for index in from..files.count() {
+        let most = room.min(limits.max_attachment_bytes);
+        let (file, content) = files.read(index, usize::try_from(most).unwrap_or(usize::MAX));
+        room -= content.len() as u64;
+        channel.answer_with(&Answer::Attachment(file), &[&content])?;
+    }
+    channel.answer(&Answer::AttachmentsEnd)
 }
 
 /// The file that is open, until the next one is.

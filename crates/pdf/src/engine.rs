@@ -8,7 +8,8 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
 use pagemill_reader::{
-    Counted, ExtractRequest, Limits, PageFailure, PageOutput, PageWords, PdfError, SealedFile,
+    Attachment, Counted, ExtractRequest, Limits, PageFailure, PageOutput, PageWords, PdfError,
+    SealedFile,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,7 @@ use crate::encode::JpegEncoder;
 use crate::pool::Pool;
 use crate::sandbox::{Layer, LayerName};
 
+mod attachments;
 mod check;
 mod contract;
 mod extraction;
@@ -195,6 +197,15 @@ impl Document {
     /// survives it.
     pub async fn searchable(&self, pages: Vec<PageWords>) -> Result<Vec<u8>, PdfError> {
         searchable::searchable(&self.pool, &self.opened, pages).await
+    }
+
+    /// The files that the document carries, with the bytes of those that are XML and within the limits. They are read in a
+    /// child; one that ends it is told as such, and those behind it come from another child.
+    ///
+    /// # Errors
+    /// [`PdfError::Corrupt`] when the object reader can't read the file, and [`PdfError::Engine`] when no child can be started.
+    pub async fn attachments(&self) -> Result<Vec<Attachment>, PdfError> {
+        attachments::attachments(&self.pool, &self.opened).await
     }
 
     /// Every page that is not behind exactly once, in page order, each whole or failed with a reason. Must be polled in

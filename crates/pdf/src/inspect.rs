@@ -1,6 +1,7 @@
 //! Reading what a PDF says of itself before any page is looked at.
 
 pub(crate) mod active;
+pub(crate) mod attachments;
 mod date;
 pub(crate) mod fonts;
 #[cfg(test)]

@@ -19,7 +19,9 @@ use crate::repair::{Purpose, Repair};
 use crate::sandbox::Layer;
 use crate::scan::Scan;
 use pagemill_document::{Inspection, Link, OutlineItem, PageLabel, PageNumber, PageText};
-use pagemill_reader::{ImageFormat, ImageSettings, Limits, PageFailure, PageWords, PdfError};
+use pagemill_reader::{
+    ImageFormat, ImageSettings, Limits, NotKept, PageFailure, PageWords, PdfError,
+};
 
 /// First bytes of every frame; the digit is the protocol's version.
 const MAGIC: [u8; 4] = *b"PMC1";
@@ -70,6 +72,17 @@ pub(crate) enum Request {
         /// By their pages.
         pages: Vec<PageWords>,
         /// Its length in bytes.
+        bytes: u64,
+        /// Passwords to try after the empty one.
+        passwords: Vec<String>,
+    },
+    /// Give the files that the one carries whose descriptor comes with this frame. It need not be open.
+    Attachments {
+        /// The first one that is wanted, counted from 0.
+        from: usize,
+        /// Bytes that may be used for all of them.
+        room: u64,
+        /// The file's length in bytes.
         bytes: u64,
         /// Passwords to try after the empty one.
         passwords: Vec<String>,
@@ -188,6 +201,10 @@ pub(crate) enum Answer {
     Repaired(Repair),
     /// To `Searchable`. The body is the file.
     Searchable,
+    /// To `Attachments`, for each in turn. The body is what it holds, where that is kept.
+    Attachment(AttachedFile),
+    /// To `Attachments`, at last.
+    AttachmentsEnd,
     /// To any request but `Pages`: no, and why.
     Refused(PdfError),
     /// To `Inspect`, first: what the second parser knows of the file.
@@ -219,6 +236,19 @@ pub(crate) struct Misread {
     /// Characters are another or none: glyphs whose names are composed of others ("f_f"), codes that only a font's program
     /// explains, single characters of Chinese, Japanese and Korean in a font that the file does not bring.
     pub(crate) fonts: bool,
+}
+
+/// An attached file, whose bytes are in the body.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AttachedFile {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its media type.
+    pub(crate) media_type: Option<String>,
+    /// What it is to the document.
+    pub(crate) relationship: Option<String>,
+    /// Why the body is empty, where it is not its bytes.
+    pub(crate) not_kept: Option<NotKept>,
 }
 
 /// What the second parser found on one page.
@@ -295,6 +325,14 @@ impl FrameCaps {
     pub(crate) fn of_file(limits: &Limits) -> Self {
         Self {
             body: limits.max_file_bytes,
+            ..Self::without_body(limits)
+        }
+    }
+
+    /// Caps of an answer to `Attachments`.
+    pub(crate) fn of_attachment(limits: &Limits) -> Self {
+        Self {
+            body: limits.max_attachment_bytes,
             ..Self::without_body(limits)
         }
     }

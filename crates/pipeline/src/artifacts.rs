@@ -2,11 +2,15 @@
 //! `pdf-metadata/`. Equal input and settings give equal bytes: there is no time in them. What stands in
 //! `extracted_markdown/` is no JSON, and made by [`pagemill_document::markdown`].
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use pagemill_document::{Inspection, Link, OutlineTarget, PageText, Structure};
 use pagemill_metadata::DocumentMetadata;
+use pagemill_reader::{Attachment, NotKept};
 use pagemill_storage::{Fingerprint, SourceKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// The version of these formats.
 pub(crate) const FORMAT: u32 = 1;
@@ -83,6 +87,92 @@ pub struct StructureFile {
     pub inspection: Inspection,
     /// Outline, headings, page labels.
     pub structure: Structure,
+}
+
+/// `extracted_attachments/<path>.pdf.json`. Whatever a document calls its files, no key is made of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AttachmentsFile {
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub header: Header,
+    /// The files that the document carries, in its order.
+    pub attachments: Vec<AttachedFile>,
+}
+
+/// A file that a document carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AttachedFile {
+    /// Its name, as the document has it: not safe as the name of a file.
+    pub name: String,
+    /// Its media type, as the document has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// What it is to the document (`AFRelationship`): `Alternative`, `Data`, `Source` ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relationship: Option<String>,
+    /// What it holds, or why that is not here.
+    #[serde(flatten)]
+    pub content: AttachedContent,
+}
+
+/// What an attached file holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum AttachedContent {
+    /// It is text.
+    Text {
+        /// In UTF-8, as it is.
+        text: String,
+        /// SHA-256 of its bytes, hex.
+        sha256: String,
+    },
+    /// It is XML in another encoding.
+    Bytes {
+        /// Its bytes.
+        base64: String,
+        /// SHA-256 of its bytes, hex.
+        sha256: String,
+    },
+    /// Its bytes were not kept.
+    NotKept {
+        /// Why.
+        not_kept: NotKept,
+    },
+}
+
+impl AttachedFile {
+    /// Its bytes, where they were kept.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        match &self.content {
+            AttachedContent::Text { text, .. } => Some(text.clone().into_bytes()),
+            AttachedContent::Bytes { base64, .. } => BASE64.decode(base64).ok(),
+            AttachedContent::NotKept { .. } => None,
+        }
+    }
+}
+
+impl From<Attachment> for AttachedFile {
+    fn from(attachment: Attachment) -> Self {
+        let content = match attachment.content {
+            Err(not_kept) => AttachedContent::NotKept { not_kept },
+            Ok(bytes) => {
+                let sha256 = hex::encode(Sha256::digest(&bytes));
+                match String::from_utf8(bytes.to_vec()) {
+                    Ok(text) => AttachedContent::Text { text, sha256 },
+                    Err(_) => AttachedContent::Bytes {
+                        base64: BASE64.encode(&bytes),
+                        sha256,
+                    },
+                }
+            }
+        };
+        Self {
+            name: attachment.name,
+            media_type: attachment.media_type,
+            relationship: attachment.relationship,
+            content,
+        }
+    }
 }
 
 /// `pdf-metadata/<path>.pdf.json`.

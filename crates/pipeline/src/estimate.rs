@@ -107,6 +107,7 @@ impl Pipeline {
             | Stage::Text
             | Stage::Links
             | Stage::Structure
+            | Stage::Attachments
             | Stage::Markdown
             | Stage::Metadata
             | Stage::Commit => None,

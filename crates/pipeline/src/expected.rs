@@ -121,6 +121,7 @@ impl Pipeline {
                         .part(&limits.page_timeout_seconds.to_string()),
                 }
             }
+            Stage::Attachments => print.part(&limits.max_attachment_bytes.to_string()),
             Stage::Links => print.part(&limits.max_links_per_page.to_string()),
             Stage::Predict => with_all(print, &generator.prediction_parts().unwrap_or_default())
                 .part(options.custom_prompt.as_deref().unwrap_or_default()),

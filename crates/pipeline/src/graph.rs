@@ -137,6 +137,15 @@ pub(crate) const ALWAYS: &[StageSpec] = &[
         file: Some(StageFile::Layout(|layout| &layout.structure)),
         code_version: READING,
     },
+    // It opens the PDF for itself, and only where the structure names files: a document without such is not fetched for it.
+    StageSpec {
+        stage: Stage::Attachments,
+        goal: Goal::Extraction,
+        upstream: Cow::Borrowed(&[Stage::Structure]),
+        reads_source: false,
+        file: Some(StageFile::Layout(|layout| &layout.attachments)),
+        code_version: 1,
+    },
     StageSpec {
         stage: Stage::Markdown,
         goal: Goal::Extraction,
@@ -177,6 +186,7 @@ pub(crate) const ALWAYS: &[StageSpec] = &[
             Stage::Pages,
             Stage::Links,
             Stage::Structure,
+            Stage::Attachments,
             Stage::Markdown,
             Stage::Metadata,
             Stage::Index,
@@ -382,7 +392,8 @@ mod tests {
                 Some(Stage::Pages) => Stage::Text,
                 Some(Stage::Text) => Stage::Links,
                 Some(Stage::Links) => Stage::Structure,
-                Some(Stage::Structure) => Stage::Markdown,
+                Some(Stage::Structure) => Stage::Attachments,
+                Some(Stage::Attachments) => Stage::Markdown,
                 Some(Stage::Markdown) => Stage::Predict,
                 Some(Stage::Predict) => Stage::Metadata,
                 Some(Stage::Metadata) => Stage::Index,
@@ -427,9 +438,10 @@ mod tests {
             assert!(key.starts_with(prefix.as_ref()), "{key}");
         }
         assert_eq!(files[0].1, layout.text(&source));
-        assert_eq!(files[3].1, layout.markdown(&source));
-        assert_eq!(files[4].1, layout.prediction(&source));
-        assert_eq!(files[5].1, layout.metadata(&source));
+        assert_eq!(files[3].1, layout.attachments(&source));
+        assert_eq!(files[4].1, layout.markdown(&source));
+        assert_eq!(files[5].1, layout.prediction(&source));
+        assert_eq!(files[6].1, layout.metadata(&source));
     }
 
     #[derive(Debug)]

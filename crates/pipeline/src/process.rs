@@ -343,6 +343,7 @@ impl Pipeline {
         let is_read_later = self.graph().added().any(|(_, spec)| reads_later(spec));
         let pdf = file.clone().filter(|_| is_read_later);
         let needs_pages = [
+            Stage::Attachments,
             Stage::Markdown,
             Stage::Predict,
             Stage::Metadata,
@@ -350,17 +351,22 @@ impl Pipeline {
         ];
         let needs_pages = needs_pages.iter().any(|stage| plan.runs(*stage));
         let is_read = plan.reads_pages() || (needs_pages && stored.is_none());
+        let attached_to = file.clone();
         let extracted = match (file, stored) {
             (Some(file), _) if is_read => self.extract(run, file, version, plan).await?,
             (_, Some(stored)) => stored,
             // Only stages that were added are left to do, and the commit.
             (_, None) => Extracted::default(),
         };
+        if plan.runs(Stage::Attachments) {
+            self.attachments(run, &extracted, attached_to, version, plan)
+                .await?;
+        }
         if plan.runs(Stage::Markdown) {
             self.markdown(run, &extracted, plan).await?;
         }
         // One write of the record for all that is read, and what costs next to nothing then.
-        if is_read || plan.runs(Stage::Markdown) {
+        if is_read || plan.runs(Stage::Attachments) || plan.runs(Stage::Markdown) {
             run.enter(Stage::Metadata);
             run.mark_in_progress();
             run.save().await?;

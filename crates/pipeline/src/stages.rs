@@ -2,10 +2,11 @@
 //!
 //! [`reading`] takes everything out of the PDF in one pass; [`pages`] keeps it meanwhile, mostly out of memory;
 //! [`checkpoints`] keeps it for a run that comes after a death; [`stored`] takes it from the files of an earlier run instead;
-//! [`markdown`] and [`after_reading`] do what needs the PDF no more, and [`predict`] what is paid for.
+//! [`attachments`], [`markdown`] and [`after_reading`] do what needs the PDF no more, and [`predict`] what is paid for.
 
 mod accounts;
 mod after_reading;
+mod attachments;
 mod checkpoints;
 mod markdown;
 mod pages;
@@ -35,7 +36,7 @@ pub(crate) struct Extracted {
 impl Extracted {
     fn structure_file(&self) -> &StructureFile {
         self.structure.as_ref().expect(
-            "metadata and index run only after an extraction or after its files were read back",
+            "stages that need it run only after an extraction or after its files were read back",
         )
     }
 

@@ -5,6 +5,8 @@
 
 #[path = "runs/added.rs"]
 mod added;
+#[path = "runs/attachments.rs"]
+mod attachments;
 #[path = "runs/attempts.rs"]
 mod attempts;
 #[path = "runs/charges.rs"]

@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
 
+use crate::attachment::Attachment;
 use crate::error::{PageFailure, PdfError};
 use crate::file::SealedFile;
 use crate::request::{Counted, ExtractRequest, PageOutput};
@@ -65,6 +66,15 @@ pub trait PdfDocument: Send + Sync + std::fmt::Debug {
                 reason: "this engine writes no searchable PDFs: use another one".to_owned(),
             })
         })
+    }
+
+    /// The files that the document carries, in the order of [`Inspection::attachments`], with the bytes of those that are XML
+    /// and within the limits. An engine that reads no attachments has none.
+    ///
+    /// # Errors
+    /// Every [`PdfError`]; a file that can't be read is no error, and says so itself.
+    fn attachments(&self) -> BoxFuture<'_, Result<Vec<Attachment>, PdfError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     /// Every page that is not [behind](ExtractRequest::behind) exactly once, in page order, each whole or failed with a

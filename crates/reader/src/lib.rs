@@ -11,6 +11,7 @@
 //! 2. [`PdfEngine::open`] makes a [`PdfDocument`] of it, or says by a [`PdfError`] what the caller can do.
 //! 3. [`PdfDocument::extract`] streams the pages of an [`ExtractRequest`], each a [`PageOutput`] or a [`PageFailure`].
 //!    What was [behind](Behind) it already does not come again.
+//! 4. [`PdfDocument::attachments`] gives the files that the document carries, each an [`Attachment`] with its bytes or why not.
 //!
 //! ```
 //! use pagemill_reader::{PdfError, SealedFile};
@@ -30,6 +31,7 @@
 //! A kind of failure is a variant with a code in `error.rs` (CONTRIBUTING has the steps); what one more engine can't tell has
 //! a default in the trait.
 
+mod attachment;
 mod contract;
 mod error;
 mod file;
@@ -40,6 +42,7 @@ mod request;
 mod spill;
 mod words;
 
+pub use attachment::{Attachment, MAX_ATTACHMENTS, NotKept};
 pub use contract::{PdfDocument, PdfEngine};
 pub use error::{PageFailure, PdfError};
 pub use file::{SealedFile, SpoolFile, required_seals};

@@ -27,6 +27,9 @@ pub struct Limits {
     /// Finished pages of a document that wait to be written, in MiB. Renderers wait when there is no room for more; one
     /// page always passes.
     pub page_buffer_mib: u64,
+    /// Most bytes of an attached file that is kept, and a fourth of the most of all of a document. Those that are larger are
+    /// named and not kept. 0: none are kept.
+    pub max_attachment_bytes: u64,
     /// Address space of one child in MiB.
     pub child_memory_mib: u64,
 }
@@ -43,6 +46,7 @@ impl Default for Limits {
             document_timeout_seconds: 3_600,
             max_page_deaths: 50,
             page_buffer_mib: 32,
+            max_attachment_bytes: 8 << 20,
             child_memory_mib: 1024,
         }
     }

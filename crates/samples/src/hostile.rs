@@ -41,6 +41,7 @@ pub fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("lying-page-count.pdf", lying_page_count()),
         ("page-tree-loop.pdf", page_tree_loop()),
         ("no-pages.pdf", no_pages()),
+        ("hostile-attachments.pdf", hostile_attachments()),
     ]
 }
 
@@ -207,6 +208,44 @@ pub fn nested_flate_bomb() -> Vec<u8> {
     one_page("[0 0 595 842]", "", |pdf| {
         pdf.stream("/Filter [/FlateDecode /FlateDecode]", &bomb);
     })
+}
+
+/// Names under which [`hostile_attachments`] has its files.
+pub const HOSTILE_NAMES: [&str; 5] = [
+    "../../../etc/passwd.xml",
+    "factur-x.xml",
+    "C:\\Windows\\win.ini\n.xml",
+    "macro.docm",
+    "bomb.xml",
+];
+
+/// One page and attached files: names that lead out of folders, one that holds another kind, one that inflates from about a
+/// megabyte to 1 GiB, and among them XML that is fine (`factur-x.xml`).
+#[must_use]
+pub fn hostile_attachments() -> Vec<u8> {
+    let bomb = deflate(&deflate_spaces(1024));
+    let mut pdf = RawPdf::new();
+    let name = |at: usize| HOSTILE_NAMES[at].replace('\\', "\\\\").replace('\n', "\\n");
+    let names: String = (0..HOSTILE_NAMES.len())
+        .map(|at| format!("({}) {} 0 R ", name(at), 4 + 2 * at + 1))
+        .collect();
+    pdf.object(&format!(
+        "<< /Type /Catalog /Pages 2 0 R /Names << /EmbeddedFiles << /Names [{names}] >> >> >>"
+    ));
+    pdf.object("<< /Type /Pages /Count 1 /Kids [3 0 R] >>");
+    pdf.object("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] >>");
+    for at in 0..HOSTILE_NAMES.len() {
+        let stream = match at {
+            4 => pdf.stream("/Filter [/FlateDecode /FlateDecode]", &bomb),
+            1 => pdf.stream("/Subtype /text#2Fxml", crate::CII.as_bytes()),
+            _ => pdf.stream("", b"<a/>"),
+        };
+        let name = name(at);
+        pdf.object(&format!(
+            "<< /Type /Filespec /F ({name}) /EF << /F {stream} 0 R >> >>"
+        ));
+    }
+    pdf.finish("")
 }
 
 fn deflate_spaces(mebibytes: usize) -> Vec<u8> {

@@ -12,6 +12,7 @@
 //!
 //! [`hostile`] has the other kind: what a worker must survive; and [`unusual`] what readers get wrong.
 
+mod electronic;
 pub mod hostile;
 mod invoice;
 mod links;
@@ -24,6 +25,7 @@ mod slides;
 mod typeset;
 pub mod unusual;
 
+pub use electronic::{CII, electronic_invoice, invoice_carrying};
 pub use invoice::invoice;
 pub use links::{LINK_COUNT, links_and_outline};
 pub use non_latin::{cjk, non_latin};

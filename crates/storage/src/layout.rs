@@ -57,6 +57,8 @@ pub struct KeyLayout {
     pub links: String,
     /// Document structure: outline, headings, page labels.
     pub structure: String,
+    /// Files that documents carry.
+    pub attachments: String,
     /// Documents as Markdown.
     pub markdown: String,
     /// Document metadata.
@@ -73,6 +75,7 @@ impl Default for KeyLayout {
             text: "extracted_text/".into(),
             links: "extracted_links/".into(),
             structure: "extracted_structure/".into(),
+            attachments: "extracted_attachments/".into(),
             markdown: "extracted_markdown/".into(),
             metadata: "pdf-metadata/".into(),
             processing: "processing/".into(),
@@ -160,6 +163,11 @@ impl KeyLayout {
     /// The document structure.
     pub fn structure(&self, source: &SourceKey) -> String {
         self.json_below(&self.structure, source)
+    }
+
+    /// The files that the document carries.
+    pub fn attachments(&self, source: &SourceKey) -> String {
+        self.json_below(&self.attachments, source)
     }
 
     /// The document as Markdown.
@@ -330,13 +338,14 @@ impl KeyLayout {
     }
 
     /// Every prefix with the name of its setting.
-    pub fn prefixes(&self) -> [(&'static str, &str); 8] {
+    pub fn prefixes(&self) -> [(&'static str, &str); 9] {
         [
             ("source", &self.source),
             ("page_images", &self.page_images),
             ("text", &self.text),
             ("links", &self.links),
             ("structure", &self.structure),
+            ("attachments", &self.attachments),
             ("markdown", &self.markdown),
             ("metadata", &self.metadata),
             ("processing", &self.processing),

@@ -37,6 +37,7 @@ async fn a_document_is_built_as_far_as_the_goal_and_no_further() {
             Stage::Text,
             Stage::Links,
             Stage::Structure,
+            Stage::Attachments,
             Stage::Markdown,
             Stage::Commit
         ]

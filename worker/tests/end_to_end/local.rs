@@ -98,6 +98,7 @@ async fn every_sample_is_processed_into_the_documented_layout() {
         .filter_map(|key| Some(key.split_once('/')?.0.to_owned()))
         .collect();
     let documented = [
+        "extracted_attachments",
         "extracted_links",
         "extracted_markdown",
         "extracted_structure",

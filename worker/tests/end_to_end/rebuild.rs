@@ -106,6 +106,7 @@ async fn a_changed_setting_runs_what_depends_on_it_and_nothing_else() {
                 ("extracted_text", "json"),
                 ("extracted_links", "json"),
                 ("extracted_structure", "json"),
+                ("extracted_attachments", "json"),
                 ("extracted_markdown", "md"),
             ] {
                 let key = format!("{kind}/{name}.{extension}");

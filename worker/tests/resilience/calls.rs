@@ -76,6 +76,7 @@ fn s3(parts: &Parts, body: &Bytes) -> String {
         "extracted_text" => "text",
         "extracted_links" => "links",
         "extracted_structure" => "structure",
+        "extracted_attachments" => "attachments",
         "extracted_markdown" => "markdown",
         "pdf-metadata" => "metadata",
         "config" => "tunables",

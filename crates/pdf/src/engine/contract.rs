@@ -5,8 +5,8 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use pagemill_document::{Inspection, OutlineItem, PageLabel, PageNumber};
 use pagemill_reader::{
-    Counted, ExtractRequest, PageFailure, PageOutput, PageWords, PdfDocument, PdfEngine, PdfError,
-    SealedFile,
+    Attachment, Counted, ExtractRequest, PageFailure, PageOutput, PageWords, PdfDocument,
+    PdfEngine, PdfError, SealedFile,
 };
 
 use super::{Document, Engine};
@@ -54,6 +54,10 @@ impl PdfDocument for Document {
 
     fn searchable(&self, pages: Vec<PageWords>) -> BoxFuture<'_, Result<Vec<u8>, PdfError>> {
         Box::pin(Document::searchable(self, pages))
+    }
+
+    fn attachments(&self) -> BoxFuture<'_, Result<Vec<Attachment>, PdfError>> {
+        Box::pin(Document::attachments(self))
     }
 
     fn extract(

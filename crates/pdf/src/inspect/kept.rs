@@ -62,6 +62,10 @@ fn keep_stream(stream: &mut Stream) -> bool {
     if is_of(b"ObjStm") || is_of(b"XRef") || is_of(b"Metadata") || subtype == Some(b"XML") {
         return true;
     }
+    // An embedded file's subtype is a media type; the type is optional (ISO 32000-2 table 44).
+    if is_of(b"EmbeddedFile") || subtype.is_some_and(|subtype| subtype.contains(&b'/')) {
+        return leave_in_file(stream);
+    }
     // Programs of fonts, forms, patterns, shadings and functions.
     let others = [
         b"Subtype".as_slice(),
@@ -73,6 +77,11 @@ fn keep_stream(stream: &mut Stream) -> bool {
     if subtype != Some(b"Image") && others.iter().any(|key| stream.dict.has(key)) {
         return false;
     }
+    leave_in_file(stream)
+}
+
+/// Keeps a stream's dictionary; what it holds only where that is short.
+fn leave_in_file(stream: &mut Stream) -> bool {
     stream.dict = stream.dict.clone();
     let bytes = stream.content.len();
     if bytes > MAX_COPIED_BYTES {

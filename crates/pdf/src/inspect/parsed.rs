@@ -14,7 +14,7 @@ use super::loading::{
 };
 use super::objects::Objects;
 use super::page_tree::{PageNode, PageTree};
-use super::{active, info, text_string, xmp};
+use super::{active, attachments, info, text_string, xmp};
 use crate::annotation_text::{self, AnnotationText};
 use crate::drawing::{self, Undrawn};
 use crate::link::annotations;
@@ -97,7 +97,7 @@ impl<'a> Parsed<'a> {
             tagged: active::is_tagged(objects),
             has_form: active::has_form(objects),
             has_script: active::has_script(objects),
-            attachments: active::attachments(objects),
+            attachments: attachments::names(objects),
             warnings,
         };
         let mut page_numbers = HashMap::with_capacity(tree.pages.len());
@@ -115,6 +115,11 @@ impl<'a> Parsed<'a> {
             layers_off: OnceCell::new(),
             inspection,
         })
+    }
+
+    /// The files that it carries, in the order of their names in the inspection.
+    pub(crate) fn attachments(&self) -> attachments::Attachments<'_> {
+        attachments::Attachments::of(self.objects())
     }
 
     /// What was learnt of the file as a whole.

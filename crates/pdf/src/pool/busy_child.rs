@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::process::{End, Renderer};
 use super::slots::Slot;
 use super::{Pool, Source};
-use crate::protocol::{self, Answer, FrameCaps, FrameLengths, PREFIX_BYTES, Request};
+use crate::protocol::{self, Answer, AttachedFile, FrameCaps, FrameLengths, PREFIX_BYTES, Request};
 use crate::repair::{Purpose, Repair};
 use pagemill_document::Inspection;
 use pagemill_reader::{Limits, PdfError};
@@ -241,6 +241,46 @@ impl BusyChild {
                 Ok(file)
             }
             _ => Err(self.another_answer("another answer than to words").await),
+        }
+    }
+
+    /// Has the files read that a document carries, and gives each to `take` as it comes. The child has no document open then.
+    ///
+    /// # Errors
+    /// [`Trouble`]; what came before it is taken.
+    pub(crate) async fn attachments(
+        &mut self,
+        source: &Source,
+        request: &Request,
+        mut take: impl FnMut(AttachedFile, Vec<u8>) -> Result<(), String>,
+    ) -> Result<(), Trouble> {
+        self.has_nothing_open();
+        let limits = &self.pool.settings.limits;
+        let caps = FrameCaps::of_attachment(limits);
+        let end = Instant::now() + Duration::from_secs(u64::from(limits.open_timeout_seconds));
+        if let Err(fault) = self.send(request, Some(source.file.descriptor())).await {
+            return Err(Trouble::Died(self.end_after(fault).await));
+        }
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let fault = match self.receive(caps, left).await {
+                Ok((Answer::Attachment(file), content)) => match take(file, content) {
+                    Ok(()) => continue,
+                    Err(what) => ChildFault::Violation(what),
+                },
+                Ok((Answer::AttachmentsEnd, _)) => {
+                    self.rest();
+                    self.has_read_objects();
+                    return Ok(());
+                }
+                Ok((Answer::Refused(error), _)) => {
+                    self.rest();
+                    return Err(Trouble::Refused(error));
+                }
+                Ok(_) => ChildFault::Violation("another answer than attached files".to_owned()),
+                Err(fault) => fault,
+            };
+            return Err(Trouble::Died(self.end_after(fault).await));
         }
     }
 

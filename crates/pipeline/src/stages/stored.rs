@@ -83,13 +83,14 @@ impl Pipeline {
         self.redo_lost_upstream(run, plan).await?;
         let asks = plan.runs(Stage::Predict) || plan.runs(Stage::Metadata);
         let tells = asks || plan.runs(Stage::Index);
-        if !tells && !plan.runs(Stage::Markdown) {
+        let carries = plan.runs(Stage::Attachments);
+        if !tells && !carries && !plan.runs(Stage::Markdown) {
             return Ok(None);
         }
         let (layout, source) = (self.layout(), &run.record.source);
         let text: Option<StoredText> = run.read_long_json(&layout.text(source)).await?;
         let links: Option<StoredLinks> = run.read_long_json(&layout.links(source)).await?;
-        let structure: Option<StructureFile> = match tells {
+        let structure: Option<StructureFile> = match tells || carries {
             true => run.read_json(&layout.structure(source)).await?,
             false => None,
         };
@@ -104,9 +105,11 @@ impl Pipeline {
             (Stage::Text, text.as_ref().map(|file| &file.header)),
             (Stage::Links, links.as_ref().map(|file| &file.header)),
         ];
-        if tells {
+        if tells || carries {
             let structure = structure.as_ref().map(|file| &file.header);
             needed.push((Stage::Structure, structure));
+        }
+        if tells {
             let metadata = metadata.as_ref().map(|file| &file.header);
             needed.push((Stage::Metadata, metadata));
         }

@@ -46,6 +46,10 @@ pub(crate) struct Engine {
     pub(crate) killers: BTreeSet<u32>,
     /// Pages at which the program itself fails.
     pub(crate) faults: BTreeSet<u32>,
+    /// What its documents carry, by name.
+    pub(crate) carries: Vec<(String, String)>,
+    /// How often a document was opened.
+    pub(crate) opened: AtomicU32,
     /// How long each page takes.
     pub(crate) page_time: Duration,
     /// Pages in the order that they were begun, with the pace.
@@ -58,6 +62,7 @@ impl PdfEngine for Engine {
         if self.hangs_at_open.load(Ordering::Relaxed) {
             return std::future::pending().await;
         }
+        self.opened.fetch_add(1, Ordering::Relaxed);
         let (killers, begun) = (self.killers.clone(), Arc::clone(&self.begun));
         let (faults, page_time) = (self.faults.clone(), self.page_time);
         let document = ScriptedDocument::new(self.pages, move |page, request| {
@@ -87,7 +92,7 @@ impl PdfEngine for Engine {
             }
             .boxed()
         });
-        Ok(Box::new(document))
+        Ok(Box::new(document.carrying(self.carries.clone())))
     }
 
     async fn shutdown(&self) {}

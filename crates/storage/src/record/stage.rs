@@ -25,6 +25,8 @@ pub enum Stage {
     Links,
     /// Outline, headings, page labels.
     Structure,
+    /// The files that the document carries.
+    Attachments,
     /// The document as Markdown.
     Markdown,
     /// All that is asked of a model and paid for.
@@ -64,6 +66,7 @@ impl Stage {
         Self::Text,
         Self::Links,
         Self::Structure,
+        Self::Attachments,
         Self::Markdown,
         Self::Predict,
         Self::Metadata,
@@ -79,6 +82,7 @@ impl Stage {
             Self::Text => "text",
             Self::Links => "links",
             Self::Structure => "structure",
+            Self::Attachments => "attachments",
             Self::Markdown => "markdown",
             Self::Predict => "predict",
             Self::Metadata => "metadata",

@@ -1,0 +1,47 @@
+//! Fields out of documents: the values of a profile, each as a claim that says who says so, where it stands and how far it was
+//! checked.
+//!
+//! It knows pages of text ([`PageText`]), the XML files that a document carries, and what kind of document it is said to be. It
+//! knows no engine, no store and no model, and reads nothing from anywhere: equal input gives equal fields.
+//!
+//! - [`xml`] reads the XML that invoices carry. Where there is one, it is what the invoice says; each value is then looked for on
+//!   the pages (`shown`), and where the pages say otherwise of the account or the total, that is a conflict for people to decide.
+//! - `printed` reads invoices that are nothing but pages: by labels in several languages, by check digits, and by arithmetic. No
+//!   sender has a template.
+//! - [`checks`] holds all of it against the rules of EN 16931.
+//!
+//! Fields have the numbers of EN 16931 (`BT-1`) and a name ([`term`]); amounts are decimals as strings.
+//!
+//! ```
+//! use pagemill_fields::{Input, XmlFile, extract};
+//!
+//! let xml = br#"<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"><ID>7</ID></Invoice>"#;
+//! let files = [XmlFile { name: "invoice.xml", bytes: xml }];
+//! let found = extract(&Input { pages: &[], files: &files, document_type: None });
+//! assert_eq!(found.profile, "invoice");
+//! assert_eq!(found.fields["BT-1"].value.as_deref(), Some("7"));
+//! assert_eq!(found.fields["BT-1"].shown, Some(false));
+//! ```
+
+pub mod checks;
+pub mod term;
+pub mod xml;
+
+mod amounts;
+mod dates;
+mod document;
+mod extract;
+mod field;
+mod ids;
+mod printed;
+mod rows;
+mod shown;
+
+pub use checks::{Check, Outcome};
+pub use document::{DocumentFields, SeedView, XmlUsed, schema};
+pub use extract::{Input, XmlFile, extract};
+pub use field::{Field, Fields, Verified};
+pub use pagemill_document::PageText;
+
+/// The version of the shape and of the rules: with another one, equal input may give other fields.
+pub const VERSION: u32 = 1;

@@ -32,7 +32,7 @@ from transform import transform  # noqa: E402
 STACK = "pagemill-test"
 IMAGE = "registry.example.com/pagemill@sha256:" + "0" * 64
 DERIVED = ("pdf_page_images/", "extracted_text/", "extracted_links/", "extracted_structure/", "extracted_attachments/",
-           "extracted_markdown/", "pdf-metadata/", "processing/records/")
+           "extracted_markdown/", "pdf-metadata/", "extracted_fields/", "processing/records/")
 
 failed = 0
 

@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Markdown(ReadArguments),
     /// Print the tables of a PDF.
     Tables(TablesArguments),
+    /// Print the fields of invoices, with where each stands and how far it was checked: of PDFs at hand, or what is stored of keys.
+    Fields(ReadArguments),
     /// Write copies of PDFs whose scanned pages can be searched: what is read from their pictures lies over them, invisible.
     Searchable(SearchableArguments),
     /// Say whether the worker that runs on this machine is well; for a container's health check.

@@ -9,6 +9,7 @@ mod cli;
 mod config_command;
 mod cost;
 mod doctor;
+mod fields;
 mod handler;
 mod health;
 mod local;
@@ -99,6 +100,7 @@ fn run_command(cli: cli::Cli) -> anyhow::Result<ExitCode> {
             cli::Command::Local(arguments) => local::command(arguments).await,
             cli::Command::Markdown(arguments) => read::markdown_command(arguments).await,
             cli::Command::Tables(arguments) => read::tables_command(arguments).await,
+            cli::Command::Fields(arguments) => fields::command(arguments).await,
             cli::Command::Searchable(arguments) => searchable::command(arguments).await,
             cli::Command::Search(arguments) => search::command(arguments).await,
             cli::Command::Doctor(arguments) => doctor::command(arguments).await,

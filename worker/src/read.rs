@@ -148,7 +148,7 @@ async fn command(
     }))
 }
 
-fn write(out: &Path, source: &Path, extension: &str, made: &str) -> anyhow::Result<()> {
+pub(crate) fn write(out: &Path, source: &Path, extension: &str, made: &str) -> anyhow::Result<()> {
     let Some(name) = source.file_stem() else {
         bail!("{} has no usable name: rename it", source.display());
     };

@@ -5,6 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pagemill_document::{Inspection, Link, OutlineTarget, PageText, Structure};
+use pagemill_fields::DocumentFields;
 use pagemill_metadata::DocumentMetadata;
 use pagemill_reader::{Attachment, NotKept};
 use pagemill_storage::{Fingerprint, SourceKey};
@@ -183,4 +184,15 @@ pub struct MetadataFile {
     pub header: Header,
     /// The metadata, by its published schema.
     pub metadata: DocumentMetadata,
+}
+
+/// `extracted_fields/<path>.pdf.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FieldsFile {
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub header: Header,
+    /// The fields of the document's profile.
+    #[serde(flatten)]
+    pub fields: DocumentFields,
 }

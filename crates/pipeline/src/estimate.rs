@@ -110,6 +110,7 @@ impl Pipeline {
             | Stage::Attachments
             | Stage::Markdown
             | Stage::Metadata
+            | Stage::Extract
             | Stage::Commit => None,
         }
     }

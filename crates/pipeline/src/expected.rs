@@ -137,7 +137,7 @@ impl Pipeline {
                 let parts = added.map(|(added, _)| added.fingerprint_parts());
                 with_all(print, &parts.unwrap_or_default())
             }
-            Stage::Structure | Stage::Markdown | Stage::Commit => print,
+            Stage::Structure | Stage::Markdown | Stage::Extract | Stage::Commit => print,
         }
     }
 

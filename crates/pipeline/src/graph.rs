@@ -172,6 +172,14 @@ pub(crate) const ALWAYS: &[StageSpec] = &[
         code_version: 2,
     },
     StageSpec {
+        stage: Stage::Extract,
+        goal: Goal::Metadata,
+        upstream: Cow::Borrowed(&[Stage::Text, Stage::Attachments, Stage::Metadata]),
+        reads_source: false,
+        file: Some(StageFile::Layout(|layout| &layout.fields)),
+        code_version: pagemill_fields::VERSION,
+    },
+    StageSpec {
         stage: Stage::Index,
         goal: Goal::Index,
         upstream: Cow::Borrowed(&[Stage::Pages, Stage::Structure, Stage::Metadata]),
@@ -189,6 +197,7 @@ pub(crate) const ALWAYS: &[StageSpec] = &[
             Stage::Attachments,
             Stage::Markdown,
             Stage::Metadata,
+            Stage::Extract,
             Stage::Index,
         ]),
         reads_source: false,
@@ -396,7 +405,8 @@ mod tests {
                 Some(Stage::Attachments) => Stage::Markdown,
                 Some(Stage::Markdown) => Stage::Predict,
                 Some(Stage::Predict) => Stage::Metadata,
-                Some(Stage::Metadata) => Stage::Index,
+                Some(Stage::Metadata) => Stage::Extract,
+                Some(Stage::Extract) => Stage::Index,
                 Some(Stage::Index) => Stage::Commit,
                 Some(Stage::Commit | Stage::Named(_)) | None => return all,
             };

@@ -55,7 +55,10 @@ mod source;
 mod stages;
 
 pub use added::{AddedStage, Made, StageWork};
-pub use artifacts::{AttachedContent, AttachedFile, AttachmentsFile, LinksFile, MetadataFile, OutlineLink, StructureFile, TextFile};
+pub use artifacts::{
+    AttachedContent, AttachedFile, AttachmentsFile, FieldsFile, LinksFile, MetadataFile,
+    OutlineLink, StructureFile, TextFile,
+};
 pub use attempts::QueueMessage;
 pub use budget::{Budget, BudgetSettings, DayCount, OnReached};
 pub use graph::{Graph, GraphError, StageFile, StageSpec};

@@ -347,6 +347,7 @@ impl Pipeline {
             Stage::Markdown,
             Stage::Predict,
             Stage::Metadata,
+            Stage::Extract,
             Stage::Index,
         ];
         let needs_pages = needs_pages.iter().any(|stage| plan.runs(*stage));
@@ -380,6 +381,11 @@ impl Pipeline {
                 .await?;
             llm_calls = usage.calls;
             metadata = Some(made);
+        }
+        run.boundary()?;
+        if plan.runs(Stage::Extract) {
+            self.extract_fields(run, &extracted, metadata.as_ref(), version, plan)
+                .await?;
         }
         run.boundary()?;
         if plan.runs(Stage::Index) {

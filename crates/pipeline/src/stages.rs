@@ -2,12 +2,13 @@
 //!
 //! [`reading`] takes everything out of the PDF in one pass; [`pages`] keeps it meanwhile, mostly out of memory;
 //! [`checkpoints`] keeps it for a run that comes after a death; [`stored`] takes it from the files of an earlier run instead;
-//! [`attachments`], [`markdown`] and [`after_reading`] do what needs the PDF no more, and [`predict`] what is paid for.
+//! [`attachments`], [`markdown`], [`fields`] and [`after_reading`] do what needs the PDF no more, and [`predict`] what is paid for.
 
 mod accounts;
 mod after_reading;
 mod attachments;
 mod checkpoints;
+mod fields;
 mod markdown;
 mod pages;
 mod part;
@@ -68,6 +69,13 @@ impl Extracted {
             metadata.show_lines(&page);
         }
         Ok(())
+    }
+
+    /// The text of the first pages in memory.
+    fn first_pages(&self, most: usize) -> Result<Vec<PageText>, PipelineError> {
+        let pages = self.pages.iter().take(most);
+        let pages = pages.collect::<std::io::Result<_>>();
+        pages.map_err(no_temporary_file)
     }
 
     /// The text of all pages in memory.

@@ -15,6 +15,8 @@ mod charges;
 mod checkpoints;
 #[path = "runs/doubles.rs"]
 mod doubles;
+#[path = "runs/fields.rs"]
+mod fields;
 #[path = "runs/markdown.rs"]
 mod markdown;
 #[path = "runs/ocr.rs"]

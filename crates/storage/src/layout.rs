@@ -63,6 +63,8 @@ pub struct KeyLayout {
     pub markdown: String,
     /// Document metadata.
     pub metadata: String,
+    /// Fields of profiles, such as those of invoices.
+    pub fields: String,
     /// Records, charges, answers of models, the history view, and what long runs have done so far.
     pub processing: String,
 }
@@ -78,6 +80,7 @@ impl Default for KeyLayout {
             attachments: "extracted_attachments/".into(),
             markdown: "extracted_markdown/".into(),
             metadata: "pdf-metadata/".into(),
+            fields: "extracted_fields/".into(),
             processing: "processing/".into(),
         }
     }
@@ -178,6 +181,11 @@ impl KeyLayout {
     /// The document metadata.
     pub fn metadata(&self, source: &SourceKey) -> String {
         self.json_below(&self.metadata, source)
+    }
+
+    /// The fields of the document's profile.
+    pub fn fields(&self, source: &SourceKey) -> String {
+        self.json_below(&self.fields, source)
     }
 
     /// The record.
@@ -338,7 +346,7 @@ impl KeyLayout {
     }
 
     /// Every prefix with the name of its setting.
-    pub fn prefixes(&self) -> [(&'static str, &str); 9] {
+    pub fn prefixes(&self) -> [(&'static str, &str); 10] {
         [
             ("source", &self.source),
             ("page_images", &self.page_images),
@@ -348,6 +356,7 @@ impl KeyLayout {
             ("attachments", &self.attachments),
             ("markdown", &self.markdown),
             ("metadata", &self.metadata),
+            ("fields", &self.fields),
             ("processing", &self.processing),
         ]
     }

@@ -228,7 +228,13 @@ async fn sh_1_sigterm_in_a_slow_call_releases_the_message_counts_nothing_and_the
     assert_eq!(record.status, RecordStatus::Done);
     assert_eq!(
         ran_again(&stopped, &record),
-        [Stage::Predict, Stage::Metadata, Stage::Index, Stage::Commit]
+        [
+            Stage::Predict,
+            Stage::Metadata,
+            Stage::Extract,
+            Stage::Index,
+            Stage::Commit,
+        ]
     );
     assert_eq!(cloud.messages(&cloud.queue).await, (0, 0));
     assert_eq!(cloud.messages(&cloud.dead_letters).await, (0, 0));

@@ -56,7 +56,7 @@ async fn a_document_is_built_as_far_as_the_goal_and_no_further() {
     let described = place.record(NAME);
     assert_eq!(
         ran_again(&extracted, &described),
-        [Stage::Metadata, Stage::Commit]
+        [Stage::Metadata, Stage::Extract, Stage::Commit]
     );
     assert!(place.objects().contains_key(&metadata));
 

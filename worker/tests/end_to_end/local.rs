@@ -99,6 +99,7 @@ async fn every_sample_is_processed_into_the_documented_layout() {
         .collect();
     let documented = [
         "extracted_attachments",
+        "extracted_fields",
         "extracted_links",
         "extracted_markdown",
         "extracted_structure",
@@ -117,6 +118,57 @@ async fn every_sample_is_processed_into_the_documented_layout() {
             history.to_string().contains(&format!("source-pdfs/{name}")),
             "{name} is in the history"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fields_of_an_invoice_come_from_its_xml_and_the_command_prints_the_same() {
+    let Some(place) = Place::new("fields") else {
+        return;
+    };
+    for (name, sample) in [
+        ("electronic.pdf", pagemill_samples::electronic_invoice()),
+        ("printed.pdf", pagemill_samples::invoice_carrying(&[])),
+        ("report.pdf", pagemill_samples::report()),
+    ] {
+        place.add(name, &sample);
+        place.local(&[]).await.with_code(0);
+        let file = place.input().join(name);
+        let file = file.to_str().expect("a plain path");
+        let printed = place.run(&["fields", file]).await.with_code(0);
+        let stored = place.out().join(format!("extracted_fields/{name}.json"));
+        let stored = std::fs::read_to_string(stored).expect("it is stored");
+        let body = printed.stdout.trim().strip_prefix('{').expect("an object");
+        assert!(stored.trim().ends_with(body), "{name}: {stored}\n{body}");
+        let made: Value = serde_json::from_str(&stored).expect("JSON");
+        let has = |term: &str, value: &str| {
+            assert_eq!(
+                made["fields"][term]["value"], value,
+                "{term} of {name}: {made}"
+            );
+        };
+        match name {
+            "report.pdf" => assert_eq!(made["profile"], "document"),
+            _ => {
+                assert_eq!(made["profile"], "invoice", "{name}");
+                has("BT-1", "R-2026-0417");
+                has("BT-2", "2026-01-15");
+                has("BT-9", "2026-02-14");
+                has("BT-84", "DE89370400440532013000");
+                has("BT-109", "995.00");
+                has("BT-112", "1064.65");
+                assert_eq!(
+                    made["fields"]["BT-1"]["verified"] == "xml",
+                    name == "electronic.pdf"
+                );
+                assert_eq!(made["lines"].as_array().map(Vec::len), Some(2), "{name}");
+                let failed = made["checks"].as_array().expect("checks").iter();
+                let failed: Vec<_> = failed
+                    .filter(|check| check["outcome"] == "failed")
+                    .collect();
+                assert!(failed.is_empty(), "{name}: {failed:?}");
+            }
+        }
     }
 }
 

@@ -49,7 +49,13 @@ async fn an_llm_that_is_away_leaves_the_document_for_the_next_run() {
     assert_eq!(record.status, RecordStatus::Done);
     assert_eq!(
         ran_again(&left, &record),
-        [Stage::Predict, Stage::Metadata, Stage::Index, Stage::Commit]
+        [
+            Stage::Predict,
+            Stage::Metadata,
+            Stage::Extract,
+            Stage::Index,
+            Stage::Commit,
+        ]
     );
 }
 

@@ -64,7 +64,13 @@ async fn in_7_the_prompt_of_the_object_and_then_of_a_message_reaches_the_llm_and
     let of_message = cloud.record("invoice.pdf").await;
     assert_eq!(
         ran_again(&of_object, &of_message),
-        [Stage::Predict, Stage::Metadata, Stage::Index, Stage::Commit]
+        [
+            Stage::Predict,
+            Stage::Metadata,
+            Stage::Extract,
+            Stage::Index,
+            Stage::Commit,
+        ]
     );
 
     // A message that says nothing of it, of the older version, changes nothing.

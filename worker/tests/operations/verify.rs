@@ -131,6 +131,7 @@ async fn out_4_each_inconsistency_is_found_and_nothing_else() {
     for key in [
         "extracted_text/gone.pdf.json",
         "extracted_attachments/gone.pdf.json",
+        "extracted_fields/gone.pdf.json",
         "extracted_markdown/gone.pdf.md",
         "pdf_page_images/invoice.pdf/0123456789abcdef/page-00001.png",
         &format!("{folder}notes.txt"),

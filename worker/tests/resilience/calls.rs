@@ -77,6 +77,7 @@ fn s3(parts: &Parts, body: &Bytes) -> String {
         "extracted_links" => "links",
         "extracted_structure" => "structure",
         "extracted_attachments" => "attachments",
+        "extracted_fields" => "fields",
         "extracted_markdown" => "markdown",
         "pdf-metadata" => "metadata",
         "config" => "tunables",

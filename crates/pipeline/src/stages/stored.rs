@@ -74,6 +74,25 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Adds the attached files to the plan, where fields are made of them and they are gone.
+    async fn redo_lost_attachments(
+        &self,
+        run: &Run<'_>,
+        plan: &mut Plan,
+    ) -> Result<(), PipelineError> {
+        if !plan.runs(Stage::Extract) || plan.runs(Stage::Attachments) {
+            return Ok(());
+        }
+        let key = self.layout().attachments(&run.record.source);
+        let header: Option<Header> = run.read_json(&key).await?;
+        let is_current = header
+            .is_some_and(|header| header.fingerprint == *plan.fingerprint(Stage::Attachments));
+        if !is_current {
+            plan.redo(&[Stage::Attachments]);
+        }
+        Ok(())
+    }
+
     /// What earlier runs extracted, when later stages need nothing else. What is gone is added to the plan.
     pub(crate) async fn load_stored(
         &self,
@@ -81,23 +100,26 @@ impl Pipeline {
         plan: &mut Plan,
     ) -> Result<Option<Extracted>, PipelineError> {
         self.redo_lost_upstream(run, plan).await?;
+        self.redo_lost_attachments(run, plan).await?;
         let asks = plan.runs(Stage::Predict) || plan.runs(Stage::Metadata);
         let tells = asks || plan.runs(Stage::Index);
         let carries = plan.runs(Stage::Attachments);
-        if !tells && !carries && !plan.runs(Stage::Markdown) {
+        let extracts = plan.runs(Stage::Extract);
+        if !tells && !carries && !extracts && !plan.runs(Stage::Markdown) {
             return Ok(None);
         }
         let (layout, source) = (self.layout(), &run.record.source);
         let text: Option<StoredText> = run.read_long_json(&layout.text(source)).await?;
         let links: Option<StoredLinks> = run.read_long_json(&layout.links(source)).await?;
-        let structure: Option<StructureFile> = match tells || carries {
+        let structure: Option<StructureFile> = match tells || carries || extracts {
             true => run.read_json(&layout.structure(source)).await?,
             false => None,
         };
-        let metadata: Option<MetadataFile> = match tells && !plan.runs(Stage::Metadata) {
-            true => run.read_json(&layout.metadata(source)).await?,
-            false => None,
-        };
+        let metadata: Option<MetadataFile> =
+            match (tells || extracts) && !plan.runs(Stage::Metadata) {
+                true => run.read_json(&layout.metadata(source)).await?,
+                false => None,
+            };
         let is_current = |stage, header: Option<&Header>| {
             header.is_some_and(|header| header.fingerprint == *plan.fingerprint(stage))
         };
@@ -105,11 +127,11 @@ impl Pipeline {
             (Stage::Text, text.as_ref().map(|file| &file.header)),
             (Stage::Links, links.as_ref().map(|file| &file.header)),
         ];
-        if tells || carries {
+        if tells || carries || extracts {
             let structure = structure.as_ref().map(|file| &file.header);
             needed.push((Stage::Structure, structure));
         }
-        if tells {
+        if tells || extracts {
             let metadata = metadata.as_ref().map(|file| &file.header);
             needed.push((Stage::Metadata, metadata));
         }

@@ -130,7 +130,10 @@ impl Toy {
 async fn an_added_stage_makes_its_file_and_stands_in_the_record() {
     let toy = Toy::new().await;
     let ran = toy.ran().await;
-    assert_eq!(ran[7..], ["metadata", "index", "words", "commit"]);
+    assert_eq!(
+        ran[7..],
+        ["metadata", "extract", "index", "words", "commit"]
+    );
     let words = BTreeMap::from([(1, 4), (2, 4)]);
     assert_eq!(toy.file().await, Some(WordsFile { words }));
     let record = toy.world.record().await;

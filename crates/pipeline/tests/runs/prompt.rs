@@ -8,7 +8,7 @@ use pagemill_storage::{RecordStatus, Sequencer, Stage};
 
 use crate::doubles::{Ended, SOURCE, World, engine, processed};
 
-const AFTER_METADATA: [Stage; 3] = [Stage::Metadata, Stage::Index, Stage::Commit];
+const AFTER_METADATA: [Stage; 4] = [Stage::Metadata, Stage::Extract, Stage::Index, Stage::Commit];
 
 /// The run of a message with this prompt, or of one without.
 async fn run(world: &World, prompt: Option<&str>) -> Ended {

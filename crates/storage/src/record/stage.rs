@@ -33,6 +33,8 @@ pub enum Stage {
     Predict,
     /// Document metadata.
     Metadata,
+    /// The fields of a profile, such as those of an invoice.
+    Extract,
     /// Chunks, embeddings, points.
     Index,
     /// Everything above is in place; older generations are gone.
@@ -60,7 +62,7 @@ pub struct StageNameError {
 }
 
 impl Stage {
-    const ALWAYS: [Self; 10] = [
+    const ALWAYS: [Self; 11] = [
         Self::Inspect,
         Self::Pages,
         Self::Text,
@@ -70,6 +72,7 @@ impl Stage {
         Self::Markdown,
         Self::Predict,
         Self::Metadata,
+        Self::Extract,
         Self::Index,
         Self::Commit,
     ];
@@ -86,6 +89,7 @@ impl Stage {
             Self::Markdown => "markdown",
             Self::Predict => "predict",
             Self::Metadata => "metadata",
+            Self::Extract => "extract",
             Self::Index => "index",
             Self::Commit => "commit",
             Self::Named(StageName(name)) => name,

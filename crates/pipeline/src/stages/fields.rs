@@ -1,0 +1,90 @@
+//! The fields of a document's profile, from its pages and the XML that it carries. No model is asked.
+
+use pagemill_document::{Dependency, PageText};
+use pagemill_fields::{DocumentFields, Input, XmlFile};
+use pagemill_storage::{SourceVersion, Stage};
+
+use super::Extracted;
+use crate::artifacts::{AttachmentsFile, FORMAT, FieldsFile, Header, MetadataFile};
+use crate::outcome::PipelineError;
+use crate::plan::Plan;
+use crate::process::Pipeline;
+use crate::run::{Finished, Run};
+
+/// Pages that fields are looked for on: no more are looked at.
+const PAGES: usize = 30;
+
+impl Pipeline {
+    /// Extracts the fields, and writes them.
+    pub(crate) async fn extract_fields(
+        &self,
+        run: &mut Run<'_>,
+        extracted: &Extracted,
+        metadata: Option<&MetadataFile>,
+        version: &SourceVersion,
+        plan: &Plan,
+    ) -> Result<(), PipelineError> {
+        run.enter(Stage::Extract);
+        let source = run.record.source.clone();
+        let stored;
+        let metadata = match metadata {
+            Some(metadata) => metadata,
+            None => {
+                let key = self.layout().metadata(&source);
+                stored = run.read_json(&key).await?.ok_or_else(|| gone(&key))?;
+                &stored
+            }
+        };
+        let key = self.layout().attachments(&source);
+        let attached: AttachmentsFile = run.read_json(&key).await?.ok_or_else(|| gone(&key))?;
+        let pages = extracted.first_pages(PAGES)?;
+        let fields = fields_of(&pages, &attached, metadata);
+        let key = self.layout().fields(&source);
+        let written = FieldsFile {
+            header: Header {
+                format: FORMAT,
+                source,
+                sha256: version.sha256.clone(),
+                fingerprint: plan.fingerprint(Stage::Extract).clone(),
+            },
+            fields,
+        };
+        let tag = run.replace_json(Stage::Extract, &key, &written).await?;
+        let entry = Finished::new(plan.fingerprint(Stage::Extract)).output(key, Some(tag));
+        let entry = entry
+            .fact("profile", written.fields.profile.as_str())
+            .fact("fields", written.fields.fields.len());
+        run.finish(Stage::Extract, entry);
+        Ok(())
+    }
+}
+
+fn fields_of(
+    pages: &[PageText],
+    attached: &AttachmentsFile,
+    metadata: &MetadataFile,
+) -> DocumentFields {
+    let files = attached.attachments.iter();
+    let files: Vec<(&str, Vec<u8>)> = files
+        .filter_map(|file| Some((file.name.as_str(), file.bytes()?)))
+        .collect();
+    let files: Vec<XmlFile<'_>> = files
+        .iter()
+        .map(|(name, bytes)| XmlFile { name, bytes })
+        .collect();
+    let document_type = metadata.metadata.document_type.as_ref();
+    pagemill_fields::extract(&Input {
+        pages,
+        files: &files,
+        document_type: document_type.and_then(|claim| claim.value),
+    })
+}
+
+fn gone(key: &str) -> PipelineError {
+    PipelineError::Transient {
+        dependency: Dependency::Store,
+        stage: Stage::Extract,
+        message: format!("{key} vanished during the run"),
+        retry_after: None,
+    }
+}

@@ -34,6 +34,9 @@ pub struct Input<'a> {
     pub document_type: Option<DocumentType>,
 }
 
+/// Lines whose values are looked for on the pages; those of longer invoices are told without `shown`.
+const MAX_LINES_SHOWN: usize = 100;
+
 /// Names of files by which the standards call the invoice of a PDF; they are tried first.
 const KNOWN_NAMES: &[&str] = &["factur-x.xml", "zugferd-invoice.xml", "xrechnung.xml"];
 
@@ -164,16 +167,21 @@ impl Found {
     fn of_xml(invoice: &XmlInvoice, printed: Printed, rows: &Rows<'_>) -> Self {
         let shown = Shown::of(rows, Manner::of(rows));
         let source = Source(format!("xml:{}", invoice.syntax.name()));
-        let of_values = |values: &Values| -> Fields {
+        let of_values = |values: &Values, shown: Option<&Shown<'_>>| -> Fields {
             let fields = values
                 .iter()
-                .map(|(term, value)| (term.0.to_owned(), xml_field(*term, value, &source, &shown)));
+                .map(|(term, value)| (term.0.to_owned(), xml_field(*term, value, &source, shown)));
             fields.collect()
         };
+        let of_rows = |rows: &[Values]| -> Vec<Fields> {
+            let rows = rows.iter().enumerate();
+            rows.map(|(at, row)| of_values(row, (at < MAX_LINES_SHOWN).then_some(&shown)))
+                .collect()
+        };
         let mut found = Self {
-            fields: of_values(&invoice.values),
-            lines: invoice.lines.iter().map(of_values).collect(),
-            vat: invoice.vat.iter().map(of_values).collect(),
+            fields: of_values(&invoice.values, Some(&shown)),
+            lines: of_rows(&invoice.lines),
+            vat: of_rows(&invoice.vat),
             checks: Vec::new(),
         };
         found.hold_against(&printed);
@@ -259,7 +267,7 @@ fn same(term: Term, left: &str, right: &str) -> bool {
     }
 }
 
-fn xml_field(term: Term, raw: &str, source: &Source, shown: &Shown<'_>) -> Field {
+fn xml_field(term: Term, raw: &str, source: &Source, shown: Option<&Shown<'_>>) -> Field {
     let value = match term.kind() {
         // Accounts and VAT numbers are written with spaces by some; other numbers are left as they are.
         Kind::Identifier
@@ -273,7 +281,7 @@ fn xml_field(term: Term, raw: &str, source: &Source, shown: &Shown<'_>) -> Field
         Kind::Text => raw.split_whitespace().collect::<Vec<_>>().join(" "),
         Kind::Date | Kind::Amount | Kind::Identifier => raw.to_owned(),
     };
-    let found = shown.find(term, &value);
+    let found = shown.and_then(|shown| shown.find(term, &value));
     let mut field = Field::new(term.name(), value.clone(), Verified::Xml, source.clone());
     field.raw = (raw != value).then(|| raw.to_owned());
     field.shown = found.as_ref().map(Result::is_ok);

@@ -4,9 +4,12 @@
 use pagemill_document::{Block, PageNumber, PageText, Rect, Table};
 use pagemill_metadata::Evidence;
 
-/// Pages, and rows of a document, that are looked at most: an invoice's header and totals stand on few.
+/// What is looked at of a document at most: pages, rows, pieces of a row, and bytes of a piece. An invoice has less, and what takes
+/// the time of all pairs of something must end soon for a document that was made to be slow.
 pub(crate) const MAX_PAGES: usize = 30;
-const MAX_ROWS: usize = 20_000;
+const MAX_ROWS: usize = 10_000;
+const MAX_PIECES: usize = 40;
+const MAX_PIECE_BYTES: usize = 600;
 
 /// A text without wide gaps.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +55,6 @@ impl<'a> Rows<'a> {
                 }
             }
         }
-        rows.truncate(MAX_ROWS);
         Self { pages, rows }
     }
 
@@ -208,8 +210,13 @@ fn place(page: &PageText, block: &Block, from: &mut usize, line: &str) -> usize 
     }
 }
 
-fn push(page: &PageText, block: usize, pieces: Vec<Piece>, rows: &mut Vec<Row>) {
-    if !pieces.is_empty() {
+fn push(page: &PageText, block: usize, mut pieces: Vec<Piece>, rows: &mut Vec<Row>) {
+    pieces.truncate(MAX_PIECES);
+    for piece in &mut pieces {
+        let end = piece.text.floor_char_boundary(MAX_PIECE_BYTES);
+        piece.text.truncate(end);
+    }
+    if !pieces.is_empty() && rows.len() < MAX_ROWS {
         rows.push(Row {
             page: page.page,
             block,

@@ -16,6 +16,10 @@ use crate::term::{self, Kind, Term};
 /// Longest value that is looked for, in characters; a longer one is prose.
 const MAX_VALUE: usize = 200;
 
+/// Bytes of a page, and amounts and dates of it, that are looked at most.
+const MAX_PAGE_BYTES: usize = 64 << 10;
+const MAX_FOUND: usize = 2_000;
+
 /// The amounts and dates of the pages, read once.
 pub(crate) struct Shown<'a> {
     pages: Vec<(&'a PageText, Vec<FoundAmount>, Vec<FoundDate>)>,
@@ -24,7 +28,7 @@ pub(crate) struct Shown<'a> {
 impl<'a> Shown<'a> {
     pub(crate) fn of(rows: &Rows<'a>, manner: Manner) -> Self {
         let pages = rows.page_texts().map(|page| {
-            let text = page.text.as_str();
+            let text = beginning(page);
             let mut found = dates::find(text, manner.order);
             // A page may write dates in the other order than most of its kind.
             let other = match manner.order {
@@ -32,7 +36,10 @@ impl<'a> Shown<'a> {
                 Order::MonthFirst => Order::DayFirst,
             };
             found.extend(dates::find(text, other));
-            (page, amounts::find(text, manner.mark), found)
+            found.truncate(MAX_FOUND);
+            let mut amounts = amounts::find(text, manner.mark);
+            amounts.truncate(MAX_FOUND);
+            (page, amounts, found)
         });
         Self {
             pages: pages.collect(),
@@ -87,7 +94,7 @@ impl<'a> Shown<'a> {
 
     fn pattern(&self, pattern: &Regex) -> Option<Evidence> {
         self.pages.iter().find_map(|(page, ..)| {
-            let bounded = pattern.find_iter(&page.text).find(|found| {
+            let bounded = pattern.find_iter(beginning(page)).find(|found| {
                 let before = page.text[..found.start()].chars().next_back();
                 let after = page.text[found.end()..].chars().next();
                 let is_part = |c: Option<char>, edge: Option<char>| {
@@ -99,6 +106,11 @@ impl<'a> Shown<'a> {
             Some(evidence_at(page, bounded.start(), bounded.end()))
         })
     }
+}
+
+/// A page's text, as far as it is looked at.
+fn beginning(page: &PageText) -> &str {
+    &page.text[..page.text.floor_char_boundary(MAX_PAGE_BYTES)]
 }
 
 /// No page shows it.

@@ -13,6 +13,9 @@ use crate::field::{Field, Fields, Verified};
 use crate::rows::{Rows, Spot};
 use crate::term::{self, Term};
 
+/// Amounts of a row that are tried at most.
+const MAX_AMOUNTS: usize = 24;
+
 /// Where the lines end: at the first total below them.
 static END: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)^(?:sub-?\s?total|total|summe|gesamt|netto|zwischensumme|positionssumme|subtotaal|totaal|sous-total|net total)").expect("pattern is valid")
@@ -60,6 +63,7 @@ fn line(rows: &Rows<'_>, index: usize, manner: Manner) -> Option<(Decimal, Field
                 }),
         );
     }
+    amounts.truncate(MAX_AMOUNTS);
     let (net_spot, net) = *amounts.iter().rev().find(|(_, amount)| amount.is_money)?;
     let others: Vec<_> = amounts
         .iter()

@@ -1,5 +1,6 @@
 //! The totals: the three amounts of which net and VAT make the gross, by their labels and by arithmetic.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -12,7 +13,10 @@ use crate::rows::{Rows, Spot};
 use crate::term::{self, Term};
 
 /// Amounts that are looked at most: a document of more is a list, and no invoice.
-const MAX_AMOUNTS: usize = 5_000;
+const MAX_AMOUNTS: usize = 2_000;
+
+/// Rates of a document that are tried at most.
+const MAX_RATES: usize = 30;
 
 /// What a label says of the amount beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,6 +202,7 @@ pub(super) fn labelled(rows: &Rows<'_>, manner: Manner) -> Vec<Labelled> {
             }
         }
     }
+    all.truncate(MAX_AMOUNTS);
     all
 }
 
@@ -224,11 +229,12 @@ pub(super) fn find(rows: &Rows<'_>, manner: Manner, fields: &mut Fields) {
         .iter()
         .filter(|amount| amount.is_money && !amount.is_rate)
         .collect();
-    let rates: Vec<Decimal> = all
+    let rates: BTreeSet<Decimal> = all
         .iter()
         .filter(|amount| amount.is_rate)
         .map(|amount| amount.value)
         .collect();
+    let rates: Vec<Decimal> = rates.into_iter().take(MAX_RATES).collect();
     let best = best_triple(&money, &rates);
     let sign = match is_credit_note(fields)
         && best

@@ -13,6 +13,9 @@ use crate::term::{self, Term};
 /// Rows that are looked at on both sides of a rate: some layouts part a base from its VAT.
 const NEAR: usize = 2;
 
+/// Amounts near a rate that are tried at most.
+const MAX_NEAR: usize = 24;
+
 /// Finds the rows whose sum is the VAT of the document; without such there are none.
 pub(super) fn find(rows: &Rows<'_>, manner: Manner, found: &mut Printed) {
     let (Some(net), Some(vat)) = (
@@ -31,6 +34,7 @@ pub(super) fn find(rows: &Rows<'_>, manner: Manner, found: &mut Printed) {
                     && !amount.is_rate
                     && amount.spot.row.abs_diff(rate.spot.row) <= NEAR
             })
+            .take(MAX_NEAR)
             .collect();
         for base in &near {
             for tax in &near {

@@ -99,7 +99,12 @@ async fn fields_of(engine: &Engine, settings: &Settings, path: &Path) -> anyhow:
         links: &links,
         custom_prompt: None,
     });
+    let names: Vec<&str> = attachments.iter().map(|file| file.name.as_str()).collect();
+    let key = format!("{}{name}", settings.layout.source);
     let fields = pagemill_fields::extract(&Input {
+        key: &key,
+        attachments: &names,
+        profiles: &settings.profiles.usable,
         pages: &pages,
         files: &files,
         document_type: metadata.document_type.and_then(|claim| claim.value),

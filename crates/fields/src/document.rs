@@ -53,9 +53,9 @@ impl SeedView {
 /// What is extracted of a document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DocumentFields {
-    /// Which profile: `invoice`, or `document`, which has no fields of its own.
+    /// Which profile: that of a user by its name, `invoice`, or `document`, which has no fields of its own.
     pub profile: String,
-    /// Why this one: `attachment`, `type`, `content` or `none`.
+    /// Why this one: `prefix`, `attachment`, `type`, `content` or `none`.
     pub chosen_by: String,
     /// The XML that the document carries, where it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]

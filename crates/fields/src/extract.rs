@@ -5,10 +5,12 @@ use pagemill_metadata::document::Candidate;
 use pagemill_metadata::{DocumentType, Source};
 
 use crate::checks::{self, Check};
+use crate::custom;
 use crate::document::{DocumentFields, SeedView, XmlUsed};
 use crate::field::{Field, Fields, Verified};
 use crate::ids::{self, compact};
 use crate::printed::{self, Manner, Printed};
+use crate::profile::Profile;
 use crate::rows::Rows;
 use crate::shown::Shown;
 use crate::term::{self, Kind, Term};
@@ -24,14 +26,20 @@ pub struct XmlFile<'a> {
 }
 
 /// What fields are extracted from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Input<'a> {
+    /// The key of its source.
+    pub key: &'a str,
     /// Its pages, at least the first ones. More than 30 are not looked at.
     pub pages: &'a [PageText],
     /// The XML files that it carries.
     pub files: &'a [XmlFile<'a>],
+    /// The names of all files that it carries.
+    pub attachments: &'a [&'a str],
     /// What kind of document it is, as far as that is known.
     pub document_type: Option<DocumentType>,
+    /// The profiles of users, in the order in which they are tried; those that every installation has come after them.
+    pub profiles: &'a [Profile],
 }
 
 /// Lines whose values are looked for on the pages; those of longer invoices are told without `shown`.
@@ -42,6 +50,13 @@ const KNOWN_NAMES: &[&str] = &["factur-x.xml", "zugferd-invoice.xml", "xrechnung
 
 /// Extracts the fields of a document. Never fails: what can't be read is said in the warnings.
 pub fn extract(input: &Input<'_>) -> DocumentFields {
+    let chosen = input.profiles.iter().find_map(|profile| {
+        let by = profile.fits(input.key, input.attachments, input.document_type)?;
+        Some((profile, by))
+    });
+    if let Some((profile, by)) = chosen {
+        return of_profile(profile, by, input);
+    }
     let mut warnings = Vec::new();
     let xml = invoice_of(input.files, &mut warnings);
     let rows = Rows::of(input.pages);
@@ -78,6 +93,20 @@ pub fn extract(input: &Input<'_>) -> DocumentFields {
         vat_breakdown: found.vat,
         checks: all,
         warnings,
+    }
+}
+
+/// The fields of a user's profile.
+fn of_profile(profile: &Profile, chosen_by: &str, input: &Input<'_>) -> DocumentFields {
+    let rows = Rows::of(input.pages);
+    let fields = custom::find(profile, &rows);
+    let checks = custom::checks(profile, &fields);
+    DocumentFields {
+        profile: profile.name.clone(),
+        chosen_by: chosen_by.to_owned(),
+        checks,
+        fields,
+        ..nothing(Vec::new())
     }
 }
 

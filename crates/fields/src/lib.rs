@@ -8,6 +8,7 @@
 //!   the pages (`shown`), and where the pages say otherwise of the account or the total, that is a conflict for people to decide.
 //! - `printed` reads invoices that are nothing but pages: by labels in several languages, by check digits, and by arithmetic. No
 //!   sender has a template.
+//! - [`profile`] has the profiles of users: other kinds of documents, whose fields and hints a file of JSON names.
 //! - [`checks`] holds all of it against the rules of EN 16931.
 //!
 //! Fields have the numbers of EN 16931 (`BT-1`) and a name ([`term`]); amounts are decimals as strings.
@@ -17,17 +18,19 @@
 //!
 //! let xml = br#"<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"><ID>7</ID></Invoice>"#;
 //! let files = [XmlFile { name: "invoice.xml", bytes: xml }];
-//! let found = extract(&Input { pages: &[], files: &files, document_type: None });
+//! let found = extract(&Input { files: &files, ..Input::default() });
 //! assert_eq!(found.profile, "invoice");
 //! assert_eq!(found.fields["BT-1"].value.as_deref(), Some("7"));
 //! assert_eq!(found.fields["BT-1"].shown, Some(false));
 //! ```
 
 pub mod checks;
+pub mod profile;
 pub mod term;
 pub mod xml;
 
 mod amounts;
+mod custom;
 mod dates;
 mod document;
 mod extract;
@@ -42,6 +45,7 @@ pub use document::{DocumentFields, SeedView, XmlUsed, schema};
 pub use extract::{Input, XmlFile, extract};
 pub use field::{Field, Fields, Verified};
 pub use pagemill_document::PageText;
+pub use profile::{Profile, ProfileError};
 
 /// The version of the shape and of the rules: with another one, equal input may give other fields.
 pub const VERSION: u32 = 1;

@@ -86,7 +86,7 @@ fn at(rows: &Rows<'_>, term: Term, value: String, spot: Spot, rule: &str) -> Fie
 }
 
 /// The spots where a label's value may stand: behind it in its piece, in the pieces to its right, and below it.
-fn behind(rows: &Rows<'_>, label: Spot) -> Vec<Spot> {
+pub(crate) fn behind(rows: &Rows<'_>, label: Spot) -> Vec<Spot> {
     let row = &rows.rows[label.row];
     let whole = |row: usize, piece: usize| Spot {
         row,

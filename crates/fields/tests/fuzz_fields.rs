@@ -18,6 +18,7 @@ fn ho_3_any_text_gives_fields_that_stand_where_they_say() {
             pages: &pages,
             files: &files,
             document_type: Some(DocumentType::Invoice),
+            ..Input::default()
         });
         for field in found.fields.values() {
             assert_eq!(

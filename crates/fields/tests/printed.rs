@@ -102,8 +102,8 @@ fn extracted(text: &str) -> DocumentFields {
     let pages: [PageText; 1] = [page(text)];
     extract(&Input {
         pages: &pages,
-        files: &[],
         document_type: Some(DocumentType::Invoice),
+        ..Input::default()
     })
 }
 
@@ -338,8 +338,8 @@ fn a_letter_is_no_invoice() {
     )];
     let found = extract(&Input {
         pages: &pages,
-        files: &[],
         document_type: None,
+        ..Input::default()
     });
     assert_eq!(
         (found.profile.as_str(), found.chosen_by.as_str()),
@@ -350,8 +350,8 @@ fn a_letter_is_no_invoice() {
     let pages = [page(GERMAN)];
     let found = extract(&Input {
         pages: &pages,
-        files: &[],
         document_type: Some(DocumentType::Order),
+        ..Input::default()
     });
     assert_eq!(
         (found.profile.as_str(), found.chosen_by.as_str()),

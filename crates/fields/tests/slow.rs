@@ -30,8 +30,8 @@ fn ho_2_pages_of_dates_amounts_rates_and_towns_end_soon() {
         let begun = Instant::now();
         extract(&Input {
             pages: &pages,
-            files: &[],
             document_type: Some(DocumentType::Invoice),
+            ..Input::default()
         });
         let taken = begun.elapsed();
         let beginning: String = text.chars().take(20).collect();

@@ -56,6 +56,7 @@ fn extracted(text: &str, name: &str, xml: &str) -> DocumentFields {
         pages: &pages,
         files: &files,
         document_type: None,
+        ..Input::default()
     })
 }
 

@@ -10,7 +10,7 @@ use crate::fingerprint::Fingerprinter;
 use crate::graph::StageSpec;
 use crate::pipeline::{Options, Parts, Pipeline};
 use crate::plan::{Plan, Reason};
-use crate::settings::Goal;
+use crate::settings::{Goal, Profiles};
 
 impl Pipeline {
     /// The stores asked for, unless the goal ends before them, and those that hold the document already.
@@ -137,7 +137,10 @@ impl Pipeline {
                 let parts = added.map(|(added, _)| added.fingerprint_parts());
                 with_all(print, &parts.unwrap_or_default())
             }
-            Stage::Structure | Stage::Markdown | Stage::Extract | Stage::Commit => print,
+            // Documents of an installation without profiles must not change when it could have some.
+            Stage::Extract if settings.profiles == Profiles::default() => print,
+            Stage::Extract => print.settings(&settings.profiles),
+            Stage::Structure | Stage::Markdown | Stage::Commit => print,
         }
     }
 

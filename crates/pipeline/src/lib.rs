@@ -69,5 +69,5 @@ pub use pipeline::{Options, Parts, Pipeline, Source};
 pub use plan::{Estimate, Plan, PlannedStage, Reason, Size};
 pub use prices::{Price, Prices, Usd};
 pub use searchable::Searchable;
-pub use settings::{CheckpointSettings, Goal, Passwords, Settings, SettingsError};
+pub use settings::{CheckpointSettings, Goal, Passwords, Profiles, Settings, SettingsError};
 pub use stages::PredictionFile;

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use pagemill_fields::profile::MAX_PROFILES;
+use pagemill_fields::{Profile, ProfileError};
 use pagemill_index::{EmbedderKind, IndexSettings, TargetStore};
 use pagemill_metadata::{GeneratorKind, MetadataSettings};
 use pagemill_reader::{ImageSettings, Limits};
@@ -49,6 +51,47 @@ pub struct Settings {
     pub checkpoints: CheckpointSettings,
     /// User passwords of encrypted PDFs. Shown masked.
     pub passwords: Passwords,
+    /// The profiles of users. They are files of their own, `profiles/*.json` beside these settings.
+    #[serde(skip)]
+    pub profiles: Profiles,
+}
+
+/// The profiles of users, as they were found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Profiles {
+    /// Those that can be used, in the order of their files.
+    pub usable: Vec<Profile>,
+    /// What is wrong with the others, and what to do. Documents are processed as if these were not there, and say so.
+    pub faults: Vec<String>,
+}
+
+impl Profiles {
+    /// Takes the profile of a file; files come in the order of their names.
+    pub fn add(&mut self, file: &str, json: &[u8]) {
+        let read = Profile::from_json(file, json).and_then(|profile| {
+            let is_taken = |other: &Profile| other.name == profile.name;
+            let fault = |reason: String| ProfileError {
+                file: file.to_owned(),
+                reason,
+            };
+            if self.usable.iter().any(is_taken) {
+                return Err(fault(format!(
+                    "another file has a profile named {:?}: give it another name",
+                    profile.name
+                )));
+            }
+            if self.usable.len() >= MAX_PROFILES {
+                return Err(fault(format!(
+                    "there are {MAX_PROFILES} others: remove some"
+                )));
+            }
+            Ok(profile)
+        });
+        match read {
+            Ok(profile) => self.usable.push(profile),
+            Err(fault) => self.faults.push(fault.to_string()),
+        }
+    }
 }
 
 /// How pages without text are read from their pictures.

@@ -173,6 +173,47 @@ async fn the_fields_of_an_invoice_come_from_its_xml_and_the_command_prints_the_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn profiles_beside_the_settings_give_fields_and_a_bad_one_loses_no_document() {
+    let Some(place) = Place::new("profiles") else {
+        return;
+    };
+    place.add("note.pdf", &pagemill_samples::invoice_carrying(&[]));
+    place.local(&[]).await.with_code(0).says("1 processed");
+    let stored = "extracted_fields/note.pdf.json";
+    assert_eq!(place.json::<Value>(stored)["profile"], "invoice");
+
+    let folder = place.out().join("config/profiles");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let good = serde_json::json!({
+        "name": "mill_note",
+        "when": {"any": [{"prefix": "source-pdfs/"}]},
+        "schema": {"type": "object", "required": ["delivered"], "properties": {
+            "delivered": {"type": "string", "format": "date", "labels": ["Leistungsdatum"]},
+        }},
+    });
+    std::fs::write(folder.join("good.json"), good.to_string()).expect("written");
+    std::fs::write(folder.join("bad.json"), "{\"name\": \"x\"}").expect("written");
+    place.local(&[]).await.with_code(0).says("1 processed");
+    let made: Value = place.json(stored);
+    assert_eq!(
+        (&made["profile"], &made["chosen_by"]),
+        (&"mill_note".into(), &"prefix".into())
+    );
+    assert_eq!(made["fields"]["delivered"]["value"], "2026-01-12");
+    let warning = made["warnings"][0].as_str().expect("a warning");
+    assert!(
+        warning.contains("bad.json") && warning.contains("docs/FIELDS.md"),
+        "{warning}"
+    );
+
+    // Mended, and the next run says nothing of it any more; then nothing is left to do.
+    std::fs::remove_file(folder.join("bad.json")).expect("removed");
+    place.local(&[]).await.with_code(0).says("1 processed");
+    assert_eq!(place.json::<Value>(stored)["warnings"], Value::Null);
+    place.local(&[]).await.with_code(0).says("1 unchanged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_markdown_that_is_stored_is_what_the_command_prints() {
     let Some(place) = Place::new("markdown") else {
         return;

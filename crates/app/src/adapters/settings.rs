@@ -7,6 +7,8 @@ use anyhow::Context;
 use pagemill_pipeline::Settings;
 use pagemill_storage::{ObjectStore, StorageError};
 
+use super::profiles;
+
 /// Where the tunables in force come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -64,11 +66,11 @@ pub async fn settings_in_force(
 /// When the file can't be read, or is no settings; the text names the field.
 pub fn settings_from_file(path: &Path, is_named: bool) -> anyhow::Result<Settings> {
     match std::fs::read(path) {
-        Ok(json) => {
-            Settings::from_json(&json).with_context(|| format!("{} can't be used", path.display()))
-        }
+        Ok(json) => Settings::from_json(&json)
+            .with_context(|| format!("{} can't be used", path.display()))
+            .and_then(|settings| profiles::beside_file(path, settings)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => {
-            Ok(Settings::default())
+            profiles::beside_file(path, Settings::default())
         }
         Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
     }
@@ -79,10 +81,11 @@ pub fn settings_from_file(path: &Path, is_named: bool) -> anyhow::Result<Setting
 /// # Errors
 /// When the bucket does not answer, or the object is no settings; the text names the field.
 pub async fn settings_from_store(store: &dyn ObjectStore, key: &str) -> anyhow::Result<Settings> {
-    match store.get_bytes(key).await {
+    let settings = match store.get_bytes(key).await {
         Ok((_, json)) => Settings::from_json(&json)
-            .with_context(|| format!("{key} in {} can't be used", store.name())),
-        Err(StorageError::NotFound { .. }) => Ok(Settings::default()),
-        Err(error) => Err(error.into()),
-    }
+            .with_context(|| format!("{key} in {} can't be used", store.name()))?,
+        Err(StorageError::NotFound { .. }) => Settings::default(),
+        Err(error) => return Err(error.into()),
+    };
+    profiles::beside_object(store, key, settings).await
 }

@@ -1,8 +1,8 @@
 //! The fields of a document's profile, from its pages and the XML that it carries. No model is asked.
 
 use pagemill_document::{Dependency, PageText};
-use pagemill_fields::{DocumentFields, Input, XmlFile};
-use pagemill_storage::{SourceVersion, Stage};
+use pagemill_fields::{DocumentFields, Input, Profile, XmlFile};
+use pagemill_storage::{SourceKey, SourceVersion, Stage};
 
 use super::Extracted;
 use crate::artifacts::{AttachmentsFile, FORMAT, FieldsFile, Header, MetadataFile};
@@ -38,7 +38,9 @@ impl Pipeline {
         let key = self.layout().attachments(&source);
         let attached: AttachmentsFile = run.read_json(&key).await?.ok_or_else(|| gone(&key))?;
         let pages = extracted.first_pages(PAGES)?;
-        let fields = fields_of(&pages, &attached, metadata);
+        let profiles = &self.parts().settings.profiles;
+        let mut fields = fields_of(&source, &pages, &attached, metadata, &profiles.usable);
+        fields.warnings.extend(profiles.faults.iter().cloned());
         let key = self.layout().fields(&source);
         let written = FieldsFile {
             header: Header {
@@ -60,9 +62,11 @@ impl Pipeline {
 }
 
 fn fields_of(
+    source: &SourceKey,
     pages: &[PageText],
     attached: &AttachmentsFile,
     metadata: &MetadataFile,
+    profiles: &[Profile],
 ) -> DocumentFields {
     let files = attached.attachments.iter();
     let files: Vec<(&str, Vec<u8>)> = files
@@ -72,10 +76,15 @@ fn fields_of(
         .iter()
         .map(|(name, bytes)| XmlFile { name, bytes })
         .collect();
+    let names = attached.attachments.iter().map(|file| file.name.as_str());
+    let names: Vec<&str> = names.collect();
     let document_type = metadata.metadata.document_type.as_ref();
     pagemill_fields::extract(&Input {
+        key: source.as_str(),
         pages,
         files: &files,
+        attachments: &names,
+        profiles,
         document_type: document_type.and_then(|claim| claim.value),
     })
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::checks::Check;
+use crate::evaluation::Evaluation;
 use crate::field::{Fields, value};
 use crate::term;
 
@@ -71,6 +72,9 @@ pub struct DocumentFields {
     /// What rules and check digits say of the values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
+    /// How good that is, and whether people must look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<Evaluation>,
     /// An invoice under other names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed_view: Option<SeedView>,

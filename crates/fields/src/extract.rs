@@ -7,6 +7,7 @@ use pagemill_metadata::{DocumentType, Source};
 use crate::checks::{self, Check};
 use crate::custom;
 use crate::document::{DocumentFields, SeedView, XmlUsed};
+use crate::evaluation;
 use crate::field::{Field, Fields, Verified};
 use crate::ids::{self, compact};
 use crate::printed::{self, Manner, Printed};
@@ -83,6 +84,8 @@ pub fn extract(input: &Input<'_>) -> DocumentFields {
     };
     let mut all = checks::all(&found.fields, &found.lines, &found.vat);
     all.append(&mut found.checks);
+    let required = evaluation::required_of_invoices();
+    let evaluation = evaluation::evaluate(&required, &found.fields, &all);
     DocumentFields {
         profile: "invoice".to_owned(),
         chosen_by: chosen_by.to_owned(),
@@ -91,6 +94,7 @@ pub fn extract(input: &Input<'_>) -> DocumentFields {
         fields: found.fields,
         lines: found.lines,
         vat_breakdown: found.vat,
+        evaluation: Some(evaluation),
         checks: all,
         warnings,
     }
@@ -101,9 +105,11 @@ fn of_profile(profile: &Profile, chosen_by: &str, input: &Input<'_>) -> Document
     let rows = Rows::of(input.pages);
     let fields = custom::find(profile, &rows);
     let checks = custom::checks(profile, &fields);
+    let required = &profile.schema.required;
     DocumentFields {
         profile: profile.name.clone(),
         chosen_by: chosen_by.to_owned(),
+        evaluation: Some(evaluation::evaluate(required, &fields, &checks)),
         checks,
         fields,
         ..nothing(Vec::new())
@@ -119,6 +125,7 @@ fn nothing(warnings: Vec<String>) -> DocumentFields {
         lines: Vec::new(),
         vat_breakdown: Vec::new(),
         checks: Vec::new(),
+        evaluation: None,
         seed_view: None,
         warnings,
     }

@@ -9,7 +9,7 @@
 //! - `printed` reads invoices that are nothing but pages: by labels in several languages, by check digits, and by arithmetic. No
 //!   sender has a template.
 //! - [`profile`] has the profiles of users: other kinds of documents, whose fields and hints a file of JSON names.
-//! - [`checks`] holds all of it against the rules of EN 16931.
+//! - [`checks`] holds all of it against the rules of EN 16931, and [`evaluation`] says whether people must look at it.
 //!
 //! Fields have the numbers of EN 16931 (`BT-1`) and a name ([`term`]); amounts are decimals as strings.
 //!
@@ -25,6 +25,7 @@
 //! ```
 
 pub mod checks;
+pub mod evaluation;
 pub mod profile;
 pub mod term;
 pub mod xml;
@@ -42,6 +43,7 @@ mod shown;
 
 pub use checks::{Check, Outcome};
 pub use document::{DocumentFields, SeedView, XmlUsed, schema};
+pub use evaluation::{Decision, Evaluation};
 pub use extract::{Input, XmlFile, extract};
 pub use field::{Field, Fields, Verified};
 pub use pagemill_document::PageText;

@@ -1,6 +1,5 @@
 //! `worker cost`: the ledger, summed up.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use jiff::tz::TimeZone;
@@ -36,8 +35,7 @@ pub(crate) async fn command(arguments: CostArguments) -> anyhow::Result<ExitCode
         true => lines(&costs, &arguments.by),
         false => table(&costs, &arguments.by),
     };
-    // A reader that has seen enough, such as `head`, is no error.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    print!("{text}");
     for row in &costs.unreadable {
         eprintln!("{}", shown(row));
     }

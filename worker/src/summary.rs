@@ -200,6 +200,9 @@ pub(crate) fn paid(spent: &Charged) -> String {
             false => format!("the price of {} not known", spent.unpriced_calls),
         });
     }
+    if spent.failed_calls > 0 {
+        used.push(format!("{} more failed", spent.failed_calls));
+    }
     format!("{} ({})", spent.calls, used.join(", "))
 }
 

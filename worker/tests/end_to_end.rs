@@ -25,6 +25,8 @@ mod goal;
 mod local;
 #[path = "end_to_end/outage.rs"]
 mod outage;
+#[path = "end_to_end/plan.rs"]
+mod plan;
 #[path = "end_to_end/prompt.rs"]
 mod prompt;
 #[path = "end_to_end/rebuild.rs"]

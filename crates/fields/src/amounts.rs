@@ -144,11 +144,10 @@ fn has_decimals(digits: &str, mark: DecimalMark) -> bool {
         DecimalMark::Comma => ',',
     };
     let decimals = digits.rsplit_once(mark).map(|(_, decimals)| decimals);
-    decimals.is_some_and(|decimals| {
-        matches!(decimals.len(), 1 | 2) && decimals != "-" || decimals == "-"
-    }) || digits
-        .rsplit_once(['.', ','])
-        .is_some_and(|(_, decimals)| decimals.len() == 2)
+    decimals.is_some_and(|decimals| matches!(decimals.len(), 1 | 2))
+        || digits
+            .rsplit_once(['.', ','])
+            .is_some_and(|(_, decimals)| decimals.len() == 2)
 }
 
 /// Reads digits with separators. The last mark parts the decimals when one or two digits follow it, or when it is the

@@ -46,7 +46,7 @@ pub enum Reply {
     Broken,
     /// Status 400 when a stream is asked for, else as [`Reply::Good`].
     GoodWithoutStream,
-    /// Status and body as a server was seen to send them, with the value of `Retry-After`; then as [`Reply::Good`].
+    /// This status and body, with the value of `Retry-After`; then as [`Reply::Good`].
     Recorded(u16, Value, Option<&'static str>),
     /// Status 400 with this body while the request has the field, else as [`Reply::Good`].
     GoodWithout(&'static str, Value),

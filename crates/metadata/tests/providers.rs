@@ -1,4 +1,4 @@
-//! What the providers refuse, in the shapes in which their compatible endpoints say it.
+//! What the providers refuse, in the shapes that are known of their compatible endpoints; none was recorded from a live one.
 
 use std::time::{Duration, Instant};
 

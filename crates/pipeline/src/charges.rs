@@ -180,10 +180,9 @@ impl Till<'_> {
             return;
         }
         let date = date_of(reserved.day);
-        let settled = self
-            .day(date)
-            .settle(reserved.of_day, cost(reserved.of_day));
-        if let Err(error) = settled.await {
+        let day = self.day(date);
+        let settled = day.settle(reserved.of_day, cost(reserved.of_day)).await;
+        if let Err(error) = settled {
             // It stays set aside: the day's budget ends too early rather than too late.
             tracing::warn!("the cost of a call could not be put into the day's count: {error:?}");
         }
@@ -218,7 +217,12 @@ impl Till<'_> {
             };
             let body = to_canonical_json(&answer).expect("an answer is data with string keys");
             let key = self.outputs.layout().answer(&self.source, sha);
-            self.outputs.put_new(&key, body, "application/json").await?;
+            let kept = self.outputs.put_new(&key, body, "application/json").await;
+            if let Err(error) = kept {
+                // Somebody else may have the document by now; what was paid is true all the same.
+                self.write_charge(&charge_key, charge).await?;
+                return Err(error);
+            }
             self.paid().answers.insert(key);
         }
         self.write_charge(&charge_key, charge).await?;

@@ -489,9 +489,13 @@ mod tests {
         let more = toy("more", &[stage]);
         let graph = graph.with(Arc::new(Toy(more))).expect("a graph");
         let names: Vec<&str> = graph.rows().iter().map(|row| row.stage.name()).collect();
-        assert_eq!(names[8..], ["index", "words", "more", "commit"]);
+        assert!(
+            names.ends_with(&["index", "words", "more", "commit"]),
+            "{names:?}"
+        );
         let commit = graph.row(Stage::Commit).expect("a commit");
-        assert_eq!(commit.upstream[6..], [stage, "more".parse().unwrap()]);
+        let last = [stage, "more".parse().unwrap()];
+        assert!(commit.upstream.ends_with(&last), "{:?}", commit.upstream);
         let added: Vec<_> = graph.added().map(|(_, row)| row.stage.name()).collect();
         assert_eq!(added, ["words", "more"]);
     }

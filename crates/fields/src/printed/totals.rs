@@ -126,10 +126,13 @@ pub(super) struct Labelled {
     pub(super) is_rate: bool,
 }
 
+/// What the names of a row of columns say.
+type ColumnNames = Vec<Option<(Role, i32)>>;
+
 /// All amounts of a document with their labels.
 pub(super) fn labelled(rows: &Rows<'_>, manner: Manner) -> Vec<Labelled> {
     let mut all = Vec::new();
-    let mut columns: Vec<(usize, Vec<Option<(Role, i32)>>)> = Vec::new();
+    let mut columns: Vec<(usize, ColumnNames)> = Vec::new();
     for (index, row) in rows.rows.iter().enumerate() {
         if all.len() > MAX_AMOUNTS {
             break;

@@ -7,8 +7,8 @@ use pagemill_storage::{SourceVersion, Stage};
 use super::Extracted;
 use crate::artifacts::{AttachedFile, AttachmentsFile, FORMAT, Header};
 use crate::outcome::PipelineError;
+use crate::pipeline::{Pipeline, Source};
 use crate::plan::Plan;
-use crate::process::{Pipeline, Source};
 use crate::run::{Finished, Run};
 
 impl Pipeline {

@@ -7,8 +7,8 @@ use pagemill_storage::{SourceKey, SourceVersion, Stage};
 use super::Extracted;
 use crate::artifacts::{AttachmentsFile, FORMAT, FieldsFile, Header, MetadataFile};
 use crate::outcome::PipelineError;
+use crate::pipeline::Pipeline;
 use crate::plan::Plan;
-use crate::process::Pipeline;
 use crate::run::{Finished, Run};
 
 /// Pages that fields are looked for on: no more are looked at.

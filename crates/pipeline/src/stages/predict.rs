@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::artifacts::{FORMAT, Header};
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
+use crate::pipeline::Pipeline;
 use crate::plan::Plan;
-use crate::process::Pipeline;
 use crate::run::{Finished, Run};
 
 /// `processing/predictions/<path>.json`: what a model said of a document.

@@ -62,7 +62,7 @@ pub struct StageNameError {
 }
 
 impl Stage {
-    const ALWAYS: [Self; 11] = [
+    const ALWAYS: [Self; 12] = [
         Self::Inspect,
         Self::Pages,
         Self::Text,

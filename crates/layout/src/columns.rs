@@ -50,6 +50,12 @@ impl Columns {
         columns
     }
 
+    /// The same, without white that is narrower than this.
+    pub(crate) fn wider_than(mut self, narrowest: f32) -> Self {
+        self.gutters.retain(|(x0, x1)| x1 - x0 >= narrowest);
+        self
+    }
+
     /// The columns that the names on one line have, by white that is wider than a space.
     pub(crate) fn of_names(words: &[Word], line: &TextLine) -> Self {
         let sides = line.words.iter().map(|&word| words[word].bbox);

@@ -7,6 +7,7 @@
 use pagemill_document::Rect;
 
 use crate::edges::{Edge, Edges, SAME, coverage, places};
+use crate::parted::split_columns;
 use crate::rows::split_rows;
 use crate::{CellShape, TableShape, Word, around, middle};
 
@@ -445,7 +446,7 @@ impl Grid {
         }
         let table = without_lost_lines(split_rows(table, words));
         let has_rules = self.net.vertical.iter().any(|edge| edge.is_rule);
-        is_table(&table, words, has_rules).then(|| with_headers(table, words))
+        is_table(&table, words, has_rules).then(|| with_headers(split_columns(table, words), words))
     }
 }
 

@@ -5,7 +5,8 @@
 //!
 //! Finders run from the strongest evidence to the weakest, and what one has found is taken from the next:
 //!
-//! 1. `grid`: rules or the edges of filled cells cross. Missing pieces of a rule make cells that span.
+//! 1. `grid`: rules or the edges of filled cells cross. Missing pieces of a rule make cells that span. Where rules part some
+//!    columns and white the others: `parted`.
 //! 2. `ruled`: rules of one width above each other, without any that cross them: columns are where all rows have white.
 //! 3. `open`: no rules at all: only where the columns hold numbers, or a caption says that a table follows.
 //!
@@ -52,6 +53,7 @@ mod grid;
 mod lines;
 mod names;
 mod open;
+mod parted;
 mod rows;
 mod ruled;
 

@@ -41,6 +41,9 @@ const FEWEST_LISTED: usize = 3;
 /// A table's caption is so near, in points.
 const CAPTION_WITHIN: f32 = 24.0;
 
+/// Of the lines of two columns, one of so many at least begins in the first: a title beside a paragraph is no table.
+const NAMED: usize = 5;
+
 /// A stack of so many bands has a rule under every row.
 const RULED_ROWS: usize = 4;
 
@@ -286,7 +289,10 @@ impl Finder<'_> {
         }
         let is_table = match columns.count() {
             1 => self.is_captioned_list(run),
-            _ => self.is_table(&all, &columns),
+            _ => {
+                self.is_table(&all, &columns)
+                    && !(run.len() < 3 && self.is_side_title(&all, &columns))
+            }
         };
         if !is_table {
             return None;
@@ -414,6 +420,16 @@ impl Finder<'_> {
             lines: taken,
             is_part: false,
         })
+    }
+
+    /// Whether the first of two columns holds next to nothing beside the lines of the other: a title in the margin of its text.
+    /// Where rules part several rows they say what is a table.
+    fn is_side_title(&self, all: &[TextLine], columns: &Columns) -> bool {
+        let names_row = |line: &&TextLine| {
+            let mut of_line = line.words.iter();
+            of_line.any(|&word| columns.column_of(&self.words[word]) == 0)
+        };
+        columns.count() == 2 && all.iter().filter(names_row).count() * NAMED < all.len()
     }
 
     fn is_table(&self, all: &[TextLine], columns: &Columns) -> bool {

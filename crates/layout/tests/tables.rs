@@ -532,3 +532,43 @@ fn a_paragraph_between_the_rules_of_two_tables_parts_them() {
     assert!(!has(&tables[0]).contains(&"miller".to_owned()));
     assert_eq!(has(&tables[1])[0], "Mill");
 }
+
+/// A grid with one upright rule, behind the names of the rows.
+fn with_one_upright(cells: &[[&str; 3]]) -> Sheet {
+    let mut sheet = Sheet::default();
+    for (row, [name, left, right]) in (0..).zip(cells) {
+        let y = 20.0 * row as f32;
+        sheet.row(y + 14.0, &[(5.0, *name), (110.0, *left), (210.0, *right)]);
+        sheet.rule(Axis::Horizontal, y, 0.0, 300.0);
+    }
+    let bottom = 20.0 * cells.len() as f32;
+    sheet.rule(Axis::Horizontal, bottom, 0.0, 300.0);
+    for x in [0.0, 100.0, 300.0] {
+        sheet.rule(Axis::Vertical, x, 0.0, bottom);
+    }
+    sheet
+}
+
+#[test]
+fn white_parts_the_columns_that_rules_leave_together() {
+    let sheet = with_one_upright(&[
+        ["mill", "2024", "2025"],
+        ["wheat", "10.5", "11.5"],
+        ["rye", "7.1", "8.2"],
+        ["spelt", "3.3", "4.4"],
+    ]);
+    let tables = sheet.tables();
+    assert_eq!((tables[0].rows, tables[0].columns), (4, 3), "{tables:?}");
+    assert!(tables[0].cells.iter().all(|cell| cell.words.len() == 1));
+}
+
+#[test]
+fn a_sign_beside_its_number_is_no_column() {
+    let sheet = with_one_upright(&[
+        ["mill", "$", "2025"],
+        ["wheat", "$", "11.5"],
+        ["rye", "$", "8.2"],
+        ["spelt", "$", "4.4"],
+    ]);
+    assert_eq!(sheet.tables()[0].columns, 2);
+}

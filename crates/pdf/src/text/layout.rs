@@ -3,6 +3,7 @@
 //! 1. Glyphs are parted by writing direction ([`Direction`]); each direction is laid out in its own frame, in which
 //!    its text runs from left to right, so that a stamp along the margin never gets into a line. The direction with
 //!    most glyphs comes first.
+//!    Letters that hang beside the first lines of a paragraph become letters of its first word: [`drop_caps`].
 //! 2. Glyphs that follow each other in the file and on the page become [`fragments`].
 //! 3. [`tables`] takes the tables out, and leaves something in the place of each. Only in the direction of most glyphs.
 //! 4. [`regions`] finds columns of prose by the white between fragments and orders them.
@@ -17,6 +18,7 @@ mod assemble;
 mod bidi;
 mod blocks;
 mod direction;
+mod drop_caps;
 mod fragments;
 mod lines;
 mod regions;
@@ -80,6 +82,7 @@ pub(super) fn page_text(
     max_bytes: usize,
     drawing: Option<&Drawing>,
 ) -> LaidOut {
+    let glyphs = &*drop_caps::lowered(glyphs);
     let mut laid_out = Vec::new();
     let mut drawing = drawing;
     for direction in direction::by_weight(glyphs) {

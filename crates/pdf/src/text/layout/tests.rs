@@ -460,3 +460,26 @@ fn the_number_above_a_title_is_a_part_of_it() {
         page.text
     );
 }
+
+#[test]
+fn a_letter_that_hangs_beside_the_first_lines_belongs_to_the_first_word() {
+    let mut sheet = Sheet::default();
+    // As high as two lines, and on the baseline of the second.
+    sheet.print_towards(Direction::default(), 50.0, 112.0, 30.0, "T");
+    sheet.print(67.0, 100.0, "he mill stands beside the river that drives");
+    sheet.print(67.0, 112.0, "its wheel, and grinds what the farmers bring");
+    sheet.print(50.0, 124.0, "to it on market days and before the winter.");
+    let text = sheet.text();
+    assert!(text.starts_with("The mill stands"), "{text}");
+    assert!(text.contains("drives\nits wheel"), "{text}");
+}
+
+#[test]
+fn the_number_of_a_chapter_beside_its_title_does_not_hang() {
+    let mut sheet = Sheet::default();
+    sheet.print_towards(Direction::default(), 50.0, 100.0, 30.0, "A");
+    sheet.print(80.0, 100.0, "Mills on the river and what they grind");
+    sheet.print(80.0, 112.0, "over the year, by month and kind of grain");
+    let text = sheet.text();
+    assert!(!text.contains("AMills"), "{text}");
+}

@@ -32,7 +32,9 @@ fn markdown_of(read: &ReadFile) -> String {
         let links = read.links.iter().filter(|link| link.page == page.page);
         markdown.next(page, &links.collect::<Vec<_>>())
     });
-    pages.collect()
+    let mut text: String = pages.collect();
+    text.push_str(markdown.finish());
+    text
 }
 
 /// Prints the tables of PDFs.

@@ -155,6 +155,7 @@ pub struct Classifier {
 impl Classifier {
     /// Marks the furniture and the headings of a page. Doing it again changes nothing.
     pub fn apply(&self, page: &mut PageText) {
+        contents::without_tables(page);
         let listed_from = contents::first_entry(page).unwrap_or(usize::MAX);
         for index in (0..page.blocks.len()).rev() {
             let block = &page.blocks[index];

@@ -1,17 +1,22 @@
 //! A document as Markdown (GitHub's dialect).
 //!
 //! - Headings by their levels; paragraphs on one line each; list items with their numbers, bullets as `-`.
-//! - Tables as GitHub has them, and as HTML where a cell takes several rows or columns, which GitHub's can't.
+//! - Tables as GitHub has them, and as HTML where a cell takes several rows or columns, which GitHub's can't. One that goes
+//!   on over pages is one table: its names are not repeated, and the page's anchor stands in its first cell there.
 //! - Links where their anchor is found in the text. Those that could run or leak something are left out:
 //!   a [`LinkSafety`] other than `ordinary` is not made clickable.
 //! - Furniture (running heads, page numbers) is left out.
 //! - In a document of several pages each that can be read begins with an anchor, `<a id="page-3"></a>`.
 
+use std::ops::Range;
+
 use crate::{Block, BlockKind, Link, LinkSafety, LinkTarget, PageText};
 
+mod continued;
 mod escape;
 mod tables;
 
+use continued::Ending;
 pub use tables::{csv_table, html_table, markdown_table};
 
 /// A document as Markdown, a page at a time: pages of a long document need not be in memory together.
@@ -19,6 +24,8 @@ pub use tables::{csv_table, html_table, markdown_table};
 pub struct MarkdownPages {
     with_anchors: bool,
     has_begun: bool,
+    /// The table that the last page ended with.
+    ending: Option<Ending>,
 }
 
 impl MarkdownPages {
@@ -27,37 +34,60 @@ impl MarkdownPages {
         Self {
             with_anchors: pages > 1,
             has_begun: false,
+            ending: None,
         }
     }
 
     /// What the next page, with its own links, adds to the text.
     pub fn next(&mut self, page: &PageText, links: &[&Link]) -> String {
+        let ending = self.ending.take();
+        let continued = ending.as_ref().and_then(|ending| ending.goes_on(page));
+        let anchor = match self.with_anchors {
+            true => format!("<a id=\"page-{}\"></a>", page.page.0),
+            false => String::new(),
+        };
         let mut text = String::new();
-        push_page(&mut text, page, links, self.with_anchors);
-        if self.has_begun && !text.is_empty() {
-            text.insert(0, '\n');
+        match (ending, continued) {
+            (Some(ending), Some(continued)) => {
+                text.push_str(&ending.rows(&continued, &anchor));
+                text.push_str(ending.end());
+                push_blocks(&mut text, page, continued.block + 1, links);
+                self.ending = Ending::of(page, Some((continued.block, ending)));
+            }
+            (ending, _) => {
+                if !anchor.is_empty() {
+                    text.push_str(&anchor);
+                    text.push('\n');
+                }
+                push_blocks(&mut text, page, 0, links);
+                if self.has_begun && !text.is_empty() {
+                    text.insert(0, '\n');
+                }
+                text.insert_str(0, ending.as_ref().map_or("", Ending::end));
+                self.ending = Ending::of(page, None);
+            }
+        }
+        if let Some(end) = self.ending.as_ref().map(Ending::end)
+            && text.ends_with(end)
+        {
+            text.truncate(text.len() - end.len());
         }
         self.has_begun |= !text.is_empty();
         text
     }
+
+    /// What ends the text behind the last page.
+    pub fn finish(self) -> &'static str {
+        self.ending.map_or("", |ending| ending.end())
+    }
 }
 
-/// Appends a page to a document; with an anchor for the page where it is one of several.
-pub fn push_page(text: &mut String, page: &PageText, links: &[&Link], with_anchor: bool) {
-    if with_anchor {
-        begin_block(text);
-        text.push_str(&format!("<a id=\"page-{}\"></a>\n", page.page.0));
-    }
+/// Appends the blocks of a page from one on.
+fn push_blocks(text: &mut String, page: &PageText, from: usize, links: &[&Link]) {
     let mut links = Links::of(links);
     let mut last: Option<BlockKind> = None;
-    for block in &page.blocks {
-        if block.kind == BlockKind::Furniture {
-            continue;
-        }
-        let of_block = page.text.get(block.start as usize..block.end as usize);
-        let Some(of_block) = of_block.filter(|text| !text.trim().is_empty()) else {
-            continue;
-        };
+    let blocks = printed(page).filter(|(index, ..)| *index >= from);
+    for (_, block, of_block) in blocks {
         // The items of a list are one block of Markdown.
         match (last, block.kind) {
             (Some(BlockKind::ListItem), BlockKind::ListItem) => {}
@@ -66,6 +96,15 @@ pub fn push_page(text: &mut String, page: &PageText, links: &[&Link], with_ancho
         last = Some(block.kind);
         push_block(text, block, of_block, &mut links);
     }
+}
+
+/// The blocks of a page that are not left out, with their places and texts.
+fn printed(page: &PageText) -> impl Iterator<Item = (usize, &Block, &str)> {
+    page.blocks.iter().enumerate().filter_map(|(index, block)| {
+        let text = page.text.get(block.start as usize..block.end as usize)?;
+        let is_printed = block.kind != BlockKind::Furniture && !text.trim().is_empty();
+        is_printed.then_some((index, block, text))
+    })
 }
 
 fn begin_block(text: &mut String) {
@@ -80,6 +119,7 @@ fn push_block(text: &mut String, block: &Block, of_block: &str, links: &mut Link
         return;
     }
     let plain = of_block.split_whitespace().collect::<Vec<_>>().join(" ");
+    let plain = escape::close_leaders(&plain);
     match block.kind {
         BlockKind::Heading => {
             let level = usize::from(block.level.unwrap_or(1).clamp(1, 6));
@@ -122,24 +162,39 @@ impl<'a> Links<'a> {
         Self(clickable.collect())
     }
 
-    /// A text with the links whose anchors are in it, each once, and escaped.
+    /// A text with the links whose anchors are in it, each once, and escaped. One that was cut in two by the end of a line is
+    /// one again.
     fn put_into(&mut self, plain: &str) -> String {
-        let mut made = String::with_capacity(plain.len());
-        let mut rest = plain;
+        let mut found: Vec<(Range<usize>, &str)> = Vec::new();
+        let mut from = 0;
         self.0.retain(|(anchor, uri)| {
-            let Some((before, after)) = rest.split_once(anchor.as_str()) else {
+            let Some(place) = plain[from..].find(anchor.as_str()) else {
                 return true;
             };
-            made.push_str(&escape::inline(before));
-            made.push_str(&format!(
-                "[{}]({})",
-                escape::inline(anchor),
-                escape::address(uri)
-            ));
-            rest = after;
+            let anchored = from + place..from + place + anchor.len();
+            from = anchored.end;
+            match found.last_mut() {
+                Some((open, same))
+                    if same == uri && plain[open.end..anchored.start].trim().is_empty() =>
+                {
+                    open.end = anchored.end;
+                }
+                _ => found.push((anchored, *uri)),
+            }
             false
         });
-        made.push_str(&escape::inline(rest));
+        let mut made = String::with_capacity(plain.len());
+        let mut from = 0;
+        for (anchored, uri) in found {
+            made.push_str(&escape::inline(&plain[from..anchored.start]));
+            made.push_str(&format!(
+                "[{}]({})",
+                escape::inline(&plain[anchored.clone()]),
+                escape::address(uri)
+            ));
+            from = anchored.end;
+        }
+        made.push_str(&escape::inline(&plain[from..]));
         made
     }
 }

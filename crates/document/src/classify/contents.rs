@@ -1,9 +1,12 @@
-//! Lists of contents: their name is a heading, and what they list is none.
+//! Lists of contents: their name is a heading, and what they list is none. Rules between their entries make no table of them.
 
-use crate::{Block, BlockKind, PageText};
+use crate::{Block, BlockKind, PageText, Table};
 
 /// A page with so many entries at least is one of a list of contents.
 const FEWEST_ENTRIES: usize = 5;
+
+/// A table of so many entries at least, below the name of such a list, is one.
+const FEWEST_LISTED: usize = 3;
 
 /// What lists of contents are called, in small letters.
 const NAMES: [&str; 11] = [
@@ -24,6 +27,51 @@ const NAMES: [&str; 11] = [
 pub(super) fn is_name(text: &str) -> bool {
     let text = text.trim().trim_end_matches(':');
     text.len() <= 24 && NAMES.contains(&text.to_lowercase().as_str())
+}
+
+/// Takes tables for the text that they are which stand below the name of a list of contents and hold its entries: titles, and
+/// the numbers of their pages.
+pub(super) fn without_tables(page: &mut PageText) {
+    let is_named = |block: &Block| {
+        let text = page.text.get(block.start as usize..block.end as usize);
+        block.table.is_none() && text.is_some_and(is_name)
+    };
+    let Some(name) = page.blocks.iter().position(is_named) else {
+        return;
+    };
+    for block in &mut page.blocks[name + 1..] {
+        if block.table.as_deref().is_some_and(is_list) {
+            block.table = None;
+            block.kind = BlockKind::Paragraph;
+        }
+    }
+}
+
+/// Whether the last cells of a table's rows are page numbers, which never fall, behind titles.
+fn is_list(table: &Table) -> bool {
+    let rows = table.grid();
+    let numbers: Option<Vec<u32>> = rows
+        .iter()
+        .filter_map(|row| {
+            row.last()
+                .map(|last| last.trim())
+                .filter(|last| !last.is_empty())
+        })
+        .map(|number| number.parse().ok())
+        .collect();
+    let Some(numbers) = numbers else {
+        return false;
+    };
+    let has_titles = rows.iter().all(|row| {
+        let titles = &row[..row.len().saturating_sub(1)];
+        titles
+            .iter()
+            .any(|title| title.chars().any(char::is_alphabetic))
+    });
+    numbers.len() >= FEWEST_LISTED
+        && numbers.len() * 2 > rows.len()
+        && numbers.is_sorted()
+        && has_titles
 }
 
 /// The block in which the list begins that takes most of a page; none on other pages. Its entries end in page numbers, which

@@ -1,5 +1,5 @@
-use crate::testing::page_with;
-use crate::{Block, BlockKind, Line, PageNumber, PageText, Rect};
+use crate::testing::{page_with, table_cell};
+use crate::{Block, BlockKind, Line, PageNumber, PageText, Rect, Table};
 use crate::{Observer, classify, headings};
 
 struct Sample<'a> {
@@ -254,4 +254,41 @@ fn a_title_with_years_and_a_full_stop_is_a_heading_and_a_note_that_is_a_little_l
         found,
         ["Anna Miller (1546–1601) and Johannes Young (1571–1630)."]
     );
+}
+
+#[test]
+fn a_ruled_list_of_contents_is_no_table() {
+    let listed = |name: &str, numbers: [&str; 3]| {
+        let mut listed = page(
+            1,
+            &[
+                sample(name, 60.0, 16.0, false),
+                sample(
+                    "The river\t4\nThe mill\t9\nThe flour\t12",
+                    100.0,
+                    10.0,
+                    false,
+                ),
+            ],
+        );
+        let titles = ["The river", "The mill", "The flour"];
+        let cells = (0..)
+            .zip(titles.iter().zip(numbers))
+            .flat_map(|(row, (title, number))| {
+                [table_cell(row, 0, title), table_cell(row, 1, number)]
+            });
+        listed.blocks[1].kind = BlockKind::Table;
+        listed.blocks[1].table = Some(Box::new(Table {
+            rows: 3,
+            columns: 2,
+            cells: cells.collect(),
+            ..Table::default()
+        }));
+        let mut pages = [listed];
+        classify(&mut pages);
+        pages[0].blocks[1].table.is_none()
+    };
+    assert!(listed("Contents", ["4", "9", "12"]));
+    assert!(!listed("Contents", ["4", "9", "2"]));
+    assert!(!listed("Yields", ["4", "9", "12"]));
 }

@@ -22,6 +22,21 @@ pub(super) fn inline(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// Dots that lead from a title to its page's number, without the white between them.
+pub(super) fn close_leaders(line: &str) -> Cow<'_, str> {
+    if !line.contains(". . .") {
+        return Cow::Borrowed(line);
+    }
+    let mut closed = String::with_capacity(line.len());
+    for (place, word) in line.split(' ').enumerate() {
+        if place > 0 && !(word == "." && closed.ends_with('.')) {
+            closed.push(' ');
+        }
+        closed.push_str(word);
+    }
+    Cow::Owned(closed)
+}
+
 /// A paragraph that begins as a heading, a quotation, a list or a table does.
 pub(super) fn line_start(line: &str) -> Cow<'_, str> {
     let marker = line.split(' ').next().unwrap_or_default();

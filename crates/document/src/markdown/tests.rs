@@ -6,7 +6,9 @@ use crate::{PageNumber, Rect, Table};
 fn markdown(pages: &[PageText], links: &[Link]) -> String {
     let mut maker = MarkdownPages::of(pages.len() as u32);
     let links: Vec<&Link> = links.iter().collect();
-    pages.iter().map(|page| maker.next(page, &links)).collect()
+    let mut made: String = pages.iter().map(|page| maker.next(page, &links)).collect();
+    made.push_str(maker.finish());
+    made
 }
 
 fn table() -> Table {
@@ -112,4 +114,98 @@ fn a_plain_table_is_githubs_and_one_with_spans_is_html() {
 fn a_table_as_csv_has_a_line_a_row() {
     let expected = "Item,Net | gross\r\n\"Flour, 1 kg\",<2>\r\n";
     assert_eq!(csv_table(&table()), expected);
+}
+
+#[test]
+fn a_link_that_the_end_of_a_line_cut_in_two_is_one() {
+    let page = page_of(PageNumber(1), "Read of wheat\nmills and of rye.");
+    let links = [
+        link("wheat", "https://example.org/w", LinkSafety::Ordinary),
+        link("mills", "https://example.org/w", LinkSafety::Ordinary),
+        link("rye", "https://example.org/w", LinkSafety::Ordinary),
+    ];
+    let expected =
+        "Read of [wheat mills](https://example.org/w) and of [rye](https://example.org/w).\n";
+    assert_eq!(markdown(&[page], &links), expected);
+}
+
+/// A page of 800 points with nothing but a table, whose columns are 100 points wide.
+fn page_with_table(number: u32, [y0, y1]: [f32; 2], rows: &[[&str; 2]]) -> PageText {
+    let of_row = |(row, texts): (u32, &[&str; 2])| {
+        let of_column = |(column, text): (u32, &&str)| {
+            let mut made = cell(row, column, text);
+            made.header = row == 0 && texts[0] == "Item";
+            made.bbox.x0 = 50.0 + 100.0 * column as f32;
+            made
+        };
+        (0..).zip(texts).map(of_column).collect::<Vec<_>>()
+    };
+    let text: Vec<String> = rows.iter().map(|row| row.join("\t")).collect();
+    let mut page = page_of(PageNumber(number), &text.join("\n"));
+    page.height = 800.0;
+    page.blocks.truncate(1);
+    let block = &mut page.blocks[0];
+    block.kind = BlockKind::Table;
+    block.bbox = Rect {
+        x0: 50.0,
+        y0,
+        x1: 250.0,
+        y1,
+    };
+    block.table = Some(Box::new(Table {
+        rows: rows.len() as u32,
+        columns: 2,
+        cells: (0..).zip(rows).flat_map(of_row).collect(),
+        ..Table::default()
+    }));
+    page
+}
+
+#[test]
+fn a_table_that_goes_on_over_pages_is_one_and_its_names_stand_once() {
+    let pages = [
+        page_with_table(1, [600.0, 740.0], &[["Item", "Net"], ["Flour", "2"]]),
+        page_with_table(2, [60.0, 740.0], &[["Item", "Net"], ["Bran", "3"]]),
+        page_with_table(3, [60.0, 200.0], &[["Rye", "4"]]),
+    ];
+    let expected = "<a id=\"page-1\"></a>\n\n| Item | Net |\n| --- | --- |\n| Flour | 2 |\n\
+                    | <a id=\"page-2\"></a>Bran | 3 |\n| <a id=\"page-3\"></a>Rye | 4 |\n";
+    assert_eq!(markdown(&pages, &[]), expected);
+}
+
+#[test]
+fn a_table_in_html_goes_on_too_and_is_ended_once() {
+    let mut first = page_with_table(1, [600.0, 740.0], &[["Item", "Net"], ["Flour", "2"]]);
+    let table = first.blocks[0].table.as_mut().expect("a table");
+    table.cells[0].column_span = 2;
+    table.cells.remove(1);
+    let second = page_with_table(2, [60.0, 200.0], &[["Rye", "4"]]);
+    let expected = "<a id=\"page-1\"></a>\n\n<table>\n<tr><th colspan=\"2\">Item</th></tr>\n\
+                    <tr><td>Flour</td><td>2</td></tr>\n\
+                    <tr><td><a id=\"page-2\"></a>Rye</td><td>4</td></tr>\n</table>\n";
+    assert_eq!(markdown(&[first.clone(), second], &[]), expected);
+    let after = page_of(PageNumber(2), "No table.");
+    let made = markdown(&[first, after], &[]);
+    assert!(
+        made.ends_with("</tr>\n</table>\n\n<a id=\"page-2\"></a>\n\nNo table.\n"),
+        "{made}"
+    );
+}
+
+#[test]
+fn a_table_of_other_columns_or_further_down_the_page_is_another() {
+    let first = page_with_table(1, [600.0, 740.0], &[["Item", "Net"], ["Flour", "2"]]);
+    let lower = page_with_table(2, [400.0, 500.0], &[["Rye", "4"]]);
+    let mut wider = page_with_table(2, [60.0, 200.0], &[["Rye", "4"]]);
+    wider.blocks[0].bbox.x1 = 400.0;
+    for second in [lower, wider] {
+        let made = markdown(&[first.clone(), second], &[]);
+        assert!(made.contains("<a id=\"page-2\"></a>\n\n| Rye"), "{made}");
+    }
+}
+
+#[test]
+fn the_dots_before_a_page_number_stand_close() {
+    let page = page_of(PageNumber(1), "The mill . . . . . . 12. . . . 13");
+    assert_eq!(markdown(&[page], &[]), "The mill ...... 12.... 13\n");
 }

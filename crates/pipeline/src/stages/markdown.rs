@@ -50,7 +50,7 @@ impl Extracted {
             let of_page: Vec<&Link> = of_page.filter(|link| link.page == page.page).collect();
             out.write_all(markdown.next(&page, &of_page).as_bytes())?;
         }
-        Ok(())
+        out.write_all(markdown.finish().as_bytes())
     }
 }
 

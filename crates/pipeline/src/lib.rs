@@ -5,9 +5,9 @@
 //!
 //! ```text
 //! fetch -> inspect -+-> pages   (images)   ----------------+
-//!                   +-> text    (layout)   -+-> markdown   +-> metadata -> index -> commit
-//!                   +-> links              -+              |
-//!                   +-> structure (outline, headings) -----+
+//!                   +-> text    (layout)   -+-> markdown   +-> metadata -+-> index   -> commit
+//!                   +-> links              -+              |             +-> extract -+
+//!                   +-> structure -> attachments ----------+
 //! ```
 //!
 //! Every stage has a [fingerprint]: a hash of its inputs, its settings and its engine's version. The

@@ -3,7 +3,8 @@
 //! Furniture is what stands at the top or bottom edge of a page and comes again, but for its numbers, at the same
 //! height on other pages. Headings are short blocks set larger than the body text, or in bold at its size; their
 //! styles, ordered by size and then weight, are the levels. What lists of contents name is none, and what stands in the
-//! margin of a page is a running head.
+//! margin of a page is a running head. What stands in pictures says nothing of how a document is set, and names none of
+//! its parts.
 //!
 //! That takes two passes. An [`Observer`] sees each page once, as it comes, and keeps statistics only; the
 //! [`Classifier`] that it ends as marks the blocks of any page. So nobody needs all pages at once.
@@ -16,6 +17,7 @@ use crate::{Block, BlockKind, PageText};
 
 mod contents;
 mod labels;
+mod pictures;
 
 use labels::{
     after_number, ends_in_number, is_caption, is_chapter_label, is_lone_number, is_whole_caption,
@@ -73,7 +75,11 @@ impl Observer {
     /// Takes a page into account.
     pub fn observe(&mut self, page: &PageText) {
         self.pages += 1;
+        let in_pictures = pictures::words(page);
         for block in &page.blocks {
+            if pictures::holds_any(block, &in_pictures) {
+                continue;
+            }
             if block.table.is_some() {
                 self.tables.add_lines(block);
                 continue;
@@ -156,6 +162,7 @@ impl Classifier {
     /// Marks the furniture and the headings of a page. Doing it again changes nothing.
     pub fn apply(&self, page: &mut PageText) {
         contents::without_tables(page);
+        let in_pictures = pictures::words(page);
         let listed_from = contents::first_entry(page).unwrap_or(usize::MAX);
         for index in (0..page.blocks.len()).rev() {
             let block = &page.blocks[index];
@@ -166,6 +173,7 @@ impl Classifier {
                 edge_key(page, block).is_some_and(|key| self.furniture.contains(&key));
             let is_heading = |body| {
                 index <= listed_from
+                    && !pictures::holds_any(block, &in_pictures)
                     && block.kind != BlockKind::Furniture
                     && is_heading(page, block, body)
             };

@@ -100,7 +100,7 @@ pub struct OcrWord {
     pub confidence: f32,
 }
 
-/// How a page's text was read from its picture.
+/// How a page's text, or the text of the pictures in it, was read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OcrAccount {
     /// What read it, with its version.
@@ -142,7 +142,8 @@ pub struct PageText {
     /// What the page shows and the text has not, and why.
     #[serde(default)]
     pub characters: CharacterAccount,
-    /// How it was read from the page's picture, where it was.
+    /// How it was read from the page's picture, where it was; of a page whose state is text, how the pictures were read that
+    /// stand in it, with their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ocr: Option<OcrAccount>,
     /// Whether text was cut at the limit for one page.

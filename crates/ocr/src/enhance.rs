@@ -42,7 +42,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         degrees: 0.0,
         centre: [0.0; 2],
     };

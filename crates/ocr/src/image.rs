@@ -66,6 +66,17 @@ impl Canvas {
         &mut self.pixels[y * self.width..][..self.width]
     }
 
+    /// Its rows as columns.
+    pub(crate) fn transposed(&self) -> Self {
+        let mut turned = Self::white(self.height, self.width);
+        for (y, row) in self.pixels.chunks_exact(self.width).enumerate() {
+            for (x, pixel) in row.iter().enumerate() {
+                turned.pixels[x * self.height + y] = *pixel;
+            }
+        }
+        turned
+    }
+
     /// The mean of blocks of `factor` × `factor` pixels; what does not fill a block at the right and at the bottom is
     /// left out, but for images smaller than a block.
     pub(crate) fn shrunk(&self, factor: usize) -> Self {

@@ -17,7 +17,8 @@
 //! # Ok::<(), pagemill_ocr::OcrError>(())
 //! ```
 //!
-//! What a scanner or a fax left on the page is taken away first, for the reader's eyes only: see `enhance`.
+//! What a scanner or a fax left on the page is taken away first, for the reader's eyes only: see `enhance`. So are the
+//! rules of tables, which a reading tells apart from its words: see `strokes`.
 //! A page is read in the first language; where what comes out is in another one that there is a model for, or is hardly
 //! anything, the page is read again with that one. What a page gives does not depend on the pages before it.
 //!
@@ -28,12 +29,14 @@ mod image;
 mod language;
 mod models;
 mod reader;
+mod strokes;
 mod tesseract;
 
 pub use enhance::Turn;
 pub use image::GreyImage;
 pub use models::Models;
 pub use reader::{Reader, Reading, Word};
+pub use strokes::{StraightLine, straight_lines};
 pub use tesseract::Library;
 
 use std::path::PathBuf;

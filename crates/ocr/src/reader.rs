@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::enhance::{self, Turn};
 use crate::image::{Canvas, GreyImage};
 use crate::models::Models;
-use crate::tesseract::{Library, Recogniser, Segmentation};
+use crate::strokes::{self, StraightLine};
+use crate::tesseract::{Library, Recogniser, Segmentation, Thresholds};
 use crate::{OcrError, language};
 
 /// A mean confidence below this asks for a second look.
@@ -22,6 +23,9 @@ const STROKES: &str = "|\\/_=~¦‖";
 
 /// So many letters and digits in a row make a word; fewer may be parts of a picture.
 const WORD_LETTERS: usize = 3;
+
+/// A word that only the look for lone words has seen is taken at this confidence: that look sees words in anything.
+const SURE_OF_LONE: f32 = 60.0;
 
 /// A page of fewer letters is not read again in another language: it may have none.
 const FEW_LETTERS: usize = 20;
@@ -80,6 +84,9 @@ pub struct Reading {
     pub language: String,
     /// By how much the image was turned to be read.
     pub turn: Turn,
+    /// The straight lines of the image as it was turned.
+    #[serde(default)]
+    pub lines: Vec<StraightLine>,
 }
 
 impl Reading {
@@ -116,6 +123,15 @@ impl Reading {
     }
 }
 
+/// How an image is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looks {
+    /// As a page: in blocks, and as one block where that gave little.
+    AtPage,
+    /// As a picture: in blocks, and then for words that stand alone, as those of a chart do, on grounds of any colour.
+    AtPicture,
+}
+
 /// Reads pages, one after the other.
 #[derive(Debug)]
 pub struct Reader {
@@ -141,20 +157,49 @@ impl Reader {
     /// [`OcrError::TimedOut`] when it took longer than `within`; [`OcrError::BadImage`], [`OcrError::BadModel`].
     pub fn read(&mut self, image: &GreyImage<'_>, within: Duration) -> Result<Reading, OcrError> {
         image.validate()?;
-        let until = Instant::now() + within;
         let (canvas, turn) = enhance::enhanced(Canvas::of(image));
+        self.read_as(Looks::AtPage, canvas, turn, image.dpi, within)
+    }
+
+    /// Reads a picture that was drawn, such as a chart, a table or a poster: it is neither crooked nor noisy, and its words
+    /// stand anywhere, on any ground.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub fn read_picture(
+        &mut self,
+        image: &GreyImage<'_>,
+        within: Duration,
+    ) -> Result<Reading, OcrError> {
+        image.validate()?;
+        let canvas = Canvas::of(image);
+        self.read_as(Looks::AtPicture, canvas, Turn::NONE, image.dpi, within)
+    }
+
+    fn read_as(
+        &mut self,
+        looks: Looks,
+        mut canvas: Canvas,
+        turn: Turn,
+        dpi: u32,
+        within: Duration,
+    ) -> Result<Reading, OcrError> {
+        let until = Instant::now() + within;
+        let lines = strokes::lines(&canvas, dpi);
+        strokes::erase(&mut canvas, &lines);
         let mut best = Reading::default();
         let languages = self.models.models.len();
         let mut asked = vec![false; languages];
         let mut next = (languages > 0).then_some(0);
         while let Some(at) = next {
             asked[at] = true;
-            let reading = self.read_in(at, &canvas, turn, image.dpi, until)?;
+            let reading = self.read_in(at, looks, &canvas, turn, dpi, until)?;
             if best.words.is_empty() || reading.worth() > best.worth() {
                 best = reading;
             }
             next = self.another(&best, &asked);
         }
+        best.lines = lines;
         Ok(best)
     }
 
@@ -181,6 +226,7 @@ impl Reader {
     fn read_in(
         &mut self,
         at: usize,
+        looks: Looks,
         canvas: &Canvas,
         turn: Turn,
         dpi: u32,
@@ -193,20 +239,54 @@ impl Reader {
         }
         let language = self.models.models[at].language.clone();
         let recogniser = self.started.get_mut(&at).expect("it was started above");
-        let mut look = |segmentation| {
-            let words = recogniser.recognise(canvas, dpi, segmentation, until)?;
-            Ok(reading(words, turn, &language))
+        let mut see = |segmentation, thresholds| {
+            recogniser.recognise(canvas, dpi, segmentation, thresholds, until)
         };
-        let whole = look(Segmentation::Page)?;
+        let mut words = see(Segmentation::Page, Thresholds::OfImage)?;
+        if looks == Looks::AtPicture {
+            let lone = see(Segmentation::LoneWords, Thresholds::OfTiles)?;
+            add_lone_words(&mut words, lone);
+            return Ok(reading(words, turn, &language));
+        }
+        let whole = reading(words, turn, &language);
         if !whole.is_weak() {
             return Ok(whole);
         }
-        let block = look(Segmentation::OneBlock)?;
+        let block = reading(
+            see(Segmentation::OneBlock, Thresholds::OfImage)?,
+            turn,
+            &language,
+        );
         Ok(match block.worth() > whole.worth() {
             true => block,
             false => whole,
         })
     }
+}
+
+/// Adds words that only a second look has seen: those that lie over none of the first one's.
+fn add_lone_words(words: &mut Vec<RawWord>, seen: Vec<RawWord>) {
+    let first = words.len();
+    // What is left out began a line, and the next one begins it.
+    let mut begins_line = false;
+    for word in seen {
+        begins_line |= word.begins_line;
+        let is_known = words[..first]
+            .iter()
+            .any(|known| known.confidence >= NOISE && overlap(known.bounds, word.bounds));
+        if is_known || word.confidence < SURE_OF_LONE {
+            continue;
+        }
+        words.push(RawWord {
+            begins_line,
+            ..word
+        });
+        begins_line = false;
+    }
+}
+
+fn overlap(a: [f32; 4], b: [f32; 4]) -> bool {
+    a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]
 }
 
 /// Leaves out noise.

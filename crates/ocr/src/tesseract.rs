@@ -34,6 +34,26 @@ pub(crate) enum Segmentation {
     Page = 3,
     /// `PSM_SINGLE_BLOCK`: one block of text from top to bottom.
     OneBlock = 6,
+    /// `PSM_SPARSE_TEXT`: words wherever they stand, in no order.
+    LoneWords = 11,
+}
+
+/// What tells ink from paper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Thresholds {
+    /// One threshold for the whole image (Otsu's): `thresholding_method` 0.
+    OfImage,
+    /// One for each tile of it: `thresholding_method` 1. Of grounds of several colours none is taken for ink.
+    OfTiles,
+}
+
+impl Thresholds {
+    fn method(self) -> &'static CStr {
+        match self {
+            Self::OfImage => c"0",
+            Self::OfTiles => c"1",
+        }
+    }
 }
 
 macro_rules! functions {
@@ -61,6 +81,7 @@ functions! {
         *mut *mut c_char, c_int, *mut *mut c_char, *mut *mut c_char, usize, c_int,
     ) -> c_int;
     set_segmentation = "TessBaseAPISetPageSegMode": unsafe extern "C" fn(*mut c_void, c_int);
+    set_variable = "TessBaseAPISetVariable": unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> c_int;
     set_image = "TessBaseAPISetImage": unsafe extern "C" fn(*mut c_void, *const c_uchar, c_int, c_int, c_int, c_int);
     set_resolution = "TessBaseAPISetSourceResolution": unsafe extern "C" fn(*mut c_void, c_int);
     recognize = "TessBaseAPIRecognize": unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int;
@@ -209,6 +230,7 @@ impl Recogniser {
         image: &Canvas,
         dpi: u32,
         segmentation: Segmentation,
+        thresholds: Thresholds,
         until: Instant,
     ) -> Result<Vec<RawWord>, OcrError> {
         let functions = self.library.functions;
@@ -218,10 +240,12 @@ impl Recogniser {
             return Err(OcrError::TimedOut);
         }
         let millis = c_int::try_from(left.max(Duration::from_millis(1)).as_millis());
-        // SAFETY: the handle is live; the image has width × height bytes and outlives the call of `clear`; the monitor
+        // SAFETY: the handle is live; the image has width × height bytes and outlives the call of `clear`; names and values are copied; the monitor
         // is deleted after the recognition that it watches.
         let failed = unsafe {
             (functions.set_segmentation)(self.handle, segmentation as c_int);
+            let (name, method) = (c"thresholding_method", thresholds.method());
+            (functions.set_variable)(self.handle, name.as_ptr(), method.as_ptr());
             (functions.set_image)(
                 self.handle,
                 image.pixels.as_ptr(),

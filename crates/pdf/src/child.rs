@@ -24,6 +24,7 @@ mod channel;
 mod guard;
 mod ocr;
 mod page;
+mod pictures;
 
 use channel::Channel;
 use guard::Budget;

@@ -47,7 +47,7 @@ pub struct EngineSettings {
     pub ocr: Option<OcrSettings>,
 }
 
-/// How pages without text are read from their pictures.
+/// How pages without text, and pictures among text, are read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OcrSettings {
     /// The folder that holds the reader's library and its models.
@@ -58,6 +58,8 @@ pub struct OcrSettings {
     pub dpi: u32,
     /// Most pixels of that picture.
     pub max_pixels: u64,
+    /// Whether the pictures of pages that have text are read too.
+    pub pictures: bool,
 }
 
 /// What the engine is made of, for a doctor.

@@ -5,14 +5,19 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use futures::StreamExt;
+use lopdf::{Document, Stream, dictionary};
 use pagemill_document::{Letters, PageState, PageText};
 use pagemill_pdf::{
     Engine, EngineSettings, ExtractRequest, ImageSettings, LayerName, Limits, OcrReport,
     OcrSettings, SealedFile,
 };
-use pagemill_samples::{SCAN_LINES, blank, grey, scan};
+use pagemill_samples::{SCAN_LINES, blank, grey, scan, scanned};
 
 fn engine_with(runtime: &Path, languages: &[&str]) -> Engine {
+    engine_of(runtime, languages, true)
+}
+
+fn engine_of(runtime: &Path, languages: &[&str], pictures: bool) -> Engine {
     let settings = EngineSettings {
         child_command: vec![env!("CARGO_BIN_EXE_pdf-child").to_owned()],
         libpdfium: runtime.to_path_buf(),
@@ -24,6 +29,7 @@ fn engine_with(runtime: &Path, languages: &[&str]) -> Engine {
             languages: languages.iter().map(|name| (*name).to_owned()).collect(),
             dpi: 300,
             max_pixels: 25_000_000,
+            pictures,
         }),
     };
     Engine::new(settings).expect("the engine starts")
@@ -93,6 +99,96 @@ async fn out_3_pages_with_text_and_empty_ones_are_left_as_they_are() {
             .iter()
             .all(|page| page.state == PageState::Blank && page.ocr.is_none())
     );
+}
+
+/// What the page of [`with_picture`] has as text.
+const TYPED: &str = "The mill ground forty sacks of wheat in the first week.";
+
+/// What its picture shows.
+const SHOWN: [&str; 2] = ["Sacks of rye by month", "January and February"];
+
+/// A page with a line of text and a picture of 384 points by 130 below it, of 800 pixels by 270.
+fn with_picture(pixels: Vec<u8>) -> Vec<u8> {
+    let mut pdf = Document::with_version("1.7");
+    let picture = pdf.add_object(Stream::new(
+        dictionary! {
+            "Type" => "XObject", "Subtype" => "Image", "Width" => 800, "Height" => 270,
+            "ColorSpace" => "DeviceGray", "BitsPerComponent" => 8,
+        },
+        pixels,
+    ));
+    let content =
+        format!("BT /F1 12 Tf 72 760 Td ({TYPED}) Tj ET q 384 0 0 130 72 500 cm /Im0 Do Q");
+    let content = pdf.add_object(Stream::new(dictionary! {}, content.into_bytes()));
+    let font = dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Helvetica" };
+    let resources = dictionary! {
+        "Font" => dictionary! { "F1" => font },
+        "XObject" => dictionary! { "Im0" => picture },
+    };
+    let pages = pdf.new_object_id();
+    let page = pdf.add_object(dictionary! {
+        "Type" => "Page", "Parent" => pages, "MediaBox" => vec![0.into(), 0.into(), 595.into(), 842.into()],
+        "Contents" => content, "Resources" => resources,
+    });
+    let kids = vec![page.into()];
+    pdf.set_object(
+        pages,
+        dictionary! { "Type" => "Pages", "Kids" => kids, "Count" => 1 },
+    );
+    let catalog = pdf.add_object(dictionary! { "Type" => "Catalog", "Pages" => pages });
+    pdf.trailer.set("Root", catalog);
+    let mut bytes = Vec::new();
+    pdf.save_to(&mut bytes).expect("a file");
+    bytes
+}
+
+/// Such a picture: black lines of text on white.
+fn chart() -> Vec<u8> {
+    let page = scanned(&SHOWN, 0);
+    let rows = page.pixels.chunks_exact(page.width).skip(220).take(270);
+    let cut = rows.flat_map(|row| row[100..900].iter());
+    cut.map(|&pixel| if pixel < 150 { 0 } else { 255 })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_picture_among_text_is_read_into_the_page_where_that_is_wanted() {
+    let Some(runtime) = pagemill_testkit::runtime("ocr") else {
+        return;
+    };
+    let file = with_picture(chart());
+    let pages = texts(&engine_with(&runtime, &["eng"]), &file, true).await;
+    let page = &pages[0];
+    let expected = format!("{TYPED}\n\n{}", SHOWN.join("\n"));
+    assert_eq!(
+        page.text.replace("\n\n", "\n"),
+        expected.replace("\n\n", "\n")
+    );
+    assert_eq!(page.state, PageState::Text);
+    assert_eq!(page.characters.letters, Letters::of(&page.text));
+    let account = page.ocr.as_ref().expect("an account of what was read");
+    assert_eq!(account.words.len(), SHOWN.join(" ").split(' ').count());
+    // The picture begins 72 points from the left and 212 from the top.
+    let first = account.words[0].bbox;
+    assert!(
+        (72.0..110.0).contains(&first.x0) && (212.0..270.0).contains(&first.y0),
+        "{first:?}"
+    );
+
+    let without = engine_of(&runtime, &["eng"], false);
+    let pages = texts(&without, &file, true).await;
+    assert_eq!((pages[0].text.as_str(), &pages[0].ocr), (TYPED, &None));
+}
+
+#[tokio::test]
+async fn a_photograph_among_text_gives_no_words() {
+    let Some(runtime) = pagemill_testkit::runtime("ocr") else {
+        return;
+    };
+    let grain = |at: usize| ((at % 800 * 7 + at / 800 * 13 + at * at % 97) % 251) as u8;
+    let file = with_picture((0..800 * 270).map(grain).collect());
+    let pages = texts(&engine_with(&runtime, &["eng"]), &file, false).await;
+    assert_eq!((pages[0].text.as_str(), &pages[0].ocr), (TYPED, &None));
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ fn engine(runtime: &Path, reads_pictures: bool) -> Engine {
             languages: vec!["eng".to_owned()],
             dpi: 300,
             max_pixels: 25_000_000,
+            pictures: true,
         }),
     };
     Engine::new(settings).expect("the engine starts")

@@ -108,6 +108,9 @@ pub struct OcrTunables {
     pub languages: Vec<String>,
     /// Pixels an inch of the picture that is read, 100 to 600. `pages.max_pixels` bounds it too.
     pub dpi: u32,
+    /// Whether pictures that stand among text are read as well, such as charts, screenshots, and tables that were pasted as
+    /// pictures: some tenths of a second of a processor for each. Photographs are told apart and left alone.
+    pub pictures: bool,
 }
 
 impl Default for OcrTunables {
@@ -116,6 +119,7 @@ impl Default for OcrTunables {
             enabled: true,
             languages: vec!["eng".to_owned(), "deu".to_owned()],
             dpi: 300,
+            pictures: true,
         }
     }
 }

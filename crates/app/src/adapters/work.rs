@@ -72,6 +72,7 @@ pub fn engine(environment: &Environment, settings: &Settings) -> anyhow::Result<
             languages: settings.ocr.languages.clone(),
             dpi: settings.ocr.dpi,
             max_pixels: settings.pages.max_pixels,
+            pictures: settings.ocr.pictures,
         }),
     })?;
     Ok((engine, version))

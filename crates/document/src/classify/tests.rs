@@ -1,5 +1,5 @@
 use crate::testing::{page_with, table_cell};
-use crate::{Block, BlockKind, Line, PageNumber, PageText, Rect, Table};
+use crate::{Block, BlockKind, Line, OcrAccount, OcrWord, PageNumber, PageText, Rect, Table};
 use crate::{Observer, classify, headings};
 
 struct Sample<'a> {
@@ -254,6 +254,37 @@ fn a_title_with_years_and_a_full_stop_is_a_heading_and_a_note_that_is_a_little_l
         found,
         ["Anna Miller (1546–1601) and Johannes Young (1571–1630)."]
     );
+}
+
+#[test]
+fn what_a_picture_shows_is_no_heading_and_no_body() {
+    let labels = "Labels of a chart, more of them than the page has words. ".repeat(8);
+    let mut shown = page(
+        1,
+        &[
+            sample("A title", 60.0, 16.0, false),
+            sample(BODY, 100.0, 10.0, false),
+            sample("Title in the picture", 300.0, 18.0, false),
+            sample(&labels, 340.0, 5.0, false),
+        ],
+    );
+    let words = shown.blocks[2..].iter().map(|block| OcrWord {
+        text: "word".to_owned(),
+        bbox: block.bbox,
+        confidence: 90.0,
+    });
+    shown.ocr = Some(OcrAccount {
+        reader: "a reader".to_owned(),
+        language: "eng".to_owned(),
+        confidence: 90.0,
+        dpi: 300,
+        deskewed: 0.0,
+        words: words.collect(),
+    });
+    let mut pages = [shown];
+    classify(&mut pages);
+    let found: Vec<String> = headings(&pages).into_iter().map(|it| it.text).collect();
+    assert_eq!(found, ["A title"]);
 }
 
 #[test]

@@ -26,6 +26,9 @@ const SURE: f32 = 75.0;
 const UNSURE: f32 = 45.0;
 const WORDY: f32 = 0.5;
 
+/// A page of outlines is drawn in so many pixels at most, those of A4 at 300 dpi: a larger one is a poster of large letters.
+const MOST_PIXELS_OF_OUTLINES: u64 = 9_000_000;
+
 /// Reads pictures of pages. The library and the models are there before the walls go up; a model is started by the first
 /// page that needs it.
 #[derive(Debug)]
@@ -71,7 +74,7 @@ impl OcrReader {
     }
 
     /// The text of a page's picture; none where there are no words in it, or it took too long. `before` is what was
-    /// read without it.
+    /// read without it. A page `of_outlines` was drawn, and not scanned.
     ///
     /// # Errors
     /// [`DrawError`].
@@ -79,12 +82,17 @@ impl OcrReader {
         &mut self,
         page: &PdfPage<'_>,
         before: &PageText,
+        of_outlines: bool,
         user_unit: f32,
         limits: &Limits,
     ) -> Result<Option<PageText>, DrawError> {
+        let most = match of_outlines {
+            true => MOST_PIXELS_OF_OUTLINES,
+            false => u64::MAX,
+        };
         let wanted = ImageSettings {
             dpi: self.settings.dpi,
-            max_pixels: self.settings.max_pixels,
+            max_pixels: self.settings.max_pixels.min(most),
             format: ImageFormat::Png,
             ..ImageSettings::default()
         };
@@ -102,7 +110,11 @@ impl OcrReader {
             pixels: &pixels,
         };
         let within = Duration::from_secs(u64::from(limits.page_timeout_seconds)) / SHARE_OF_TIME;
-        let reading = match self.reader.read(&image, within) {
+        let reading = match of_outlines {
+            true => self.reader.read_picture(&image, within),
+            false => self.reader.read(&image, within),
+        };
+        let reading = match reading {
             Ok(reading) => reading,
             Err(OcrError::TimedOut) => return Ok(None),
             Err(error) => {
@@ -122,13 +134,48 @@ impl OcrReader {
             for line in &mut block.lines {
                 line.bbox = placed(&reading, line.bbox, scale);
             }
+            for cell in block.table.iter_mut().flat_map(|table| &mut table.cells) {
+                cell.bbox = placed(&reading, cell.bbox, scale);
+            }
         }
         text.state = PageState::Ocr;
         text.ocr = Some(self.account(&reading, dpi, scale));
         Ok(Some(text))
     }
 
-    fn account(&self, reading: &Reading, dpi: u32, scale: f32) -> OcrAccount {
+    /// Whether pictures among text are read too.
+    pub(super) fn reads_pictures(&self) -> bool {
+        self.settings.pictures
+    }
+
+    /// Pixels an inch in which pictures are read.
+    pub(super) fn dpi(&self) -> u32 {
+        self.settings.dpi
+    }
+
+    /// Most pixels that are drawn of a page.
+    pub(super) fn max_pixels(&self) -> u64 {
+        self.settings.max_pixels
+    }
+
+    /// Reads a picture that stands on a page, or one that takes most of it.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub(super) fn picture(
+        &mut self,
+        image: &GreyImage<'_>,
+        is_page: bool,
+        within: Duration,
+    ) -> Result<Reading, OcrError> {
+        match is_page {
+            true => self.reader.read(image, within),
+            false => self.reader.read_picture(image, within),
+        }
+    }
+
+    /// What is said of a reading on a page of so many pixels a point.
+    pub(super) fn account(&self, reading: &Reading, dpi: u32, scale: f32) -> OcrAccount {
         let word = |word: &pagemill_ocr::Word| {
             let [x0, y0, x1, y1] = word.bounds.map(|edge| edge / scale);
             OcrWord {
@@ -163,7 +210,7 @@ fn is_believed(reading: &Reading) -> bool {
 }
 
 /// The grey of pixels of blue, green, red and nothing, as ITU-R BT.601 weighs them.
-fn grey(bgrx: &[u8]) -> Vec<u8> {
+pub(super) fn grey(bgrx: &[u8]) -> Vec<u8> {
     let weigh = |pixel: &[u8]| {
         let [blue, green, red] = [pixel[0], pixel[1], pixel[2]].map(u32::from);
         ((29 * blue + 150 * green + 77 * red) >> 8) as u8

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use pdfium_render::prelude::{PdfDocument, PdfPage, PdfPageObject, PdfPageObjectsCommon};
 
-use super::make_finite;
 use super::ocr::OcrReader;
+use super::{make_finite, pictures};
 use crate::drawing;
 use crate::encode::{Encoded, Encoder};
 use crate::pdfium;
@@ -79,6 +79,7 @@ impl PageReader {
         let Read {
             text: mut page_text,
             links,
+            mut glyphs,
         } = read;
 
         if let Err(error) = drawing::add(&mut page, document, &look.shapes) {
@@ -96,12 +97,24 @@ impl PageReader {
             true => Some(self.canvas.is_blank(&page)?),
             false => None,
         };
+        let of_outlines = glyphs.as_ref().is_some_and(PageGlyphs::is_of_outlines);
         if may_be_read
             && probed == Some(false)
             && let (Some(text), Some(ocr)) = (&mut page_text, &mut self.ocr)
-            && let Some(read) = ocr.read(&page, text, look.user_unit, limits)?
+            && let Some(read) = ocr.read(&page, text, of_outlines, look.user_unit, limits)?
         {
             *text = read;
+        }
+        // Whoever waits for a copy that does not come keeps this; with the copy the page is read anew, pictures and all.
+        if look.user_unit == 1.0
+            && !lacks_text
+            && let (Some(text), Some(glyphs), Some(ocr)) =
+                (&mut page_text, &mut glyphs, &mut self.ocr)
+            && ocr.reads_pictures()
+            && let Some(taken) = pictures::take_in(&page, glyphs, &mut self.canvas, ocr, limits)?
+        {
+            *text = finite(glyphs.text(number, limits));
+            text.ocr = taken.account;
         }
         let has_no_text = page_text.as_ref().is_some_and(|page_text| {
             matches!(page_text.state, PageState::NeedsOcr | PageState::Blank)
@@ -217,6 +230,8 @@ const TOUCHING: f32 = 0.1;
 struct Read {
     text: Option<PageText>,
     links: Option<PageLinks>,
+    /// What they were made of, in the page's unit.
+    glyphs: Option<PageGlyphs>,
 }
 
 /// How a page is read, from the file and from its copy alike.
@@ -269,7 +284,11 @@ impl Reading<'_> {
             Some(glyphs) if text => Some(finite(scaled(glyphs.text(number, limits), user_unit))),
             _ => None,
         };
-        Read { text, links }
+        Read {
+            text,
+            links,
+            glyphs,
+        }
     }
 }
 

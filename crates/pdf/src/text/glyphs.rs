@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 
-use pagemill_layout::Drawing;
 use pdfium_render::prelude::{PdfPage, PdfPageText};
 
 use crate::annotation_text::AnnotationText;
@@ -19,6 +18,7 @@ mod reading;
 mod unread;
 
 use admit::{Admitted, admit};
+use drawn::Drawn;
 use frame::PageFrame;
 use measure::{Measure, Place};
 use unread::Moved;
@@ -32,6 +32,14 @@ const LAYERS_OFF: f32 = 100_000.0;
 /// A page of which more than this part of the characters is missing in its text needs OCR.
 const MISSING_PART: f32 = 0.1;
 
+/// A page of at least so many shapes that are as large as letters, and so many for each of its characters, was made of the
+/// outlines of letters.
+const OUTLINES: usize = 150;
+const OUTLINES_A_CHARACTER: usize = 3;
+
+/// Pictures that share so much of the larger one are one: a picture and its mask, or its shadow.
+const SAME_PLACE: f32 = 0.8;
+
 /// The glyphs of one page. Built once; gives the page's text and the text under link rectangles.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PageGlyphs {
@@ -42,8 +50,8 @@ pub(crate) struct PageGlyphs {
     glyphs: Vec<Glyph>,
     /// What is not among the glyphs.
     account: CharacterAccount,
-    /// Rules and filled areas.
-    drawing: Drawing,
+    /// Rules and filled areas, pictures and outlines.
+    drawn: Drawn,
     /// What annotations show; glyphs name them by their place here, from 1.
     annotations: Vec<AnnotationText>,
     /// Whether the page has more glyphs than are read.
@@ -65,7 +73,7 @@ impl PageGlyphs {
             without_hidden,
             ..Self::default()
         };
-        read.drawing = drawn::drawing(page, &frame);
+        read.drawn = Drawn::of(page, &frame);
         let mut measure = Measure::new(frame);
         if let Ok(text) = page.text() {
             read.take(&text, &mut measure, None);
@@ -183,8 +191,12 @@ impl PageGlyphs {
     /// The page's text in reading order, cut at `limits.max_text_bytes_per_page`.
     pub(crate) fn text(&self, number: PageNumber, limits: &Limits) -> PageText {
         let max_bytes = usize::try_from(limits.max_text_bytes_per_page).unwrap_or(usize::MAX);
-        let mut laid_out =
-            layout::page_text(&self.glyphs, self.width, max_bytes, Some(&self.drawing));
+        let mut laid_out = layout::page_text(
+            &self.glyphs,
+            self.width,
+            max_bytes,
+            Some(&self.drawn.drawing),
+        );
         laid_out.text.page = number;
         let mut text = laid_out.text;
         text.width = self.width;
@@ -198,6 +210,9 @@ impl PageGlyphs {
             }
         }
         text.characters = self.account_for(&text, laid_out.overprinted, laid_out.overprints);
+        if self.is_of_outlines() {
+            text.state = PageState::NeedsOcr;
+        }
         let missing = text.characters.missing();
         let all = self.glyphs.len() as f32 + missing as f32;
         if missing > 0 && missing as f32 > MISSING_PART * all && !text.truncated {
@@ -210,6 +225,50 @@ impl PageGlyphs {
             );
         }
         text
+    }
+
+    /// Whether the page shows letters as outlines, and next to none as text.
+    pub(crate) fn is_of_outlines(&self) -> bool {
+        let outlines = self.drawn.outlines;
+        outlines >= OUTLINES && outlines >= OUTLINES_A_CHARACTER * self.glyphs.len()
+    }
+
+    /// Where its pictures are, within the page as seen; of those that lie in one place the first.
+    pub(crate) fn pictures(&self) -> Vec<Rect> {
+        let mut found: Vec<Rect> = Vec::new();
+        for picture in &self.drawn.pictures {
+            let picture = Rect {
+                x0: picture.x0.max(0.0),
+                y0: picture.y0.max(0.0),
+                x1: picture.x1.min(self.width),
+                y1: picture.y1.min(self.height),
+            };
+            let is_new = |other: &Rect| {
+                let larger = area(picture).max(area(*other));
+                shared_area(*other, picture) < SAME_PLACE * larger
+            };
+            if area(picture) > 0.0 && found.iter().all(is_new) {
+                found.push(picture);
+            }
+        }
+        found
+    }
+
+    /// The boxes of the characters that stand in a rectangle of the page as seen.
+    pub(crate) fn boxes_within(&self, rect: Rect) -> Vec<Rect> {
+        let seen = self.glyphs.iter().map(|glyph| {
+            glyph.direction.rect_to_seen(Rect {
+                x0: glyph.x0,
+                y0: glyph.top,
+                x1: glyph.x1,
+                y1: glyph.bottom,
+            })
+        });
+        seen.filter(|of| {
+            let (x, y) = ((of.x0 + of.x1) / 2.0, (of.y0 + of.y1) / 2.0);
+            (rect.x0..=rect.x1).contains(&x) && (rect.y0..=rect.y1).contains(&y)
+        })
+        .collect()
     }
 
     /// What the text has and has not of the glyphs that were read.
@@ -244,6 +303,19 @@ impl PageGlyphs {
         let middles = self.middles.get_or_init(|| Middles::of(&self.glyphs));
         layout::text_within(&self.glyphs, middles, rect)
     }
+}
+
+fn area(of: Rect) -> f32 {
+    (of.x1 - of.x0).max(0.0) * (of.y1 - of.y0).max(0.0)
+}
+
+fn shared_area(a: Rect, b: Rect) -> f32 {
+    area(Rect {
+        x0: a.x0.max(b.x0),
+        y0: a.y0.max(b.y0),
+        x1: a.x1.min(b.x1),
+        y1: a.y1.min(b.y1),
+    })
 }
 
 /// Gives glyphs whose size is that of their boxes the largest size among their neighbours on the line: the boxes of a

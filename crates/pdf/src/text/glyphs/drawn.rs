@@ -1,10 +1,11 @@
-//! The rules and filled areas of a page, which say where tables are.
+//! What a page draws beside its text: rules and filled areas, which say where tables are; pictures, which may hold text;
+//! and shapes of the size of letters, of which a page that was made of outlines is full.
 
 use pagemill_document::Rect;
 use pagemill_layout::{Axis, Drawing, MAX_DRAWN, Rule};
 use pdfium_render::prelude::{
-    PdfMatrix, PdfPage, PdfPageObject, PdfPageObjectCommon, PdfPageObjectsCommon,
-    PdfPagePathObject, PdfPathFillMode, PdfPathSegmentType, PdfPathSegments,
+    PdfMatrix, PdfPage, PdfPageImageObject, PdfPageObject, PdfPageObjectCommon,
+    PdfPageObjectsCommon, PdfPagePathObject, PdfPathFillMode, PdfPathSegmentType, PdfPathSegments,
 };
 
 use super::frame::PageFrame;
@@ -30,18 +31,40 @@ const LEANING: f32 = 0.7;
 /// Parts of a colour above this are white.
 const WHITE: u8 = 250;
 
-/// A page's rules and filled areas, as seen. None of a page that is drawn rather than written.
-pub(super) fn drawing(page: &PdfPage<'_>, frame: &PageFrame) -> Drawing {
-    let mut collector = Collector {
-        frame,
-        drawing: Drawing::default(),
-        objects: 0,
-        segments: 0,
-    };
-    let is_whole = collector.take(page.objects().iter(), &[Matrix::IDENTITY], 0);
-    match is_whole {
-        true => collector.drawing,
-        false => Drawing::default(),
+/// Pictures of a page that are looked at.
+const MAX_PICTURES: usize = 1_000;
+
+/// Heights of outlines of letters, in points: the most is a part of the page's height.
+const LOWEST_LETTER: f32 = 2.0;
+const HIGHEST_LETTER: f32 = 1.0 / 12.0;
+
+/// Letters are at most so many times as wide as they are high.
+const WIDEST_LETTER: f32 = 2.0;
+
+/// What is drawn on a page beside its text, as seen.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Drawn {
+    /// Rules and filled areas. None of a page that is drawn rather than written.
+    pub(super) drawing: Drawing,
+    /// Where pictures are.
+    pub(super) pictures: Vec<Rect>,
+    /// How many filled shapes with curves there are that are as large as letters.
+    pub(super) outlines: usize,
+}
+
+impl Drawn {
+    pub(super) fn of(page: &PdfPage<'_>, frame: &PageFrame) -> Self {
+        let mut collector = Collector {
+            frame,
+            drawn: Self::default(),
+            objects: 0,
+            segments: 0,
+        };
+        let is_whole = collector.take(page.objects().iter(), &[Matrix::IDENTITY], 0);
+        if !is_whole {
+            collector.drawn.drawing = Drawing::default();
+        }
+        collector.drawn
     }
 }
 
@@ -71,7 +94,7 @@ impl Matrix {
 
 struct Collector<'a> {
     frame: &'a PageFrame,
-    drawing: Drawing,
+    drawn: Drawn,
     objects: usize,
     segments: u32,
 }
@@ -96,12 +119,13 @@ impl Collector<'_> {
             self.objects += 1;
             let is_too_much = self.objects > MAX_OBJECTS
                 || self.segments > MAX_SEGMENTS
-                || self.drawing.rules.len() + self.drawing.fills.len() > MAX_DRAWN;
+                || self.drawn.drawing.rules.len() + self.drawn.drawing.fills.len() > MAX_DRAWN;
             if is_too_much {
                 return false;
             }
             match &object {
                 PdfPageObject::Path(path) => self.take_path(path, matrices),
+                PdfPageObject::Image(picture) => self.take_picture(picture, matrices),
                 PdfPageObject::XObjectForm(form) if depth < DEEPEST_FORM => {
                     let Ok(matrix) = form.matrix() else {
                         continue;
@@ -116,6 +140,35 @@ impl Collector<'_> {
             }
         }
         true
+    }
+
+    /// Takes the unit square that a picture fills.
+    fn take_picture(&mut self, picture: &PdfPageImageObject<'_>, matrices: &[Matrix]) {
+        let Ok(matrix) = picture.matrix() else {
+            return;
+        };
+        if self.drawn.pictures.len() >= MAX_PICTURES {
+            return;
+        }
+        let own = Matrix::of(&matrix);
+        let corners = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)].map(|corner| {
+            let mut point = own.apply(corner);
+            for matrix in matrices {
+                point = matrix.apply(point);
+            }
+            self.frame.seen(point.0, point.1)
+        });
+        self.drawn.pictures.push(box_of(&corners));
+    }
+
+    /// Counts an outline that may be a letter.
+    fn take_outline(&mut self, stroke: &Stroke) {
+        let Rect { x0, y0, x1, y1 } = box_of(&stroke.points);
+        let (width, height) = (x1 - x0, y1 - y0);
+        let highest = self.frame.seen_size().1 * HIGHEST_LETTER;
+        let is_letter =
+            (LOWEST_LETTER..=highest).contains(&height) && width <= WIDEST_LETTER * height;
+        self.drawn.outlines += usize::from(is_letter);
     }
 
     fn take_path(&mut self, path: &PdfPagePathObject<'_>, matrices: &[Matrix]) {
@@ -168,6 +221,9 @@ impl Collector<'_> {
         }
         strokes.push(stroke);
         for stroke in &strokes {
+            if is_filled && !is_stroked && stroke.is_curved {
+                self.take_outline(stroke);
+            }
             if is_filled && !stroke.is_curved && self.take_area(stroke, is_white()) {
                 continue;
             }
@@ -184,7 +240,7 @@ impl Collector<'_> {
             return false;
         };
         let (width, height) = (bbox.x1 - bbox.x0, bbox.y1 - bbox.y0);
-        let rules = &mut self.drawing.rules;
+        let rules = &mut self.drawn.drawing.rules;
         if height <= THICKEST_RULE && width > 2.0 * height {
             rules.push(Rule {
                 axis: Axis::Horizontal,
@@ -202,7 +258,7 @@ impl Collector<'_> {
         } else if is_white || !is_rectangle {
             return false;
         } else {
-            self.drawing.fills.push(bbox);
+            self.drawn.drawing.fills.push(bbox);
         }
         true
     }
@@ -212,14 +268,14 @@ impl Collector<'_> {
             let ((xa, ya), (xb, yb)) = (pair[0], pair[1]);
             let (width, height) = ((xa - xb).abs(), (ya - yb).abs());
             if height <= LEANING && width > 1.0 {
-                self.drawing.rules.push(Rule {
+                self.drawn.drawing.rules.push(Rule {
                     axis: Axis::Horizontal,
                     at: (ya + yb) / 2.0,
                     from: xa.min(xb),
                     to: xa.max(xb),
                 });
             } else if width <= LEANING && height > 1.0 {
-                self.drawing.rules.push(Rule {
+                self.drawn.drawing.rules.push(Rule {
                     axis: Axis::Vertical,
                     at: (xa + xb) / 2.0,
                     from: ya.min(yb),
@@ -230,11 +286,8 @@ impl Collector<'_> {
     }
 }
 
-/// The box around the corners of a simple shape, and whether that is the shape itself.
-fn corners(points: &[(f32, f32)]) -> Option<(Rect, bool)> {
-    if !(4..=6).contains(&points.len()) {
-        return None;
-    }
+/// The box around points.
+fn box_of(points: &[(f32, f32)]) -> Rect {
     let mut bbox = Rect {
         x0: f32::INFINITY,
         y0: f32::INFINITY,
@@ -247,6 +300,15 @@ fn corners(points: &[(f32, f32)]) -> Option<(Rect, bool)> {
         bbox.y0 = bbox.y0.min(y);
         bbox.y1 = bbox.y1.max(y);
     }
+    bbox
+}
+
+/// The box around the corners of a simple shape, and whether that is the shape itself.
+fn corners(points: &[(f32, f32)]) -> Option<(Rect, bool)> {
+    if !(4..=6).contains(&points.len()) {
+        return None;
+    }
+    let bbox = box_of(points);
     let is_at = |place: f32, side: f32| (place - side).abs() <= LEANING;
     let is_corner = |&(x, y): &(f32, f32)| {
         (is_at(x, bbox.x0) || is_at(x, bbox.x1)) && (is_at(y, bbox.y0) || is_at(y, bbox.y1))

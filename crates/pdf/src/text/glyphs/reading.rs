@@ -1,9 +1,10 @@
 //! Glyphs of what was read from a picture, so that it is laid out as any other text.
 //!
 //! The reader gives words. Where the letters of a word stand in its box is not known and taken from the widths that
-//! letters usually have; on which line a word stands is known but for what hangs below it.
+//! letters usually have; on which line a word stands is known but for what hangs below it. The lines that it saw are rules.
 
-use pagemill_ocr::{Reading, Word};
+use pagemill_layout::{Axis, Rule};
+use pagemill_ocr::{Reading, StraightLine, Word};
 
 use super::PageGlyphs;
 use crate::text::layout::{Direction, Glyph};
@@ -34,13 +35,34 @@ impl PageGlyphs {
             rotation,
             ..Self::default()
         };
+        page.add_reading(reading, points);
+        page
+    }
+
+    /// Adds what was read of a picture, with its place on the page, to the glyphs and the rules. A pixel has so many
+    /// `points`.
+    pub(crate) fn add_reading(&mut self, reading: &Reading, points: f32) {
         for line in lines(&reading.words) {
             let baseline = Baseline::of(line, points);
             for word in line {
-                page.spell(word, points, baseline);
+                self.spell(word, points, baseline);
             }
         }
-        page
+        self.add_lines(&reading.lines, points);
+    }
+
+    /// Adds the lines of a picture to the rules.
+    pub(crate) fn add_lines(&mut self, lines: &[StraightLine], points: f32) {
+        let rules = lines.iter().map(|line| Rule {
+            axis: match line.is_level {
+                true => Axis::Horizontal,
+                false => Axis::Vertical,
+            },
+            at: line.at * points,
+            from: line.from * points,
+            to: line.to * points,
+        });
+        self.drawn.drawing.rules.extend(rules);
     }
 
     fn spell(&mut self, word: &Word, points: f32, baseline: Baseline) {

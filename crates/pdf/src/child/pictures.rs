@@ -45,6 +45,9 @@ const EDGE_PART: f32 = 0.002;
 const SURE: f32 = 70.0;
 const FEWEST_LETTERS: usize = 4;
 
+/// Of what was read, this part is letters and digits: a hatching is read as rows of signs.
+const LETTERS: f32 = 0.6;
+
 /// Part of a page's time that reading its pictures may take.
 const SHARE_OF_TIME: u32 = 2;
 
@@ -108,10 +111,9 @@ pub(super) fn take_in(
                     continue;
                 }
             };
-            let letters: usize = reading.words.iter().map(|word| word.text.len()).sum();
-            if reading.confidence < SURE || letters < FEWEST_LETTERS {
+            let Some(reading) = believed(reading) else {
                 continue;
-            }
+            };
             glyphs.add_reading(&reading, drawn.points);
             let own = ocr.account(&reading, drawn.dpi, 1.0 / drawn.points);
             account = Some(match account {
@@ -122,6 +124,32 @@ pub(super) fn take_in(
     }
     let is_changed = has_lines || account.is_some();
     Ok(is_changed.then_some(Taken { account }))
+}
+
+/// What was read of a picture without the signs that its bullets, hatchings and arrows are taken for; none where hardly
+/// anything else was read, or nothing that is sure.
+fn believed(mut reading: Reading) -> Option<Reading> {
+    let characters = reading.words.iter().flat_map(|word| word.text.chars());
+    let (mut all, mut letters) = (0, 0);
+    for ch in characters {
+        all += 1;
+        letters += usize::from(ch.is_alphanumeric());
+    }
+    let is_believed = reading.confidence >= SURE
+        && letters >= FEWEST_LETTERS
+        && letters as f32 >= LETTERS * all as f32;
+    if !is_believed {
+        return None;
+    }
+    // What a sign that is left out began, the next word begins.
+    let mut begins_line = false;
+    reading.words.retain_mut(|word| {
+        word.begins_line |= begins_line;
+        let is_word = word.text.chars().any(char::is_alphanumeric);
+        begins_line = word.begins_line && !is_word;
+        is_word
+    });
+    Some(reading)
 }
 
 /// Whether a picture lies in another, which is read.
@@ -345,6 +373,33 @@ mod tests {
         assert!(!photograph.is_made_for_reading());
         let sky = cut(|_, y| 100 + y as u8);
         assert!(!sky.is_made_for_reading());
+    }
+
+    fn read(texts: &[&str]) -> Reading {
+        let word = |text: &&str| pagemill_ocr::Word {
+            text: (*text).to_owned(),
+            bounds: [0.0, 0.0, 1.0, 1.0],
+            confidence: 90.0,
+            size: 10.0,
+            begins_line: *text == "+",
+            begins_block: false,
+        };
+        Reading {
+            confidence: 90.0,
+            words: texts.iter().map(word).collect(),
+            ..Reading::default()
+        }
+    }
+
+    #[test]
+    fn a_hatching_is_not_believed_and_a_bullet_is_no_word() {
+        assert_eq!(believed(read(&["++,", "++", "Hl", "+,", "++++"])), None);
+        let legend = believed(read(&["+", "Primary", "schools"])).expect("it is believed");
+        let words = legend.words.iter();
+        let words: Vec<_> = words
+            .map(|word| (word.text.as_str(), word.begins_line))
+            .collect();
+        assert_eq!(words, [("Primary", true), ("schools", false)]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::{Canvas, GreyImage};
 
 /// Thicker ones are areas, in points.
-const THICKEST: f32 = 2.4;
+const THICKEST: f32 = 1.7;
 
 /// Shorter ones are strokes of letters: in points, and as a part of the picture's longer side, since the letters of posters
 /// are large.

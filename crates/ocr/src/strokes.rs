@@ -183,8 +183,14 @@ pub(crate) fn erase(canvas: &mut Canvas, lines: &[StraightLine]) {
     let (width, height) = (canvas.width, canvas.height);
     for line in lines {
         let half = (line.thickness / 2.0).ceil() as usize + 1;
-        let (at, from, to) = (line.at as usize, line.from as usize, line.to as usize);
-        let across = if line.is_level { height } else { width };
+        let (across, length) = match line.is_level {
+            true => (height, width),
+            false => (width, height),
+        };
+        // Where two lines meet in a corner neither is darker than what is beside it.
+        let from = (line.from as usize).saturating_sub(half);
+        let to = (line.to as usize + half).min(length);
+        let at = line.at as usize;
         let (before, after) = (at.saturating_sub(half + 1), (at + half + 1).min(across - 1));
         for along in from..to {
             let place = |offset: usize| match line.is_level {

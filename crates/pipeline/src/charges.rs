@@ -81,6 +81,8 @@ pub(crate) struct Till<'a> {
     pub(crate) forced_by: Option<String>,
     /// Whether a run before this one died.
     pub(crate) resumes: bool,
+    /// Whether one may have kept answers: each begins with a record.
+    pub(crate) had_record: bool,
     pub(crate) paid: Mutex<Paid>,
     /// Why a call could not be written down: the callers between here and the run can't carry it.
     pub(crate) failed: Mutex<Option<PipelineError>>,
@@ -236,6 +238,9 @@ impl Till<'_> {
 
     async fn find(&self, request_sha: &str) -> Result<Option<String>, PipelineError> {
         let key = self.outputs.layout().answer(&self.source, request_sha);
+        if !self.had_record && !self.paid().answers.contains(&key) {
+            return Ok(None);
+        }
         let Some(body) = self.outputs.read(&key).await? else {
             return Ok(None);
         };

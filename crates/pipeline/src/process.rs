@@ -359,9 +359,10 @@ impl Pipeline {
             // Only stages that were added are left to do, and the commit.
             (_, None) => Extracted::default(),
         };
+        let mut attached = None;
         if plan.runs(Stage::Attachments) {
-            self.attachments(run, &extracted, attached_to, version, plan)
-                .await?;
+            let made = self.attachments(run, &extracted, attached_to, version, plan);
+            attached = Some(made.await?);
         }
         if plan.runs(Stage::Markdown) {
             self.markdown(run, &extracted, plan).await?;
@@ -384,7 +385,8 @@ impl Pipeline {
         }
         run.boundary()?;
         if plan.runs(Stage::Extract) {
-            self.extract_fields(run, &extracted, metadata.as_ref(), version, plan)
+            let metadata = metadata.as_ref();
+            self.extract_fields(run, &extracted, attached, metadata, version, plan)
                 .await?;
         }
         run.boundary()?;

@@ -58,8 +58,8 @@ pub(crate) struct Run<'a> {
     /// What was paid before this run: all of it, and by the last run of each stage where that was looked up.
     spent_before: Charged,
     last_spent: BTreeMap<Stage, Charged>,
-    /// Whether a run before this one may have left page images: each begins with a record.
-    pub(crate) may_have_images: bool,
+    /// Whether there was a record when this run began: nothing of a document is written before its record.
+    pub(crate) had_record: bool,
     /// Whether parts of this document may be in the store: none are in that of a document that is at rest.
     pub(crate) may_have_parts: bool,
     /// How far the reading of the PDF is, once it is open.
@@ -100,7 +100,7 @@ impl<'a> Run<'a> {
             options,
             graph,
             resumes,
-            may_have_images: tag.is_some(),
+            had_record: tag.is_some(),
             may_have_parts,
             reading: None,
             spending: Arc::default(),
@@ -424,6 +424,7 @@ impl<'a> Run<'a> {
             store: self.store,
             forced_by: self.forced_by().map(str::to_owned),
             resumes: self.resumes,
+            had_record: self.had_record,
             paid: Mutex::default(),
             source: self.record.source.clone(),
             stage: self.stage,

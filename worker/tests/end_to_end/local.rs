@@ -365,7 +365,7 @@ async fn a_dry_run_says_what_would_run_and_does_nothing() {
         .local(&["--dry-run"])
         .await
         .with_code(0)
-        .says("invoice.pdf: inspect, pages, text, links, structure, markdown, metadata, index, commit (new)")
+        .says("invoice.pdf: inspect, pages, text, links, structure, attachments, markdown, metadata, extract, index, commit (new)")
         .says("1 of 1 documents would run");
     assert!(place.objects().is_empty(), "a dry run writes nothing");
     place.local(&[]).await.with_code(0);

@@ -73,7 +73,7 @@ async fn a_plan_has_a_price_is_applied_as_it_is_and_is_in_the_ledger_afterwards(
         .iter()
         .filter_map(|planned| planned["stage"].as_str())
         .collect();
-    assert_eq!(names, ["predict", "metadata", "index", "commit"]);
+    assert_eq!(names, ["predict", "metadata", "extract", "index", "commit"]);
     let price = &told[0]["stages"][0]["estimate"]["as_before"]["micro_usd"];
     assert!(price.as_u64().is_some_and(|price| price > 0), "{}", told[0]);
     assert_eq!(
@@ -96,7 +96,13 @@ async fn a_plan_has_a_price_is_applied_as_it_is_and_is_in_the_ledger_afterwards(
     let after = place.record("a/invoice.pdf");
     assert_eq!(
         ran_again(&before, &after),
-        [Stage::Predict, Stage::Metadata, Stage::Index, Stage::Commit]
+        [
+            Stage::Predict,
+            Stage::Metadata,
+            Stage::Extract,
+            Stage::Index,
+            Stage::Commit,
+        ]
     );
     place.configure(&settings("Mind the sacks."));
     let ended = place.run(&apply).await.with_code(1);

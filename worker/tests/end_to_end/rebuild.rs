@@ -42,10 +42,16 @@ async fn a_changed_setting_runs_what_depends_on_it_and_nothing_else() {
         .says("0 processed, 2 unchanged");
     assert_eq!(llm.chat_calls(), 2, "nothing is asked again");
 
-    let after_metadata = &[Stage::Metadata, Stage::Extract, Stage::Index, Stage::Commit][..];
+    let from_the_model = &[
+        Stage::Predict,
+        Stage::Metadata,
+        Stage::Extract,
+        Stage::Index,
+        Stage::Commit,
+    ][..];
     let mut now = settings();
     for (what, stages, calls) in [
-        ("prompt", after_metadata, 2),
+        ("prompt", from_the_model, 2),
         ("chunk size", &[Stage::Index, Stage::Commit][..], 0),
         ("dpi", &[Stage::Pages, Stage::Index, Stage::Commit][..], 0),
     ] {
@@ -145,7 +151,13 @@ async fn a_worker_killed_while_the_llm_answers_resumes_at_the_metadata() {
     assert_eq!(record.in_progress, None);
     assert_eq!(
         ran_again(&killed, &record),
-        [Stage::Metadata, Stage::Extract, Stage::Index, Stage::Commit]
+        [
+            Stage::Predict,
+            Stage::Metadata,
+            Stage::Extract,
+            Stage::Index,
+            Stage::Commit,
+        ]
     );
     let after = place.objects();
     for key in before

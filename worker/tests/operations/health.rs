@@ -60,7 +60,7 @@ async fn he_1_health_follows_a_worker_that_starts_works_freezes_and_ends() {
     let status = std::fs::read_to_string(cloud.place.root().join("status.json")).expect("a status");
     let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
     assert_eq!(status["jobs"][0]["source"], "source-pdfs/invoice.pdf");
-    assert_eq!(status["jobs"][0]["stage"], "metadata");
+    assert_eq!(status["jobs"][0]["stage"], "predict");
 
     // Frozen, the status grows old; awake, it is well again.
     kill(pid, Signal::SIGSTOP).expect("a signal can be sent");

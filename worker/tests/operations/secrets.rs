@@ -179,7 +179,7 @@ async fn ho_5_secrets_from_secrets_manager_work_and_appear_nowhere() {
     assert_eq!(of("DocumentsFailed", "not_a_pdf"), 1);
     assert_eq!(of("DeadLetters", "not_a_pdf"), 1);
     assert_eq!(of("MessagesSettled", "dead_lettered"), 2);
-    assert_eq!(of("PaidCalls", "metadata"), 1);
+    assert_eq!(of("PaidCalls", "predict"), 1);
     assert_eq!(
         of("StageTime", "pages").as_array().expect("values").len(),
         1

@@ -93,7 +93,7 @@ impl Drop for Answering {
     fn drop(&mut self) {
         self.task.abort();
         // One that stays refuses connections, and the next holder of the lock takes it away.
-        let _ = fs::remove_file(&self.socket);
+        drop(fs::remove_file(&self.socket));
     }
 }
 

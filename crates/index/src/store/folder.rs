@@ -57,7 +57,7 @@ impl Held {
     pub(super) fn answer_for(&self, dir: &Path, store: Weak<dyn VectorStore>) {
         if let Some(answering) = beside::answer(dir, store) {
             // Whoever opens a store does it once.
-            let _ = self.answering.set(answering);
+            drop(self.answering.set(answering));
         }
     }
 }

@@ -218,13 +218,13 @@ impl Pipeline {
             run.record.target_stores.clear();
         }
         run.delete(not_wanted).await?;
-        if self.predicts() || had_predicted {
+        if run.had_record && (self.predicts() || had_predicted) {
             let superseded = self.superseded_answers(run).await?;
             run.delete(superseded).await?;
         }
         // Before the images: what is in a part must be in the store too, for whoever finds the part.
         self.delete_parts(run).await?;
-        if run.may_have_images {
+        if run.had_record {
             let images = Generation::from(plan.fingerprint(Stage::Pages));
             let old = self.page_image_keys(run, &source, Some(&images)).await?;
             run.delete(old).await?;

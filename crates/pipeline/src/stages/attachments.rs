@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::run::{Finished, Run};
 
 impl Pipeline {
-    /// Reads the attached files, and writes them. The PDF is brought only where there are any, and is not at hand.
+    /// Reads the attached files, writes them and returns them. The PDF is brought only where there are any, and is not at hand.
     pub(crate) async fn attachments(
         &self,
         run: &mut Run<'_>,
@@ -20,7 +20,7 @@ impl Pipeline {
         file: Option<SealedFile>,
         version: &SourceVersion,
         plan: &Plan,
-    ) -> Result<(), PipelineError> {
+    ) -> Result<AttachmentsFile, PipelineError> {
         run.enter(Stage::Attachments);
         let names = &extracted.structure_file().inspection.attachments;
         let attachments = match (names.is_empty(), file) {
@@ -49,7 +49,7 @@ impl Pipeline {
             .fact("attachments", written.attachments.len())
             .fact("kept", kept);
         run.finish(Stage::Attachments, entry);
-        Ok(())
+        Ok(written)
     }
 
     /// Only this machine's faults end the run: a document of which everything else was read is not lost over what it carries.

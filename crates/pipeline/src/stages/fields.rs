@@ -20,6 +20,7 @@ impl Pipeline {
         &self,
         run: &mut Run<'_>,
         extracted: &Extracted,
+        attached: Option<AttachmentsFile>,
         metadata: Option<&MetadataFile>,
         version: &SourceVersion,
         plan: &Plan,
@@ -35,8 +36,13 @@ impl Pipeline {
                 &stored
             }
         };
-        let key = self.layout().attachments(&source);
-        let attached: AttachmentsFile = run.read_json(&key).await?.ok_or_else(|| gone(&key))?;
+        let attached = match attached {
+            Some(attached) => attached,
+            None => {
+                let key = self.layout().attachments(&source);
+                run.read_json(&key).await?.ok_or_else(|| gone(&key))?
+            }
+        };
         let pages = extracted.first_pages(PAGES)?;
         let profiles = &self.parts().settings.profiles;
         let mut fields = fields_of(&source, &pages, &attached, metadata, &profiles.usable);

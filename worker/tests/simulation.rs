@@ -255,8 +255,8 @@ fn le_4_a_heartbeat_that_does_not_renew_is_found_within_100_seeds() {
 
 /// Workers meet there more often than on the other buses, which don't deliver a message twice.
 #[test]
-fn out_2_a_commit_without_a_fence_is_found_within_200_seeds() {
-    is_caught(Sabotage::UnfencedCommit, &[Bus::Sqs], 200);
+fn out_2_a_commit_without_a_fence_is_found_within_1000_seeds() {
+    is_caught(Sabotage::UnfencedCommit, &[Bus::Sqs], 1_000);
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(crate) struct Oracle {
 struct Inner {
     violations: Vec<String>,
     late_parts: BTreeSet<String>,
+    /// JSON files that were replaced so late, over the very bytes that the writer knew.
+    late_replacements: BTreeSet<String>,
     /// By receipt.
     grants: BTreeMap<String, Grant>,
     /// Final states that records have had.
@@ -266,8 +268,13 @@ impl Oracle {
     }
 
     /// A request took effect although nobody waited for it any more, or long after it was sent. No lease can hold such a
-    /// one back; where it brings a part of a document that is done meanwhile, the part stays (docs/SEMANTICS.md).
+    /// one back; where it brings a part of a document that is done meanwhile, the part stays, and where the document has
+    /// gone back to the bytes of before, so has the file's tag, and the file is replaced (docs/SEMANTICS.md).
     pub(crate) fn came_late(&self, what: &str) {
+        let put = what.strip_prefix("put ");
+        if let Some(key) = put.and_then(|put| put.strip_suffix(" if unchanged")) {
+            self.inner().late_replacements.insert(key.to_owned());
+        }
         let key = what.strip_prefix("put ").map(str::trim_end);
         if let Some(key) = key.filter(|key| key.starts_with(&self.parts)) {
             self.inner().late_parts.insert(key.to_owned());
@@ -277,6 +284,11 @@ impl Oracle {
     /// Whether a key is that of a part which came late.
     pub(crate) fn is_late_part(&self, key: &str) -> bool {
         self.inner().late_parts.contains(key)
+    }
+
+    /// Whether a key is that of a file which was replaced late.
+    pub(crate) fn is_late_replacement(&self, key: &str) -> bool {
+        self.inner().late_replacements.contains(key)
     }
 
     /// A write arrived.

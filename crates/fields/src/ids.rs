@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use pagemill_metadata::check_digits;
 use regex::Regex;
 
 /// An identifier on a page.
@@ -98,13 +99,7 @@ pub(crate) fn is_iban(value: &str) -> bool {
     if length.is_none_or(|(_, length)| *length != compact.len()) {
         return false;
     }
-    let digits = tail.chars().chain(head.chars()).map(|c| c.to_digit(36));
-    let rest = digits.into_iter().try_fold(0_u32, |rest, digit| {
-        let digit = digit?;
-        let shifted = if digit > 9 { rest * 100 } else { rest * 10 };
-        Some((shifted + digit) % 97)
-    });
-    rest == Some(1)
+    check_digits::mod_97_10(tail.chars().chain(head.chars()))
 }
 
 static VAT: LazyLock<Regex> = LazyLock::new(|| {
@@ -143,7 +138,7 @@ pub(crate) fn is_vat_number(value: &str) -> Option<bool> {
     let digits: Vec<u32> = rest.chars().filter_map(|c| c.to_digit(10)).collect();
     let all_digits = digits.len() == rest.len();
     Some(match country {
-        "DE" => all_digits && digits.len() == 9 && mod_11_10(&digits),
+        "DE" => all_digits && digits.len() == 9 && check_digits::mod_11_10(&digits),
         "BE" => {
             all_digits && matches!(digits.len(), 9 | 10) && {
                 let number = number(&digits);
@@ -167,12 +162,12 @@ pub(crate) fn is_vat_number(value: &str) -> Option<bool> {
                 match (key.parse::<u64>(), siren.parse::<u64>()) {
                     // Newer keys have letters; their rule is not published.
                     (Err(_), Ok(_)) => return None,
-                    (Ok(key), Ok(siren)) => (12 + 3 * (siren % 97)) % 97 == key,
+                    (Ok(key), Ok(siren)) => check_digits::siren_key(key, siren),
                     _ => false,
                 }
             }
         }
-        "IT" => all_digits && digits.len() == 11 && luhn(&digits),
+        "IT" => all_digits && digits.len() == 11 && check_digits::luhn(&digits),
         "LU" => {
             all_digits && digits.len() == 8 && number(&digits[..6]) % 89 == number(&digits[6..])
         }
@@ -198,10 +193,7 @@ pub(crate) fn is_vat_number(value: &str) -> Option<bool> {
                     sum % 11 == digits[8]
                 });
                 // Since 2020 the numbers of sole traders are checked as account numbers are.
-                old || value.chars().try_fold(0_u32, |rest, c| {
-                    let digit = c.to_digit(36)?;
-                    Some((if digit > 9 { rest * 100 } else { rest * 10 } + digit) % 97)
-                }) == Some(1)
+                old || check_digits::mod_97_10(value.chars())
             }
         }
         _ => return None,
@@ -212,29 +204,6 @@ fn number(digits: &[u32]) -> u64 {
     digits
         .iter()
         .fold(0, |number, digit| number * 10 + u64::from(*digit))
-}
-
-/// ISO 7064, mod 11,10.
-fn mod_11_10(digits: &[u32]) -> bool {
-    let (check, digits) = digits.split_last().expect("there are digits");
-    let product = digits.iter().fold(10, |product, digit| {
-        let sum = (digit + product) % 10;
-        2 * (if sum == 0 { 10 } else { sum }) % 11
-    });
-    (11 - product) % 10 == *check
-}
-
-fn luhn(digits: &[u32]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .zip(0..)
-        .map(|(digit, at)| match at % 2 {
-            0 => *digit,
-            _ => digit * 2 / 10 + digit * 2 % 10,
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@ use crate::fusion;
 use crate::points::Point;
 use crate::settings::{CollectionNames, Fusion, TargetStore};
 use crate::sparse::SparseVector;
-use folder::Writer;
+use flat::FlatStore;
+use folder::{Held, Writer};
 
 /// Opens (or makes) the embedded store in a directory, and holds its lock until it is dropped. What is there decides which
 /// store it is, so that every build reads what a smaller one wrote; a new one is the engine's where that is built. Within a
@@ -35,13 +36,11 @@ use folder::Writer;
 /// [`IndexError::Engine`].
 pub fn embedded_store(dir: &Path) -> Result<Arc<dyn VectorStore>, IndexError> {
     match folder::writer(dir)? {
-        Some(Writer::Flat) => flat_store(dir),
+        Some(Writer::Flat) => Ok(answering(dir, FlatStore::open(dir)?, FlatStore::held)),
         #[cfg(feature = "embedded")]
         Some(Writer::Engine) | None => {
-            let store = Arc::new(edge::EdgeStore::open(dir)?);
-            let answers: Arc<dyn VectorStore> = store.clone();
-            store.held().answer_for(dir, Arc::downgrade(&answers));
-            Ok(store)
+            let store = edge::EdgeStore::open(dir)?;
+            Ok(answering(dir, store, edge::EdgeStore::held))
         }
         #[cfg(not(feature = "embedded"))]
         Some(Writer::Engine) => Err(IndexError::NotBuilt {
@@ -49,15 +48,20 @@ pub fn embedded_store(dir: &Path) -> Result<Arc<dyn VectorStore>, IndexError> {
             feature: "embedded",
         }),
         #[cfg(not(feature = "embedded"))]
-        None => flat_store(dir),
+        None => Ok(answering(dir, FlatStore::open(dir)?, FlatStore::held)),
     }
 }
 
-fn flat_store(dir: &Path) -> Result<Arc<dyn VectorStore>, IndexError> {
-    let store = Arc::new(flat::FlatStore::open(dir)?);
+/// A store that answers others as long as it is open.
+fn answering<S: VectorStore + 'static>(
+    dir: &Path,
+    store: S,
+    held: fn(&S) -> &Held,
+) -> Arc<dyn VectorStore> {
+    let store = Arc::new(store);
     let answers: Arc<dyn VectorStore> = store.clone();
-    store.held().answer_for(dir, Arc::downgrade(&answers));
-    Ok(store)
+    held(&store).answer_for(dir, Arc::downgrade(&answers));
+    answers
 }
 
 /// The embedded store in a directory for one who only reads. Where another process has it, that process is asked, and what it

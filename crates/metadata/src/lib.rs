@@ -16,6 +16,7 @@
 //! Start with [`generator()`], which chooses by [`MetadataSettings`]. The second generator, with its HTTP client, is the
 //! feature `llm`, on by default; without it, asking for it is [`MetadataError::NotBuilt`].
 
+pub mod check_digits;
 pub mod document;
 pub mod error;
 pub mod extractive;

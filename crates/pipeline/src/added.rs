@@ -16,7 +16,7 @@ use pagemill_storage::{ETag, PageAccount, SourceKey, Stage, StorageError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::artifacts::{FORMAT, Header};
+use crate::artifacts::Header;
 use crate::charges::Till;
 use crate::graph::StageSpec;
 use crate::outcome::PipelineError;
@@ -155,12 +155,7 @@ impl StageWork<'_, '_> {
         if self.spec.file.as_ref().is_some_and(|file| !file.is_json()) {
             return Err(self.fault("it writes JSON, and its row has a file of another kind"));
         }
-        let header = Header {
-            format: FORMAT,
-            source: self.source().clone(),
-            sha256: self.sha256.to_owned(),
-            fingerprint: self.plan.fingerprint(self.spec.stage).clone(),
-        };
+        let header = Header::of(self.spec.stage, self.source(), self.sha256, self.plan);
         let file = File { header, body };
         self.write_file("application/json", |mut out: &mut dyn Write| {
             serde_json::to_writer(&mut out, &file)?;

@@ -8,10 +8,12 @@ use pagemill_document::{Inspection, Link, OutlineTarget, PageText, Structure};
 use pagemill_fields::DocumentFields;
 use pagemill_metadata::DocumentMetadata;
 use pagemill_reader::{Attachment, NotKept};
-use pagemill_storage::{Fingerprint, SourceKey};
+use pagemill_storage::{Fingerprint, SourceKey, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::plan::Plan;
 
 /// The version of these formats.
 pub(crate) const FORMAT: u32 = 1;
@@ -27,6 +29,18 @@ pub struct Header {
     pub sha256: String,
     /// Fingerprint of the stage that made the file, as in the record.
     pub fingerprint: Fingerprint,
+}
+
+impl Header {
+    /// Of a stage's file, as a plan has it made from these bytes of a source.
+    pub(crate) fn of(stage: Stage, source: &SourceKey, sha256: &str, plan: &Plan) -> Self {
+        Self {
+            format: FORMAT,
+            source: source.clone(),
+            sha256: sha256.to_owned(),
+            fingerprint: plan.fingerprint(stage).clone(),
+        }
+    }
 }
 
 /// `extracted_text/<path>.pdf.json`.

@@ -101,9 +101,6 @@ impl Pipeline {
             ..
         } = self.parts();
         let limits = &settings.limits;
-        let with_all = |print: Fingerprinter, parts: &[String]| {
-            parts.iter().fold(print, |print, part| print.part(part))
-        };
         match stage {
             Stage::Inspect => print
                 .part(source.as_str())
@@ -123,19 +120,21 @@ impl Pipeline {
             }
             Stage::Attachments => print.part(&limits.max_attachment_bytes.to_string()),
             Stage::Links => print.part(&limits.max_links_per_page.to_string()),
-            Stage::Predict => with_all(print, &generator.prediction_parts().unwrap_or_default())
+            Stage::Predict => print
+                .parts(&generator.prediction_parts().unwrap_or_default())
                 .part(options.custom_prompt.as_deref().unwrap_or_default()),
-            Stage::Metadata => with_all(print, &generator.fingerprint_parts())
+            Stage::Metadata => print
+                .parts(&generator.fingerprint_parts())
                 .part(options.custom_prompt.as_deref().unwrap_or_default()),
             Stage::Index => {
-                let print = with_all(print, &indexer.fingerprint_parts());
+                let print = print.parts(&indexer.fingerprint_parts());
                 let targets = targets.iter();
                 targets.fold(print, |print, target| print.part(target.name()))
             }
             Stage::Named(_) => {
                 let added = self.graph().added().find(|(_, row)| row.stage == stage);
                 let parts = added.map(|(added, _)| added.fingerprint_parts());
-                with_all(print, &parts.unwrap_or_default())
+                print.parts(&parts.unwrap_or_default())
             }
             // Documents of an installation without profiles must not change when it could have some.
             Stage::Extract if settings.profiles == Profiles::default() => print,
@@ -164,17 +163,13 @@ impl Pipeline {
         let print = print
             .settings(&settings.limits)
             .settings(&settings.passwords.patterns(source));
-        let print = generator
-            .fingerprint_parts()
-            .iter()
-            .fold(print, |print, part| print.part(part));
-        let predicted = generator.prediction_parts().unwrap_or_default();
-        let print = predicted.iter().fold(print, |print, part| print.part(part));
+        let print = print
+            .parts(&generator.fingerprint_parts())
+            .parts(&generator.prediction_parts().unwrap_or_default());
         let print = self.graph().added().fold(print, |print, (added, row)| {
             let print = print.part(row.stage.name());
             let print = print.part(&row.code_version.to_string());
-            let parts = added.fingerprint_parts();
-            parts.iter().fold(print, |print, part| print.part(part))
+            print.parts(&added.fingerprint_parts())
         });
         print
             .part(options.custom_prompt.as_deref().unwrap_or_default())

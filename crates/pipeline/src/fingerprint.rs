@@ -27,6 +27,12 @@ impl Fingerprinter {
         self
     }
 
+    /// Adds parts, one after the other.
+    #[must_use]
+    pub fn parts(self, parts: &[String]) -> Self {
+        parts.iter().fold(self, |print, part| print.part(part))
+    }
+
     /// Adds a settings object, as canonical JSON (fields in the order of the type).
     #[must_use]
     pub fn settings<T: serde::Serialize>(self, settings: &T) -> Self {

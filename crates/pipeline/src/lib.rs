@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! fetch -> inspect -+-> pages   (images)   ----------------+
-//!                   +-> text    (layout)   -+-> markdown   +-> metadata -+-> index   -> commit
-//!                   +-> links              -+              |             +-> extract -+
+//!                   +-> text    (layout)   -+-> markdown   +-> predict -> metadata -+-> index   -> commit
+//!                   +-> links              -+              |                        +-> extract -+
 //!                   +-> structure -> attachments ----------+
 //! ```
 //!

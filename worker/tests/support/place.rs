@@ -227,16 +227,14 @@ impl Place {
 
     /// Points of a document by generation in the embedded store. No worker may be running.
     pub(crate) async fn points(&self, target: TargetStore, source: &str) -> BTreeMap<String, u64> {
-        let mut opened = EdgeStore::open(&self.out().join("vectors"));
+        let mut opened = None;
         // A program that another test starts has the lock's file too, until it has become that program.
-        for _ in 0..100 {
-            if opened.is_ok() {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            opened = EdgeStore::open(&self.out().join("vectors"));
-        }
-        let store = opened.expect("the store opens");
+        until("the store opens", || {
+            opened = EdgeStore::open(&self.out().join("vectors")).ok();
+            opened.is_some()
+        })
+        .await;
+        let store = opened.expect("it was waited for");
         let collection = Collection::of(target, &CollectionNames::default());
         let inventory = store
             .inventory(&collection)

@@ -12,20 +12,26 @@ use super::finding::Kind;
 use super::inventory::Inventory;
 use super::orphans::Orphan;
 
+/// Takes out the keys below a prefix that are of a source, and not of one whose keys begin alike.
+fn take_below<V>(found: &mut BTreeMap<String, V>, prefix: &str, is_of: impl Fn(&str) -> bool) {
+    let keys: Vec<String> = found
+        .range(prefix.to_owned()..)
+        .map(|(key, _)| key)
+        .take_while(|key| key.starts_with(prefix))
+        .filter(|key| is_of(key))
+        .cloned()
+        .collect();
+    for key in keys {
+        found.remove(&key);
+    }
+}
+
 impl Audit {
     /// Takes out what runs keep of a source for the next one: there is one to come.
     pub(super) fn take_parts(&self, inventory: &mut Inventory, source: &SourceKey) {
         let prefix = graph::parts(&self.layout, source);
-        let below = inventory.parts.range(prefix.clone()..);
-        let parts: Vec<String> = below
-            .map(|(key, _)| key)
-            .take_while(|key| key.starts_with(&prefix))
-            .filter(|key| self.layout.is_part_of(source, key))
-            .cloned()
-            .collect();
-        for key in parts {
-            inventory.parts.remove(&key);
-        }
+        let is_part = |key: &str| self.layout.is_part_of(source, key);
+        take_below(&mut inventory.parts, &prefix, is_part);
     }
 
     /// Takes out of the inventory whatever was made from a source.
@@ -33,34 +39,14 @@ impl Audit {
         for (_, key) in self.graph.files(&self.layout, source) {
             inventory.files.remove(&key);
         }
+        let is_answer = |key: &str| self.layout.is_answer_of(source, key);
         let answers = self.layout.answers(source);
-        let below = inventory.files.range(answers.clone()..);
-        let answers: Vec<String> = below
-            .map(|(key, _)| key)
-            .take_while(|key| key.starts_with(&answers))
-            .filter(|key| self.layout.is_answer_of(source, key))
-            .cloned()
-            .collect();
-        for key in answers {
-            inventory.files.remove(&key);
-        }
+        take_below(&mut inventory.files, &answers, is_answer);
         let prefix = self.layout.page_images_of_all_generations(source);
-        let folders: Vec<String> = inventory
-            .images
-            .range(prefix.clone()..)
-            .map(|(folder, _)| folder)
-            .take_while(|folder| folder.starts_with(&prefix))
-            .filter(|folder| {
-                let generation = &folder[prefix.len()..];
-                generation
-                    .strip_suffix('/')
-                    .is_some_and(|name| !name.contains('/'))
-            })
-            .cloned()
-            .collect();
-        for folder in folders {
-            inventory.images.remove(&folder);
-        }
+        take_below(&mut inventory.images, &prefix, |folder| {
+            let generation = folder[prefix.len()..].strip_suffix('/');
+            generation.is_some_and(|name| !name.contains('/'))
+        });
         let points: Vec<_> = inventory
             .points
             .range((source.0.clone(), TargetStore::ALL[0], String::new())..)

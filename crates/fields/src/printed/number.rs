@@ -70,17 +70,12 @@ static INVOICE: LazyLock<Regex> =
 static CODE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)^\p{L}+\s?\((\d{3})\)\s*nr"));
 
 pub(super) fn find(rows: &Rows<'_>, manner: Manner, fields: &mut Fields) {
-    let marked = rows.pieces().find_map(|(spot, text)| {
-        let heading = MARKED.find(text)?;
-        token(
-            rows,
-            manner,
-            Spot {
-                start: heading.end(),
-                ..spot
-            },
-        )
-    });
+    let behind = |pattern: &Regex, spot: Spot, text: &str| {
+        let start = pattern.find(text)?.end();
+        token(rows, manner, Spot { start, ..spot })
+    };
+    let mut pieces = rows.pieces();
+    let marked = pieces.find_map(|(spot, text)| behind(&MARKED, spot, text));
     let labelled = || {
         rows.pieces().find_map(|(spot, text)| {
             LABEL
@@ -89,31 +84,12 @@ pub(super) fn find(rows: &Rows<'_>, manner: Manner, fields: &mut Fields) {
         })
     };
     let heading = || {
-        rows.pieces().find_map(|(spot, text)| {
-            let heading = HEADING.find(text)?;
-            token(
-                rows,
-                manner,
-                Spot {
-                    start: heading.end(),
-                    ..spot
-                },
-            )
-        })
+        let mut pieces = rows.pieces();
+        pieces.find_map(|(spot, text)| behind(&HEADING, spot, text))
     };
     let alone = || {
         let mut first = rows.pieces().take(60);
-        first.find_map(|(spot, text)| {
-            let label = ALONE.find(text)?;
-            token(
-                rows,
-                manner,
-                Spot {
-                    start: label.end(),
-                    ..spot
-                },
-            )
-        })
+        first.find_map(|(spot, text)| behind(&ALONE, spot, text))
     };
     let found = marked.map(|found| (found, "number.heading"));
     let found = found.or_else(|| labelled().map(|found| (found, "number.label")));

@@ -198,19 +198,21 @@ impl HeldElsewhere {
         }
     }
 
+    async fn connect(&self) -> Result<UnixStream, IndexError> {
+        let connected = match address(&self.dir) {
+            Ok((path, _folder)) => UnixStream::connect(&path).await,
+            Err(error) => Err(error),
+        };
+        // It was left behind by one that is gone; whoever holds the folder now answers nobody.
+        connected.map_err(|_| self.locked())
+    }
+
     async fn put(&self, collection: &Collection, about: About) -> Result<Answer, IndexError> {
         let unavailable = |reason: String| IndexError::Unavailable {
             dependency: Dependency::Vectors,
             reason: format!("the process that holds {} {reason}", self.dir.display()),
         };
-        let stream = match address(&self.dir) {
-            Ok((path, _folder)) => UnixStream::connect(&path).await,
-            Err(error) => Err(error),
-        };
-        // It was left behind by one that is gone; whoever holds the folder now answers nobody.
-        let Ok(stream) = stream else {
-            return Err(self.locked());
-        };
+        let stream = self.connect().await?;
         let question = Question {
             collection: collection.clone(),
             about,
@@ -317,13 +319,7 @@ impl VectorStore for HeldElsewhere {
     }
 
     async fn ping(&self) -> Result<(), IndexError> {
-        match address(&self.dir) {
-            Ok((path, _folder)) => match UnixStream::connect(&path).await {
-                Ok(_) => Ok(()),
-                Err(_) => Err(self.locked()),
-            },
-            Err(_) => Err(self.locked()),
-        }
+        self.connect().await.map(drop)
     }
 
     async fn dimensions(&self, collection: &Collection) -> Result<Option<u64>, IndexError> {

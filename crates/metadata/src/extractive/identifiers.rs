@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use pagemill_document::{Inspection, PageNumber};
 use regex::Regex;
 
+use crate::check_digits;
 use crate::document::IdentifierKind;
 use crate::extractive::finding::{Evidence, FoundIdentifier, ValueSource};
 use crate::extractive::sample::{Sample, line_at};
@@ -418,14 +419,7 @@ fn iban_holds(value: &str) -> bool {
     {
         return false;
     }
-    let mut remainder = 0_u32;
-    for character in body.chars().chain(head.chars()) {
-        let Some(number) = character.to_digit(36) else {
-            return false;
-        };
-        remainder = (remainder * if number > 9 { 100 } else { 10 } + number) % 97;
-    }
-    remainder == 1
+    check_digits::mod_97_10(body.chars().chain(head.chars()))
 }
 
 /// Check digits of the countries whose algorithm is implemented (BE modulo 97, DE ISO 7064 MOD 11,10, FR key of the
@@ -441,31 +435,15 @@ fn vat_holds(value: &str) -> Option<bool> {
             );
             Some(97 - number % 97 == check)
         }
-        "DE" => {
-            let digits = digits(body)?;
-            let (check, rest) = digits.split_last()?;
-            let mut product = 10;
-            for digit in rest {
-                let sum = (digit + product) % 10;
-                product = (if sum == 0 { 10 } else { sum }) * 2 % 11;
-            }
-            Some((11 - product) % 10 == *check)
-        }
+        "DE" => Some(check_digits::mod_11_10(&digits(body)?)),
         "FR" => {
             let key = body.get(..2)?.parse::<u64>().ok()?;
             let siren = body.get(2..)?.parse::<u64>().ok()?;
-            Some((12 + 3 * (siren % 97)) % 97 == key)
+            Some(check_digits::siren_key(key, siren))
         }
         "IT" => {
-            let sum: u32 = digits(body)?
-                .iter()
-                .enumerate()
-                .map(|(index, digit)| match index % 2 {
-                    0 => *digit,
-                    _ => digit * 2 / 10 + digit * 2 % 10,
-                })
-                .sum();
-            Some(sum.is_multiple_of(10))
+            // Eleven of them: every second from the left is every second from the right.
+            Some(check_digits::luhn(&digits(body)?))
         }
         "LU" => {
             let (number, check) = (

@@ -6,7 +6,7 @@ use pagemill_metadata::Usage;
 use pagemill_storage::{Generation, RecordStatus, SourceKey, SourceVersion, Stage};
 
 use super::Extracted;
-use crate::artifacts::{FORMAT, Header, MetadataFile};
+use crate::artifacts::{Header, MetadataFile};
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
 use crate::pipeline::{Options, Pipeline};
@@ -90,12 +90,7 @@ impl Pipeline {
         let mut metadata = made?;
         run.permit.progress(Progress::Step);
         extracted.show_lines(&mut metadata)?;
-        let header = Header {
-            format: FORMAT,
-            source: run.record.source.clone(),
-            sha256: version.sha256.clone(),
-            fingerprint: plan.fingerprint(Stage::Metadata).clone(),
-        };
+        let header = Header::of(Stage::Metadata, &source, &version.sha256, plan);
         Ok((MetadataFile { header, metadata }, usage))
     }
 

@@ -5,7 +5,7 @@ use pagemill_reader::{Attachment, NotKept, PdfError, SealedFile};
 use pagemill_storage::{SourceVersion, Stage};
 
 use super::Extracted;
-use crate::artifacts::{AttachedFile, AttachmentsFile, FORMAT, Header};
+use crate::artifacts::{AttachedFile, AttachmentsFile, Header};
 use crate::outcome::PipelineError;
 use crate::pipeline::{Pipeline, Source};
 use crate::plan::Plan;
@@ -35,12 +35,12 @@ impl Pipeline {
         let kept = kept.count();
         let key = self.layout().attachments(&run.record.source);
         let written = AttachmentsFile {
-            header: Header {
-                format: FORMAT,
-                source: run.record.source.clone(),
-                sha256: version.sha256.clone(),
-                fingerprint: plan.fingerprint(Stage::Attachments).clone(),
-            },
+            header: Header::of(
+                Stage::Attachments,
+                &run.record.source,
+                &version.sha256,
+                plan,
+            ),
             attachments: attachments.into_iter().map(AttachedFile::from).collect(),
         };
         let tag = run.replace_json(Stage::Attachments, &key, &written).await?;

@@ -5,7 +5,7 @@ use pagemill_fields::{DocumentFields, Input, Profile, XmlFile};
 use pagemill_storage::{SourceKey, SourceVersion, Stage};
 
 use super::Extracted;
-use crate::artifacts::{AttachmentsFile, FORMAT, FieldsFile, Header, MetadataFile};
+use crate::artifacts::{AttachmentsFile, FieldsFile, Header, MetadataFile};
 use crate::outcome::PipelineError;
 use crate::pipeline::Pipeline;
 use crate::plan::Plan;
@@ -49,12 +49,7 @@ impl Pipeline {
         fields.warnings.extend(profiles.faults.iter().cloned());
         let key = self.layout().fields(&source);
         let written = FieldsFile {
-            header: Header {
-                format: FORMAT,
-                source,
-                sha256: version.sha256.clone(),
-                fingerprint: plan.fingerprint(Stage::Extract).clone(),
-            },
+            header: Header::of(Stage::Extract, &source, &version.sha256, plan),
             fields,
         };
         let tag = run.replace_json(Stage::Extract, &key, &written).await?;

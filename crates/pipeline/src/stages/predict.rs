@@ -10,7 +10,7 @@ use pagemill_metadata::{DocumentInput, Ending, Prediction, Usage};
 use pagemill_storage::{SourceVersion, Stage};
 use serde::{Deserialize, Serialize};
 
-use crate::artifacts::{FORMAT, Header};
+use crate::artifacts::Header;
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
 use crate::pipeline::Pipeline;
@@ -55,12 +55,7 @@ impl Pipeline {
         let (prediction, usage) = made?;
         run.permit.progress(Progress::Step);
         let file = PredictionFile {
-            header: Header {
-                format: FORMAT,
-                source: run.record.source.clone(),
-                sha256: version.sha256.clone(),
-                fingerprint: plan.fingerprint(Stage::Predict).clone(),
-            },
+            header: Header::of(Stage::Predict, &run.record.source, &version.sha256, plan),
             prediction,
         };
         let key = self.layout().prediction(&run.record.source);

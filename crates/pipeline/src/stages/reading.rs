@@ -14,7 +14,7 @@ use super::checkpoints::Checkpoints;
 use super::pages::{Gathered, Links, Pages};
 use super::part::UploadedImage;
 use super::{Extracted, no_temporary_file, uploads};
-use crate::artifacts::{FORMAT, Header, OutlineLink, StructureFile};
+use crate::artifacts::{Header, OutlineLink, StructureFile};
 use crate::outcome::PipelineError;
 use crate::permit::Progress;
 use crate::pipeline::Pipeline;
@@ -58,12 +58,7 @@ struct ReadFiles<'a> {
 
 impl ReadFiles<'_> {
     fn header(&self, stage: Stage) -> Header {
-        Header {
-            format: FORMAT,
-            source: self.source.clone(),
-            sha256: self.version.sha256.clone(),
-            fingerprint: self.plan.fingerprint(stage).clone(),
-        }
+        Header::of(stage, self.source, &self.version.sha256, self.plan)
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use pagemill_pipeline::{AttachmentsFile, Options, RunOutcome, Settings, Source};
 use pagemill_reader::Limits;
-use pagemill_storage::{Fingerprint, ObjectStore, Stage};
+use pagemill_storage::{ObjectStore, Stage};
 
-use crate::doubles::{Ended, Engine, Lost, SOURCE, World, engine, killed, processed};
+use crate::doubles::{Engine, Lost, SOURCE, World, engine, killed, processed};
 
 const KEY: &str = "extracted_attachments/report.pdf.json";
 
@@ -20,36 +20,14 @@ fn carrying(files: &[(&str, &str)]) -> Engine {
     }
 }
 
-async fn ran(world: &World) -> Vec<Stage> {
-    match world.run("a message", 1, false).await {
-        Ended::With(Ok(RunOutcome::Processed(done))) => done.ran,
-        Ended::With(Ok(RunOutcome::Unchanged(_))) => Vec::new(),
-        other => panic!("{other:?}"),
-    }
-}
-
 async fn file(world: &World) -> AttachmentsFile {
-    let (_, body) = world.store.get_bytes(KEY).await.expect("a file");
-    serde_json::from_slice(&body).expect("its shape")
-}
-
-/// Makes the document one of a build that kept no attachments.
-async fn forget(world: &World) {
-    world.store.inner.delete(KEY).await.expect("a deletion");
-    let source = pagemill_storage::SourceKey(SOURCE.to_owned());
-    let loaded = world.pipeline.records().load(&source).await;
-    let (mut record, tag) = loaded.expect("a readable record").expect("a record");
-    record.stages.remove(&Stage::Attachments);
-    let commit = record.stages.get_mut(&Stage::Commit).expect("a commit");
-    commit.fingerprint = Fingerprint("of the build before".to_owned());
-    let saved = world.pipeline.records().save(&mut record, Some(&tag)).await;
-    saved.expect("a record");
+    world.json(KEY).await
 }
 
 #[tokio::test]
 async fn what_a_document_carries_is_kept_with_its_names_as_data() {
     let world = World::new(carrying(&[("../../a.xml", "<a/>"), ("large.xml", "")])).await;
-    assert!(ran(&world).await.contains(&Stage::Attachments));
+    assert!(world.ran().await.contains(&Stage::Attachments));
     let kept = file(&world).await;
     let names: Vec<&str> = kept
         .attachments
@@ -65,7 +43,7 @@ async fn what_a_document_carries_is_kept_with_its_names_as_data() {
         (&entry.facts["attachments"], &entry.facts["kept"]),
         (&2.into(), &1.into())
     );
-    assert_eq!(ran(&world).await, []);
+    assert_eq!(world.ran().await, []);
 }
 
 #[tokio::test]
@@ -74,7 +52,7 @@ async fn a_document_of_an_older_build_is_fetched_for_them_only_where_it_carries_
         let files: &[(&str, &str)] = if carries { &[("a.xml", "<a/>")] } else { &[] };
         let world = World::new(carrying(files)).await;
         processed(world.run("m", 1, false).await);
-        forget(&world).await;
+        world.forget(Stage::Attachments, KEY).await;
         let opened = world.engine.opened.swap(0, Ordering::Relaxed);
         // Once for its pages, and once for what it carries.
         assert_eq!(opened, if carries { 2 } else { 1 });
@@ -83,7 +61,7 @@ async fn a_document_of_an_older_build_is_fetched_for_them_only_where_it_carries_
         let source = Source::newest(SOURCE);
         let plan = world.pipeline.plan(&source, &[], &Options::default()).await;
         assert!(!plan.expect("a plan").needs_source());
-        let again = ran(&world).await;
+        let again = world.ran().await;
         assert_eq!(again.first(), Some(&Stage::Attachments));
         assert!(
             !again.contains(&Stage::Text) && !again.contains(&Stage::Index),
@@ -108,7 +86,7 @@ async fn another_limit_reads_them_again_and_no_page() {
         },
         ..Settings::default()
     });
-    assert_eq!(ran(&world).await.first(), Some(&Stage::Attachments));
+    assert_eq!(world.ran().await.first(), Some(&Stage::Attachments));
     assert!(world.begun().is_empty());
 }
 

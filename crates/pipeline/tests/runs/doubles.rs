@@ -32,9 +32,10 @@ use pagemill_reader::{
 };
 use pagemill_storage::object::{ByteStream, Listing};
 use pagemill_storage::{
-    Charge, Charged, ETag, MemoryStore, ObjectMeta, ObjectStore, PutOptions, Record, Sequencer,
-    SourceKey, StorageError,
+    Charge, Charged, ETag, Fingerprint, MemoryStore, ObjectMeta, ObjectStore, PutOptions, Record,
+    Sequencer, SourceKey, Stage, StorageError,
 };
+use serde::de::DeserializeOwned;
 
 pub(crate) const SOURCE: &str = "source-pdfs/report.pdf";
 
@@ -696,6 +697,34 @@ impl World {
             }
         }
         outputs
+    }
+
+    /// Runs the document for a message, and says which stages ran.
+    pub(crate) async fn ran(&self) -> Vec<Stage> {
+        match self.run("a message", 1, false).await {
+            Ended::With(Ok(RunOutcome::Processed(done))) => done.ran,
+            Ended::With(Ok(RunOutcome::Unchanged(_))) => Vec::new(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Makes the document one of a build that did not know this stage and its file.
+    pub(crate) async fn forget(&self, stage: Stage, key: &str) {
+        self.store.inner.delete(key).await.expect("a deletion");
+        let records = self.pipeline.records();
+        let loaded = records.load(&SourceKey(SOURCE.to_owned())).await;
+        let (mut record, tag) = loaded.expect("a readable record").expect("a record");
+        record.stages.remove(&stage);
+        let commit = record.stages.get_mut(&Stage::Commit).expect("a commit");
+        commit.fingerprint = Fingerprint("of the build before".to_owned());
+        let saved = records.save(&mut record, Some(&tag)).await;
+        saved.expect("a record");
+    }
+
+    /// A file of JSON.
+    pub(crate) async fn json<T: DeserializeOwned>(&self, key: &str) -> T {
+        let (_, body) = self.store.get_bytes(key).await.expect("a file");
+        serde_json::from_slice(&body).expect("its shape")
     }
 
     pub(crate) async fn record(&self) -> Record {

@@ -1,9 +1,9 @@
 //! The fields of a document's profile: made from what is stored, and never paid for.
 
-use pagemill_pipeline::{Estimate, FieldsFile, Options, RunOutcome, Source};
-use pagemill_storage::{Fingerprint, ObjectStore, Stage};
+use pagemill_pipeline::{Estimate, FieldsFile, Options, Source};
+use pagemill_storage::{ObjectStore, Stage};
 
-use crate::doubles::{Ended, Engine, Lost, SOURCE, World, engine, killed, processed};
+use crate::doubles::{Engine, Lost, SOURCE, World, engine, killed, processed};
 
 const KEY: &str = "extracted_fields/report.pdf.json";
 const XML: &str = "<Invoice><ID>R-7</ID><IssueDate>2026-01-15</IssueDate></Invoice>";
@@ -15,30 +15,8 @@ fn with_invoice() -> Engine {
     }
 }
 
-async fn ran(world: &World) -> Vec<Stage> {
-    match world.run("a message", 1, false).await {
-        Ended::With(Ok(RunOutcome::Processed(done))) => done.ran,
-        Ended::With(Ok(RunOutcome::Unchanged(_))) => Vec::new(),
-        other => panic!("{other:?}"),
-    }
-}
-
 async fn file(world: &World) -> FieldsFile {
-    let (_, body) = world.store.get_bytes(KEY).await.expect("a file");
-    serde_json::from_slice(&body).expect("its shape")
-}
-
-/// Makes the document one of a build that knew no fields.
-async fn forget(world: &World) {
-    world.store.inner.delete(KEY).await.expect("a deletion");
-    let source = pagemill_storage::SourceKey(SOURCE.to_owned());
-    let loaded = world.pipeline.records().load(&source).await;
-    let (mut record, tag) = loaded.expect("a readable record").expect("a record");
-    record.stages.remove(&Stage::Extract);
-    let commit = record.stages.get_mut(&Stage::Commit).expect("a commit");
-    commit.fingerprint = Fingerprint("of the build before".to_owned());
-    let saved = world.pipeline.records().save(&mut record, Some(&tag)).await;
-    saved.expect("a record");
+    world.json(KEY).await
 }
 
 #[tokio::test]
@@ -56,7 +34,7 @@ async fn an_invoice_has_the_fields_of_its_xml_and_another_document_none() {
     processed(world.run("m", 1, false).await);
     let made = file(&world).await.fields;
     assert_eq!((made.profile.as_str(), made.fields.len()), ("document", 0));
-    assert_eq!(ran(&world).await, []);
+    assert_eq!(world.ran().await, []);
 }
 
 #[tokio::test]
@@ -64,7 +42,7 @@ async fn a_document_of_an_older_build_gets_them_and_nothing_is_read_or_paid_agai
     let world = World::new(with_invoice()).await;
     processed(world.run("m", 1, false).await);
     let before = file(&world).await;
-    forget(&world).await;
+    world.forget(Stage::Extract, KEY).await;
     let paid = world.permit.charged();
     world.generator.take_prompts();
     world.begun();
@@ -77,7 +55,7 @@ async fn a_document_of_an_older_build_gets_them_and_nothing_is_read_or_paid_agai
     assert!(plan.stages.iter().all(|planned| is_free(&planned.estimate)));
     assert!(!plan.needs_source());
 
-    assert_eq!(ran(&world).await, [Stage::Extract, Stage::Commit]);
+    assert_eq!(world.ran().await, [Stage::Extract, Stage::Commit]);
     assert_eq!(file(&world).await, before);
     assert_eq!(world.generator.take_prompts().len(), 0);
     assert_eq!(world.permit.charged(), paid);
@@ -91,7 +69,7 @@ async fn a_document_of_an_older_build_gets_them_and_nothing_is_read_or_paid_agai
 async fn where_the_attached_xml_is_gone_it_is_read_again_and_no_page() {
     let world = World::new(with_invoice()).await;
     processed(world.run("m", 1, false).await);
-    forget(&world).await;
+    world.forget(Stage::Extract, KEY).await;
     world.begun();
     let attached = "extracted_attachments/report.pdf.json";
     world
@@ -101,7 +79,7 @@ async fn where_the_attached_xml_is_gone_it_is_read_again_and_no_page() {
         .await
         .expect("a deletion");
     assert_eq!(
-        ran(&world).await,
+        world.ran().await,
         [Stage::Attachments, Stage::Extract, Stage::Commit]
     );
     assert_eq!(file(&world).await.fields.profile, "invoice");
@@ -112,7 +90,7 @@ async fn where_the_attached_xml_is_gone_it_is_read_again_and_no_page() {
 async fn where_the_metadata_are_gone_too_they_are_made_again_from_what_is_stored() {
     let world = World::new(with_invoice()).await;
     processed(world.run("m", 1, false).await);
-    forget(&world).await;
+    world.forget(Stage::Extract, KEY).await;
     world.begun();
     let metadata = "pdf-metadata/report.pdf.json";
     world
@@ -121,7 +99,7 @@ async fn where_the_metadata_are_gone_too_they_are_made_again_from_what_is_stored
         .delete(metadata)
         .await
         .expect("a deletion");
-    let again = ran(&world).await;
+    let again = world.ran().await;
     assert_eq!(again, [Stage::Metadata, Stage::Extract, Stage::Commit]);
     assert!(world.begun().is_empty(), "no page is read again");
 }

@@ -6,34 +6,13 @@ use pagemill_pipeline::{
 };
 use pagemill_storage::{Fingerprint, ObjectStore, Record, RecordStatus, Stage};
 
-use crate::doubles::{Ended, Lost, SOURCE, World, engine, killed, processed};
+use crate::doubles::{Lost, SOURCE, World, engine, killed, processed};
 
 const KEY: &str = "extracted_markdown/report.pdf.md";
-
-async fn ran(world: &World) -> Vec<Stage> {
-    match world.run("a message", 1, false).await {
-        Ended::With(Ok(RunOutcome::Processed(done))) => done.ran,
-        Ended::With(Ok(RunOutcome::Unchanged(_))) => Vec::new(),
-        other => panic!("{other:?}"),
-    }
-}
 
 async fn text(world: &World) -> Option<String> {
     let (_, body) = world.store.get_bytes(KEY).await.ok()?;
     Some(String::from_utf8(body.to_vec()).expect("UTF-8"))
-}
-
-/// Makes the document one of a build that knew no Markdown.
-async fn forget(world: &World) {
-    world.store.inner.delete(KEY).await.expect("a deletion");
-    let source = pagemill_storage::SourceKey(SOURCE.to_owned());
-    let loaded = world.pipeline.records().load(&source).await;
-    let (mut record, tag) = loaded.expect("a readable record").expect("a record");
-    record.stages.remove(&Stage::Markdown);
-    let commit = record.stages.get_mut(&Stage::Commit).expect("a commit");
-    commit.fingerprint = Fingerprint("of the build before".to_owned());
-    let saved = world.pipeline.records().save(&mut record, Some(&tag)).await;
-    saved.expect("a record");
 }
 
 fn prints(record: &Record) -> Vec<(Stage, Fingerprint)> {
@@ -46,7 +25,7 @@ fn prints(record: &Record) -> Vec<(Stage, Fingerprint)> {
 #[tokio::test]
 async fn it_stands_beside_the_text_with_an_anchor_for_each_page() {
     let world = World::new(engine(2)).await;
-    assert!(ran(&world).await.contains(&Stage::Markdown));
+    assert!(world.ran().await.contains(&Stage::Markdown));
     let made = text(&world).await.expect("a file");
     // The double's pages have text and no blocks.
     assert_eq!(made, "<a id=\"page-1\"></a>\n\n<a id=\"page-2\"></a>\n");
@@ -54,7 +33,7 @@ async fn it_stands_beside_the_text_with_an_anchor_for_each_page() {
     let head = world.store.head(KEY, None).await.expect("the file");
     assert_eq!(entry.outputs, [KEY]);
     assert_eq!(entry.etags[KEY], head.etag.0);
-    assert_eq!(ran(&world).await, []);
+    assert_eq!(world.ran().await, []);
 }
 
 #[tokio::test]
@@ -62,7 +41,7 @@ async fn a_document_of_an_older_build_gets_it_and_nothing_is_read_or_paid_again(
     let world = World::new(engine(3)).await;
     processed(world.run("m", 1, false).await);
     let (before, made) = (world.record().await, text(&world).await);
-    forget(&world).await;
+    world.forget(Stage::Markdown, KEY).await;
     let (asked, paid) = (world.generator.take_prompts().len(), world.permit.charged());
     assert_eq!(asked, 1);
     world.begun();
@@ -90,7 +69,7 @@ async fn a_document_of_an_older_build_gets_it_and_nothing_is_read_or_paid_again(
     );
     assert!(!plan.needs_source());
 
-    assert_eq!(ran(&world).await, [Stage::Markdown, Stage::Commit]);
+    assert_eq!(world.ran().await, [Stage::Markdown, Stage::Commit]);
     assert_eq!(text(&world).await, made);
     assert_eq!(prints(&world.record().await), prints(&before));
     assert_eq!(world.generator.take_prompts().len(), 0);
@@ -107,7 +86,7 @@ async fn one_that_went_further_than_the_goal_of_today_keeps_what_was_paid_for() 
     processed(world.run("m", 1, false).await);
     let before = world.record().await;
     for lost in [None, Some(Lost::Write), Some(Lost::Answer)] {
-        forget(&world).await;
+        world.forget(Stage::Markdown, KEY).await;
         world.restart_with(Settings {
             goal: Goal::Extraction,
             ..Settings::default()
@@ -121,12 +100,12 @@ async fn one_that_went_further_than_the_goal_of_today_keeps_what_was_paid_for() 
             });
         }
         assert_eq!(
-            ran(&world).await,
+            world.ran().await,
             [Stage::Markdown, Stage::Commit],
             "{lost:?}"
         );
         assert_eq!(prints(&world.record().await), prints(&before), "{lost:?}");
-        assert_eq!(ran(&world).await, []);
+        assert_eq!(world.ran().await, []);
     }
     // And goes when the document changes, as ever.
     world.upload("second").await;
@@ -140,7 +119,7 @@ async fn where_the_stored_text_is_gone_the_document_is_read_and_nothing_is_paid_
     let world = World::new(engine(2)).await;
     processed(world.run("m", 1, false).await);
     let made = text(&world).await;
-    forget(&world).await;
+    world.forget(Stage::Markdown, KEY).await;
     world.generator.take_prompts();
     let text_key = "extracted_text/report.pdf.json";
     world
@@ -150,7 +129,7 @@ async fn where_the_stored_text_is_gone_the_document_is_read_and_nothing_is_paid_
         .await
         .expect("a deletion");
     assert_eq!(
-        ran(&world).await,
+        world.ran().await,
         [Stage::Text, Stage::Markdown, Stage::Commit]
     );
     assert_eq!(text(&world).await, made);
@@ -162,7 +141,7 @@ async fn where_the_stored_text_is_gone_the_document_is_read_and_nothing_is_paid_
 async fn stored_links_stand_at_their_anchors_on_their_own_pages() {
     let world = World::new(engine(3)).await;
     processed(world.run("m", 1, false).await);
-    forget(&world).await;
+    world.forget(Stage::Markdown, KEY).await;
     let (key, links_key) = (
         "extracted_text/report.pdf.json",
         "extracted_links/report.pdf.json",
@@ -206,7 +185,7 @@ async fn stored_links_stand_at_their_anchors_on_their_own_pages() {
         let put = world.store.inner.put(key, body.into(), Default::default());
         put.await.expect("a write");
     }
-    assert_eq!(ran(&world).await, [Stage::Markdown, Stage::Commit]);
+    assert_eq!(world.ran().await, [Stage::Markdown, Stage::Commit]);
     let made = text(&world).await.expect("a file");
     let pages: Vec<&str> = made.split("<a id=").collect();
     assert!(

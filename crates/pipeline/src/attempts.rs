@@ -16,10 +16,11 @@
 //!
 //! So a death is a marker that the next run of the *same* message finds: the queue hands a message over again only
 //! when the worker before is done with it. The marker of *another* message's run may be of a worker that is alive, and
-//! this run steps aside ([`PipelineError::Conflict`]) until that message is redelivered and settles it; after
-//! [`YIELDS_MAX`] receives, or when the marker is older than [`ABANDONED_AFTER`], the other message must be gone, and
-//! this run takes over without counting a death. A run without a message (a folder run) takes every marker for a
-//! death.
+//! this run steps aside ([`PipelineError::Conflict`]) until that message is redelivered and settles it. When the marker
+//! is older than [`ABANDONED_AFTER`], the other message must be gone, and this run takes over without counting a death.
+//! After [`YIELDS_MAX`] receives it takes over and counts one: two messages about a document that kills its workers
+//! would otherwise take turns for ever, each with the marker of the other before it. A run without a message (a folder
+//! run) takes every marker for a death.
 //!
 //! A run that reads a long document keeps the pages that it has read, and says in its marker how many they are
 //! ([`InProgress::done`]). One that died with more of them than any before made progress: the document gets to its end
@@ -138,11 +139,11 @@ fn previous(
     let (Some(message), Some(other)) = (message, &marker.message_id) else {
         return Previous::Died;
     };
-    if message.message_id == *other {
+    if message.message_id == *other || message.receives > YIELDS_MAX {
         return Previous::Died;
     }
     let age = Duration::try_from(now.duration_since(marker.since)).unwrap_or_default();
-    if message.receives > YIELDS_MAX || age >= ABANDONED_AFTER {
+    if age >= ABANDONED_AFTER {
         Previous::Gone
     } else {
         Previous::MaybeAtWork
@@ -464,10 +465,6 @@ mod tests {
         assert_eq!(of(&left, message("m1", 2), now), Previous::Died);
         assert_eq!(of(&left, None, now), Previous::Died);
         assert_eq!(of(&left, message("m2", 1), now), Previous::MaybeAtWork);
-        assert_eq!(
-            of(&left, message("m2", YIELDS_MAX + 1), now),
-            Previous::Gone
-        );
         let later = now + ABANDONED_AFTER;
         assert_eq!(of(&left, message("m2", 1), later), Previous::Gone);
         assert_eq!(
@@ -475,6 +472,24 @@ mod tests {
             Previous::Died
         );
         assert_eq!(previous(None, None, &none, now), Previous::Ended);
+    }
+
+    /// A document that kills its workers, asked for twice: each of the two messages finds the other's marker.
+    #[test]
+    fn se_4_messages_that_take_turns_at_a_document_count_its_deaths_after_all() {
+        let marker = marker(Stage::Inspect, Some("m1"));
+        let of = |receives| {
+            let message = message("m2", receives);
+            let none = UnrecordedEnds::default();
+            previous(
+                Some(&marker),
+                message.as_ref(),
+                &none,
+                Timestamp::UNIX_EPOCH,
+            )
+        };
+        assert_eq!(of(YIELDS_MAX), Previous::MaybeAtWork);
+        assert_eq!(of(YIELDS_MAX + 1), Previous::Died);
     }
 
     #[test]

@@ -181,7 +181,9 @@ fn differences(world: &World, name: &str, expected: &Snapshot, found: &Snapshot)
         for missing in expected.iter().filter(|key| !found.contains(key)) {
             violated(format!("the {what} {missing} is missing"));
         }
-        for orphan in found.iter().filter(|key| !expected.contains(key)) {
+        let is_late = |key: &String| world.oracle().is_late_image(key);
+        let orphans = found.iter().filter(|key| !expected.contains(key));
+        for orphan in orphans.filter(|key| !is_late(key)) {
             violated(format!("the {what} {orphan} is left over"));
         }
     }

@@ -22,6 +22,8 @@ pub(crate) struct Oracle {
     record_keys: Vec<String>,
     /// What the keys of parts begin with.
     parts: String,
+    /// What the keys of page images begin with, by source.
+    images: Vec<String>,
     inner: Mutex<Inner>,
 }
 
@@ -29,6 +31,7 @@ pub(crate) struct Oracle {
 struct Inner {
     violations: Vec<String>,
     late_parts: BTreeSet<String>,
+    late_images: BTreeSet<String>,
     /// JSON files that were replaced so late, over the very bytes that the writer knew.
     late_replacements: BTreeSet<String>,
     /// By receipt.
@@ -106,9 +109,11 @@ fn newest(record: &Record) -> Option<&Sequencer> {
 impl Oracle {
     pub(crate) fn new(sources: Vec<SourceKey>) -> Self {
         let layout = Settings::default().layout;
+        let all_images = |source| layout.page_images_of_all_generations(source);
         Self {
             record_keys: sources.iter().map(|source| layout.record(source)).collect(),
             parts: layout.parts(),
+            images: sources.iter().map(all_images).collect(),
             sources,
             inner: Mutex::default(),
         }
@@ -268,22 +273,32 @@ impl Oracle {
     }
 
     /// A request took effect although nobody waited for it any more, or long after it was sent. No lease can hold such a
-    /// one back; where it brings a part of a document that is done meanwhile, the part stays, and where the document has
-    /// gone back to the bytes of before, so has the file's tag, and the file is replaced (docs/SEMANTICS.md).
+    /// one back; where it brings a part of a document that is done meanwhile, or an image of a version that was replaced,
+    /// that stays, and where the document has gone back to the bytes of before, so has the file's tag, and the file is
+    /// replaced (docs/SEMANTICS.md).
     pub(crate) fn came_late(&self, what: &str) {
         let put = what.strip_prefix("put ");
         if let Some(key) = put.and_then(|put| put.strip_suffix(" if unchanged")) {
             self.inner().late_replacements.insert(key.to_owned());
         }
-        let key = what.strip_prefix("put ").map(str::trim_end);
-        if let Some(key) = key.filter(|key| key.starts_with(&self.parts)) {
+        let Some(key) = put.map(str::trim_end) else {
+            return;
+        };
+        if key.starts_with(&self.parts) {
             self.inner().late_parts.insert(key.to_owned());
+        } else if self.images.iter().any(|images| key.starts_with(images)) {
+            self.inner().late_images.insert(key.to_owned());
         }
     }
 
     /// Whether a key is that of a part which came late.
     pub(crate) fn is_late_part(&self, key: &str) -> bool {
         self.inner().late_parts.contains(key)
+    }
+
+    /// Whether a key is that of a page image which came late.
+    pub(crate) fn is_late_image(&self, key: &str) -> bool {
+        self.inner().late_images.contains(key)
     }
 
     /// Whether a key is that of a file which was replaced late.

@@ -112,7 +112,7 @@ async fn out_1_an_unfinished_version_between_two_equal_ones_leaves_nothing() {
             killed(world.run_event("02").await);
             world.restart();
             world.upload("first").await;
-            // This message steps aside for the dead worker's for a while; then it is taken for gone.
+            // This message steps aside for the dead worker's for a while; then it takes over.
             let ended = world.run("third", YIELDS_MAX + 1, false).await;
             assert!(
                 matches!(ended, Ended::With(Ok(_))),

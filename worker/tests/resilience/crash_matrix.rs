@@ -2,9 +2,10 @@
 //! that nobody disturbed.
 //!
 //! The steps are read from an undisturbed run, so that none can be forgotten, now or later. Without
-//! `PAGEMILL_CRASH_MATRIX=all`, the first call of each name stands for all of its name.
+//! `PAGEMILL_CRASH_MATRIX=all`, the first call of each name stands for all of its name, and one kill for all that leave
+//! the same behind: SIGKILL before a read, after it, and before the write that follows it are one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use pagemill_samples::hostile;
 use pagemill_testkit::Emulator;
 use serde_json::{Value, json};
 
+use crate::calls;
 use crate::emulated_cloud::{Cloud, settings};
 use crate::state::State;
 use crate::wire::{Action, Call, Moment, Rule, Wire};
@@ -219,7 +221,8 @@ impl Matrix {
     /// chance.
     fn cells(&self) -> Vec<Cell> {
         let all = std::env::var("PAGEMILL_CRASH_MATRIX").is_ok_and(|value| value == "all");
-        let mut cells = Vec::new();
+        let mut cells: Vec<Cell> = Vec::new();
+        let mut states = BTreeSet::new();
         let start = match self.event {
             Event::NewSource => 0,
             // What comes before the first message is the same, and in the first matrix.
@@ -229,10 +232,10 @@ impl Matrix {
             }
         };
         for step in &self.calls[start..] {
-            let all = all
+            let whole = all
                 || step.name == "S3 PUT part"
                 || (self.event == Event::ManyCalls && is_of_answers(step));
-            if step.nth > 1 && (!all || step.name == "SQS ReceiveMessage") {
+            if step.nth > 1 && (!whole || step.name == "SQS ReceiveMessage") {
                 continue;
             }
             // All else is in the first matrix.
@@ -247,6 +250,12 @@ impl Matrix {
                 continue;
             }
             for moment in [Moment::Before, Moment::After] {
+                let is_known = self
+                    .left_behind(step, moment)
+                    .is_some_and(|state| !states.insert(state));
+                if is_known && !all {
+                    continue;
+                }
                 cells.push(Cell {
                     number: cells.len(),
                     step: step.clone(),
@@ -255,6 +264,35 @@ impl Matrix {
             }
         }
         cells
+    }
+
+    /// The calls that have changed something when a worker is killed here; `None` while another one is under way, for
+    /// what that leaves is chance.
+    fn left_behind(&self, step: &Call, moment: Moment) -> Option<BTreeSet<(&str, usize)>> {
+        let at = match moment {
+            Moment::Before => step.sent,
+            Moment::After => step.answered?.0,
+        };
+        let mut done = BTreeSet::new();
+        // There is one message: the first receive hides it, and those beside the work get none.
+        let changes = |call: &&Call| {
+            calls::writes(&call.name)
+                || call.name.starts_with("LLM ")
+                || (call.name == "SQS ReceiveMessage" && call.nth == 1)
+        };
+        for call in self.calls.iter().filter(changes) {
+            let is_here = call.name == step.name && call.nth == step.nth;
+            let is_done = match is_here {
+                true => moment == Moment::After,
+                false => call.answered.is_some_and(|(answered, _)| answered <= at),
+            };
+            if is_done {
+                done.insert((call.name.as_str(), call.nth));
+            } else if !is_here && call.sent <= at {
+                return None;
+            }
+        }
+        Some(done)
     }
 
     /// Kills a worker in a cell, starts another, and compares.

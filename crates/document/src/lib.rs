@@ -59,6 +59,7 @@ mod letters;
 mod link;
 pub mod markdown;
 mod page;
+mod pages;
 mod structure;
 mod table;
 #[cfg(any(test, feature = "testing"))]
@@ -76,6 +77,7 @@ pub use inspection::{DocumentInfo, Encryption, Inspection};
 pub use letters::Letters;
 pub use link::{Link, LinkSafety, LinkTarget, OutlineTarget};
 pub use page::{PageNumber, PageState, Rect};
+pub use pages::PageTexts;
 pub use structure::{Heading, OutlineItem, PageLabel, Structure};
 pub use table::{Table, TableCell};
 pub use text::{

@@ -8,16 +8,18 @@
 //! - A chunk's text is the text of its spans, joined by blank lines; a span is a byte range of one page's text.
 //! - The same pages and settings always give the same chunks.
 
+mod atoms;
 mod boxes;
 mod sentences;
 mod tables;
 
 use std::ops::Range;
 
-use pagemill_document::{BlockKind, PageNumber, PageText, Rect};
+use pagemill_document::{PageNumber, PageText, Rect};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{IndexSettings, Tokenizer};
+use atoms::{Atom, Reader};
 
 /// A piece of a document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,155 +64,115 @@ pub struct ChunkSpan {
     pub boxes: Vec<Rect>,
 }
 
-/// A piece that is not cut further: a sentence, or part of one that is too long.
-#[derive(Debug, Clone)]
-struct Atom {
-    page: usize,
-    start: usize,
-    end: usize,
-    tokens: u32,
-    /// Which paragraph of the document it belongs to, from 0.
-    paragraph: usize,
-    is_heading: bool,
-    /// Index into the heading paths.
-    path: usize,
-    /// Of a row of a table: the atoms of its caption and head, which come before its first row.
-    head: Option<(usize, usize)>,
-}
-
 /// Cuts the text of pages into chunks.
 pub fn chunks(pages: &[PageText], settings: &IndexSettings) -> Vec<Chunk> {
-    let (atoms, paths) = atoms(pages, settings);
-    let mut result = Vec::new();
-    let mut begin = 0;
-    while begin < atoms.len() {
-        let repeated = repeated(&atoms, begin, settings);
+    let mut cutter = Cutter::new(settings.clone());
+    let mut found: Vec<Chunk> = pages
+        .iter()
+        .flat_map(|page| cutter.add(page.clone()))
+        .collect();
+    found.extend(cutter.finish());
+    found
+}
+
+/// Cuts pages as they come. It holds those that the next chunk may need and no others: a chunk's length of them, and what it
+/// may repeat.
+#[derive(Debug)]
+pub(crate) struct Cutter {
+    settings: IndexSettings,
+    reader: Reader,
+    pages: Vec<PageText>,
+    atoms: Vec<Atom>,
+    /// The atom at which the next chunk begins.
+    begin: usize,
+    /// Chunks that were made.
+    made: usize,
+}
+
+impl Cutter {
+    pub(crate) fn new(settings: IndexSettings) -> Self {
+        Self {
+            settings,
+            reader: Reader::default(),
+            pages: Vec::new(),
+            atoms: Vec::new(),
+            begin: 0,
+            made: 0,
+        }
+    }
+
+    /// Takes the next page, and gives the chunks that no later page can change.
+    pub(crate) fn add(&mut self, page: PageText) -> Vec<Chunk> {
+        self.reader
+            .read(&page, self.pages.len(), &self.settings, &mut self.atoms);
+        self.pages.push(page);
+        let mut found = Vec::new();
+        while self.reaches_over_a_chunk() {
+            found.push(self.next());
+        }
+        self.forget();
+        found
+    }
+
+    /// Gives the chunks of what is left.
+    pub(crate) fn finish(mut self) -> Vec<Chunk> {
+        let mut found = Vec::new();
+        while self.begin < self.atoms.len() {
+            found.push(self.next());
+        }
+        found
+    }
+
+    /// The first page that a later chunk may be of.
+    pub(crate) fn first_page(&self) -> Option<PageNumber> {
+        self.pages.first().map(|page| page.page)
+    }
+
+    /// Whether more atoms are at hand than the next chunk can hold, so that it ends among them.
+    fn reaches_over_a_chunk(&self) -> bool {
+        let mut tokens = 0;
+        self.atoms[self.begin..].iter().any(|atom| {
+            tokens += atom.tokens;
+            tokens > self.settings.chunk_tokens
+        })
+    }
+
+    fn next(&mut self) -> Chunk {
+        let (pages, atoms, begin, settings) =
+            (&self.pages, &self.atoms, self.begin, &self.settings);
+        let repeated = repeated(atoms, begin, settings);
         let tokens: u32 = atoms[repeated.clone()].iter().map(|atom| atom.tokens).sum();
         let room = settings.chunk_tokens - tokens;
-        let guess = chunk_end(&atoms, begin, room, settings);
-        let counted = fit(pages, &atoms, (repeated.clone(), begin, guess), settings);
-        let end = before_headings(&atoms, begin, counted);
-        let repeated = widest_fitting(pages, &atoms, repeated, begin..end, settings);
-        result.push(chunk(
-            pages,
-            &atoms,
-            &paths,
-            (repeated, begin..end),
-            result.len(),
-            settings.tokenizer,
-        ));
-        begin = end;
+        let guess = chunk_end(atoms, begin, room, settings);
+        let counted = fit(pages, atoms, (repeated.clone(), begin, guess), settings);
+        let end = before_headings(atoms, begin, counted);
+        let repeated = widest_fitting(pages, atoms, repeated, begin..end, settings);
+        let parts = (repeated, begin..end);
+        let chunk = chunk(pages, atoms, parts, self.made, settings.tokenizer);
+        self.begin = end;
+        self.made += 1;
+        chunk
     }
-    result
-}
 
-/// Reads the pages into atoms, with the heading path in force at each.
-fn atoms(pages: &[PageText], settings: &IndexSettings) -> (Vec<Atom>, Vec<Vec<String>>) {
-    let mut found = Vec::new();
-    let mut paths: Vec<Vec<String>> = vec![Vec::new()];
-    let mut open: Vec<(u8, String)> = Vec::new();
-    let mut paragraph = 0;
-    for (page_index, page) in pages.iter().enumerate() {
-        // Where the caption of a table above which it stands begins.
-        let mut caption: Option<usize> = None;
-        for stretch in stretches(page) {
-            let text = &page.text[stretch.start..stretch.end];
-            if text.trim().is_empty() {
-                continue;
-            }
-            let is_heading = stretch.heading_level.is_some();
-            if let Some(level) = stretch.heading_level {
-                open.retain(|(above, _)| *above < level);
-                open.push((level, text.split_whitespace().collect::<Vec<_>>().join(" ")));
-                paths.push(open.iter().map(|(_, title)| title.clone()).collect());
-            }
-            let begins = found.len();
-            let above = caption.take().filter(|_| stretch.head_rows.is_some());
-            if above.is_some() {
-                // A caption and its table are not parted where both fit.
-                paragraph -= 1;
-            }
-            let pieces = match stretch.head_rows {
-                Some(rows) => tables::rows(text, rows as usize, settings),
-                None => sentences::split(text, settings)
-                    .into_iter()
-                    .map(|piece| (piece, false))
-                    .collect(),
-            };
-            let head = pieces.iter().take_while(|(_, is_head)| *is_head).count();
-            let head =
-                (stretch.head_rows.is_some()).then(|| (above.unwrap_or(begins), begins + head));
-            if stretch.is_caption {
-                caption = Some(begins);
-            }
-            for ((start, end, tokens), _) in pieces {
-                found.push(Atom {
-                    head,
-                    page: page_index,
-                    start: stretch.start + start,
-                    end: stretch.start + end,
-                    tokens,
-                    paragraph,
-                    is_heading,
-                    path: paths.len() - 1,
-                });
-            }
-            paragraph += 1;
+    /// Drops the pages that no later chunk touches or repeats.
+    fn forget(&mut self) {
+        let mut first = overlap(&self.atoms, self.begin, &self.settings);
+        if let Some((head, _)) = self.atoms.get(self.begin).and_then(|atom| atom.head) {
+            first = first.min(head);
+        }
+        let pages = match self.atoms.get(first) {
+            Some(atom) => atom.page,
+            None => self.pages.len(),
+        };
+        let gone = self.atoms.partition_point(|atom| atom.page < pages);
+        self.pages.drain(..pages);
+        self.atoms.drain(..gone);
+        self.begin -= gone;
+        for atom in &mut self.atoms {
+            atom.page -= pages;
+            atom.head = atom.head.map(|(start, end)| (start - gone, end - gone));
         }
     }
-    (found, paths)
-}
-
-/// A block, or text between blocks.
-struct Stretch {
-    start: usize,
-    end: usize,
-    heading_level: Option<u8>,
-    is_caption: bool,
-    /// Of a table: how many of its rows are its head.
-    head_rows: Option<u32>,
-}
-
-impl Stretch {
-    /// Text that stands in no block.
-    fn between(start: usize, end: usize) -> Self {
-        Self {
-            start,
-            end,
-            heading_level: None,
-            is_caption: false,
-            head_rows: None,
-        }
-    }
-}
-
-/// The stretches of a page but furniture, in order. A span that does not fit the text is not believed: its text then
-/// counts as standing between blocks.
-fn stretches(page: &PageText) -> Vec<Stretch> {
-    let mut found = Vec::new();
-    let mut done = 0;
-    for block in &page.blocks {
-        let (start, end) = (block.start as usize, block.end as usize);
-        let fits = start >= done && start <= end && page.text.get(start..end).is_some();
-        if !fits {
-            continue;
-        }
-        found.push(Stretch::between(done, start));
-        if block.kind != BlockKind::Furniture {
-            let heading_level =
-                (block.kind == BlockKind::Heading).then(|| block.level.unwrap_or(1).max(1));
-            found.push(Stretch {
-                start,
-                end,
-                heading_level,
-                is_caption: block.kind == BlockKind::Caption,
-                head_rows: block.table.as_ref().map(|table| table.header_rows()),
-            });
-        }
-        done = end;
-    }
-    found.push(Stretch::between(done, page.text.len()));
-    found
 }
 
 /// Where the chunk that begins at `begin` ends by the sum of its atoms' tokens, exclusive.
@@ -307,7 +269,7 @@ fn both(atoms: &[Atom], repeated: &Range<usize>, rest: Range<usize>) -> Vec<Atom
 /// Where the repetition of the chunk before begins: whole sentences from just before `begin`, but no heading, and
 /// nothing across one.
 fn overlap(atoms: &[Atom], begin: usize, settings: &IndexSettings) -> usize {
-    if atoms[begin].is_heading {
+    if atoms.get(begin).is_some_and(|atom| atom.is_heading) {
         return begin;
     }
     let mut first = begin;
@@ -351,7 +313,6 @@ fn tokens_of(pages: &[PageText], atoms: &[Atom], tokenizer: Tokenizer) -> u32 {
 fn chunk(
     pages: &[PageText],
     atoms: &[Atom],
-    paths: &[Vec<String>],
     (repeated, body): (Range<usize>, Range<usize>),
     number: usize,
     tokenizer: Tokenizer,
@@ -371,7 +332,7 @@ fn chunk(
     let tokens = tokenizer.count(&text);
     Chunk {
         n: u32::try_from(number).unwrap_or(u32::MAX),
-        heading_path: shared_path(&atoms[body.clone()], paths),
+        heading_path: shared_path(&atoms[body.clone()]),
         first_page: pages[all[0].page].page,
         last_page: pages[atoms[body.end - 1].page].page,
         text,
@@ -422,13 +383,13 @@ fn join(pages: &[PageText], runs: &[Run]) -> String {
 }
 
 /// What the heading paths of the body share; of the headings, when there is no body.
-fn shared_path(atoms: &[Atom], paths: &[Vec<String>]) -> Vec<String> {
+fn shared_path(atoms: &[Atom]) -> Vec<String> {
     let has_body = atoms.iter().any(|atom| !atom.is_heading);
     let mut relevant = atoms
         .iter()
         .filter(|atom| !(has_body && atom.is_heading))
-        .map(|atom| &paths[atom.path]);
-    let mut shared = relevant.next().cloned().unwrap_or_default();
+        .map(|atom| &*atom.path);
+    let mut shared = relevant.next().unwrap_or_default().to_vec();
     for path in relevant {
         let same = shared
             .iter()

@@ -55,6 +55,14 @@ impl Context {
         }));
     }
 
+    /// Forgets the first words of pages before this one, of all where there is none.
+    pub(crate) fn forget_leads_before(&mut self, page: Option<PageNumber>) {
+        self.leads = match page {
+            Some(page) => self.leads.split_off(&page),
+            None => BTreeMap::new(),
+        };
+    }
+
     /// What is embedded of a chunk: the first words of its page, the headings above it, its text.
     pub(crate) fn embedded_text(&self, chunk: &Chunk) -> String {
         let lead = self.leads.get(&chunk.first_page);

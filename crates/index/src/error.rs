@@ -104,6 +104,9 @@ pub enum IndexError {
         /// What was tried and what happened.
         reason: String,
     },
+    /// The text of the document's pages can't be read from where it is kept.
+    #[error("the text of the pages can't be read: {0}")]
+    Pages(std::io::Error),
     /// The settings ask for what this program was built without.
     #[error(
         "{what} is not in this program: build it with `--features {feature}`, which is one of the default features"
@@ -144,6 +147,7 @@ impl IndexError {
             Self::ModelInvalid { .. } => "model_invalid",
             Self::Locked { .. } => "store_locked",
             Self::Engine { .. } => "store_engine",
+            Self::Pages(_) => "pages_unreadable",
             Self::NotBuilt { .. } => "not_built",
             Self::Settings { .. } => "settings",
             Self::NotPermitted(_) => "not_permitted",
@@ -184,6 +188,7 @@ impl IndexError {
             Self::WrongEmbedding { .. } | Self::ModelMissing { .. } | Self::ModelInvalid { .. } => {
                 Some(Dependency::Embedder)
             }
+            Self::Pages(_) => Some(Dependency::Disk),
             Self::Rejected { .. }
             | Self::NotBuilt { .. }
             | Self::Settings { .. }

@@ -1,13 +1,14 @@
 //! One document into its collections, and questions out of them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use pagemill_document::{ChargeSink, PageNumber, PageText, Uncharged};
+use pagemill_document::{ChargeSink, PageNumber, PageText, PageTexts, Uncharged};
 
-use crate::chunk::{Chunk, chunks};
+use crate::chunk::{Chunk, Cutter};
 use crate::context::Context;
 use crate::embed::{Embedder, Purpose};
 use crate::error::IndexError;
@@ -31,7 +32,7 @@ pub type Permit<'a> =
     &'a (dyn Fn() -> Result<(), Box<dyn std::error::Error + Send + Sync>> + Send + Sync);
 
 /// A document to index.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct IndexInput<'a> {
     /// The source key.
     pub source: &'a str,
@@ -43,8 +44,8 @@ pub struct IndexInput<'a> {
     pub language: Option<&'a str>,
     /// Title of the document, when known.
     pub title: Option<&'a str>,
-    /// The text of its pages, in order.
-    pub pages: &'a [PageText],
+    /// The text of its pages, in order. They are read once, some at a time.
+    pub pages: &'a dyn PageTexts,
     /// Keys of the page images.
     pub page_images: &'a BTreeMap<PageNumber, String>,
 }
@@ -158,8 +159,8 @@ impl Indexer {
     /// Writes the points of a document's generation into the stores, durably. Points of other generations stay until
     /// [`Indexer::remove_other_generations`], after the commit. Writing the same again changes nothing.
     ///
-    /// Texts are embedded and written batch by batch: besides the document's own text, memory holds one batch. Paid calls are
-    /// told to `charges`, also when the indexing fails after them.
+    /// Pages are read, cut, embedded and written batch by batch, so that memory does not grow with the document. Paid calls
+    /// are told to `charges`, also when the indexing fails after them.
     pub async fn index(
         &self,
         document: &IndexInput<'_>,
@@ -167,7 +168,7 @@ impl Indexer {
         permit: Permit<'_>,
         charges: &dyn ChargeSink,
     ) -> Result<IndexReport, IndexError> {
-        let mut report = IndexReport {
+        let report = IndexReport {
             points: targets.iter().map(|target| (*target, 0)).collect(),
             ..Default::default()
         };
@@ -176,61 +177,75 @@ impl Indexer {
         }
         permit().map_err(IndexError::NotPermitted)?;
         self.ensure(targets).await?;
-        let shared = DocumentPoints {
-            source: document.source,
-            generation: document.generation,
-            sha256: document.sha256,
-            language: document.language,
-            title: document.title,
-            page_images: document.page_images,
+        let mut writing = Writing {
+            indexer: self,
+            shared: DocumentPoints {
+                source: document.source,
+                generation: document.generation,
+                sha256: document.sha256,
+                language: document.language,
+                title: document.title,
+                page_images: document.page_images,
+            },
+            context: Context::of(document.source, document.title),
+            has_pages: report.points.contains_key(&TargetStore::Pages),
+            chunk_targets: report
+                .points
+                .keys()
+                .copied()
+                .filter(|target| *target != TargetStore::Pages)
+                .collect(),
+            report,
+            permit,
+            charges,
         };
-        let mut context = Context::of(document.source, document.title);
-        if report.points.contains_key(&TargetStore::Pages) {
-            for batch in document.pages.chunks(self.batch_size()) {
-                let texts = batch.iter().map(|page| Entry {
-                    embedded: page.text.clone(),
-                    words: self.words(&page.text, &context.beside_page()),
-                });
-                let vectors = self.vectors(texts.collect(), &mut report, charges).await?;
-                let points = batch
-                    .iter()
-                    .zip(vectors)
-                    .map(|(page, pair)| shared.page(page, pair))
-                    .collect();
-                self.write(TargetStore::Pages, points, permit, &mut report)
-                    .await?;
+        let mut cutter = Some(Cutter::new(self.settings.clone()));
+        let mut cut: Vec<Chunk> = Vec::new();
+        let mut pages = document.pages.read();
+        while let Some(mut open) = cutter.take() {
+            let batch: Vec<PageText> = pages
+                .by_ref()
+                .take(self.batch_size())
+                .map(|page| page.map(Cow::into_owned))
+                .collect::<std::io::Result<_>>()
+                .map_err(IndexError::Pages)?;
+            let is_last = batch.len() < self.batch_size();
+            if writing.has_pages {
+                writing.pages(&batch).await?;
             }
-        }
-        let chunk_targets: Vec<TargetStore> = report
-            .points
-            .keys()
-            .copied()
-            .filter(|target| *target != TargetStore::Pages)
-            .collect();
-        if !chunk_targets.is_empty() {
-            context.add_leads(document.pages);
-            let cut = self.cut(document.pages).await?;
-            report.chunks = cut.len() as u64;
-            for batch in cut.chunks(self.batch_size()) {
-                let texts = batch.iter().map(|chunk| Entry {
-                    words: self.words(&chunk.embedded_text(), &context.beside_chunk(chunk)),
-                    embedded: context.embedded_text(chunk),
-                });
-                let vectors = self.vectors(texts.collect(), &mut report, charges).await?;
-                for target in &chunk_targets {
-                    let pairs = batch.iter().zip(vectors.iter().cloned());
-                    let points = pairs
-                        .map(|(chunk, pair)| match target {
-                            TargetStore::Haystack => shared.haystack(chunk, pair),
-                            TargetStore::Pages | TargetStore::Semantic => shared.chunk(chunk, pair),
-                        })
-                        .collect();
-                    self.write(*target, points, permit, &mut report).await?;
+            if writing.chunk_targets.is_empty() {
+                cutter = (!is_last).then_some(open);
+                continue;
+            }
+            writing.context.add_leads(&batch);
+            let bytes: usize = batch.iter().map(|page| page.text.len()).sum();
+            let work = move || {
+                let mut found: Vec<Chunk> =
+                    batch.into_iter().flat_map(|page| open.add(page)).collect();
+                if !is_last {
+                    return (found, Some(open));
                 }
+                found.extend(open.finish());
+                (found, None)
+            };
+            // A long document takes seconds of CPU, so that is done on a thread that may block.
+            let (found, left) = match bytes <= CUT_HERE_BYTES {
+                true => work(),
+                false => on_blocking_thread(work).await?,
+            };
+            cut.extend(found);
+            cutter = left;
+            while cut.len() >= self.batch_size() || (cutter.is_none() && !cut.is_empty()) {
+                let rest = cut.split_off(self.batch_size().min(cut.len()));
+                writing.chunks(&cut).await?;
+                cut = rest;
             }
+            let first = cut.first().map(|chunk| chunk.first_page);
+            let first = first.or_else(|| cutter.as_ref()?.first_page());
+            writing.context.forget_leads_before(first);
         }
         self.store.flush().await?;
-        Ok(report)
+        Ok(writing.report)
     }
 
     /// Deletes the points of a source in these stores, but those of the generation to keep. For after the commit.
@@ -279,17 +294,6 @@ impl Indexer {
 
     fn batch_size(&self) -> usize {
         self.settings.embed_batch.max(1) as usize
-    }
-
-    /// Cuts the text. A long document takes seconds of CPU, so that is done on a thread that may block.
-    async fn cut(&self, pages: &[PageText]) -> Result<Vec<Chunk>, IndexError> {
-        let bytes: usize = pages.iter().map(|page| page.text.len()).sum();
-        if bytes <= CUT_HERE_BYTES {
-            return Ok(chunks(pages, &self.settings));
-        }
-        let settings = self.settings.clone();
-        let owned = pages.to_vec();
-        on_blocking_thread(move || chunks(&owned, &settings)).await
     }
 
     /// The sparse vector of a text; none where there are to be none, or no term.
@@ -384,6 +388,67 @@ impl Indexer {
         }
         self.store.flush().await?;
         Ok(gone)
+    }
+}
+
+/// A document on its way into the stores.
+struct Writing<'a> {
+    indexer: &'a Indexer,
+    shared: DocumentPoints<'a>,
+    context: Context,
+    has_pages: bool,
+    /// The stores that take chunks.
+    chunk_targets: Vec<TargetStore>,
+    report: IndexReport,
+    permit: Permit<'a>,
+    charges: &'a dyn ChargeSink,
+}
+
+impl Writing<'_> {
+    /// Writes a batch of pages.
+    async fn pages(&mut self, batch: &[PageText]) -> Result<(), IndexError> {
+        let texts = batch.iter().map(|page| Entry {
+            embedded: page.text.clone(),
+            words: self.indexer.words(&page.text, &self.context.beside_page()),
+        });
+        let vectors = self
+            .indexer
+            .vectors(texts.collect(), &mut self.report, self.charges)
+            .await?;
+        let pairs = batch.iter().zip(vectors);
+        let points = pairs.map(|(page, pair)| self.shared.page(page, pair));
+        let points = points.collect();
+        self.write(TargetStore::Pages, points).await
+    }
+
+    /// Writes a batch of chunks.
+    async fn chunks(&mut self, batch: &[Chunk]) -> Result<(), IndexError> {
+        self.report.chunks += batch.len() as u64;
+        let texts = batch.iter().map(|chunk| Entry {
+            words: self
+                .indexer
+                .words(&chunk.embedded_text(), &self.context.beside_chunk(chunk)),
+            embedded: self.context.embedded_text(chunk),
+        });
+        let vectors = self
+            .indexer
+            .vectors(texts.collect(), &mut self.report, self.charges)
+            .await?;
+        for target in self.chunk_targets.clone() {
+            let pairs = batch.iter().zip(vectors.iter().cloned());
+            let points = pairs.map(|(chunk, pair)| match target {
+                TargetStore::Haystack => self.shared.haystack(chunk, pair),
+                TargetStore::Pages | TargetStore::Semantic => self.shared.chunk(chunk, pair),
+            });
+            let points = points.collect();
+            self.write(target, points).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, target: TargetStore, points: Vec<Point>) -> Result<(), IndexError> {
+        let (permit, report) = (self.permit, &mut self.report);
+        self.indexer.write(target, points, permit, report).await
     }
 }
 

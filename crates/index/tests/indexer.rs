@@ -33,7 +33,7 @@ fn page(number: u32, text: &str) -> PageText {
 
 fn document<'a>(
     generation: &'a str,
-    pages: &'a [PageText],
+    pages: &'a Vec<PageText>,
     page_images: &'a BTreeMap<PageNumber, String>,
 ) -> IndexInput<'a> {
     IndexInput {
@@ -64,7 +64,7 @@ fn granted() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 
 async fn a_document_is_indexed_found_replaced_and_removed(indexer: &Indexer) {
     let images = BTreeMap::from([(PageNumber(2), "images/2.png".to_owned())]);
-    let pages = [
+    let pages = vec![
         page(1, "The tenant pays rent monthly."),
         page(2, "Whales swim in the deep ocean."),
         page(3, ""),
@@ -123,7 +123,7 @@ async fn a_document_is_indexed_found_replaced_and_removed(indexer: &Indexer) {
             .contains("rent")
     );
 
-    let shorter = [page(1, "The tenant pays rent yearly.")];
+    let shorter = vec![page(1, "The tenant pays rent yearly.")];
     indexer
         .index(
             &document("g2", &shorter, &images),
@@ -196,7 +196,7 @@ async fn no_permit_no_write() {
         }
     };
     let images = BTreeMap::new();
-    let pages = [page(1, "Some text.")];
+    let pages = vec![page(1, "Some text.")];
     let error = writer
         .index(
             &document("g1", &pages, &images),
@@ -222,7 +222,7 @@ async fn a_short_outage_is_ridden_out_and_a_long_one_is_told() {
     let writer = indexer(QdrantServer::connect(&server.url(), None).unwrap());
     writer.ensure(&TargetStore::ALL).await.unwrap();
     let images = BTreeMap::new();
-    let pages = [page(1, "Some text.")];
+    let pages = vec![page(1, "Some text.")];
     server.fail_call("upsert", 1, Code::Unavailable, "restarting");
     writer
         .index(

@@ -78,12 +78,6 @@ impl Extracted {
         pages.map_err(no_temporary_file)
     }
 
-    /// The text of all pages in memory.
-    fn all_pages(&self) -> Result<Vec<PageText>, PipelineError> {
-        let pages = self.pages.iter().collect::<std::io::Result<_>>();
-        pages.map_err(no_temporary_file)
-    }
-
     /// All links in memory.
     fn all_links(&self) -> Result<Vec<Link>, PipelineError> {
         self.links.all().map_err(no_temporary_file)

@@ -190,6 +190,7 @@ impl<'a> Run<'a> {
     pub(crate) fn index_error(&self, error: IndexError) -> PipelineError {
         match error {
             IndexError::NotPermitted(_) => PipelineError::PermitLost(PermitLost),
+            IndexError::Pages(error) => crate::stages::no_temporary_file(error),
             other => PipelineError::from_index(self.stage, other),
         }
     }

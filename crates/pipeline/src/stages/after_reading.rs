@@ -133,7 +133,6 @@ impl Pipeline {
             })
             .collect();
         let metadata = &metadata.metadata;
-        let pages = extracted.all_pages()?;
         let document = pagemill_index::IndexInput {
             source: source.as_str(),
             generation: &generation.0,
@@ -146,7 +145,7 @@ impl Pipeline {
                 .title
                 .as_ref()
                 .and_then(|title| title.value.as_deref()),
-            pages: &pages,
+            pages: &extracted.pages,
             page_images: &page_images,
         };
         let permit = run.index_permit();

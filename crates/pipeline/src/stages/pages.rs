@@ -7,7 +7,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
-use pagemill_document::{Classifier, Link, Observer, PageNumber, PageState, PageText};
+use pagemill_document::{Classifier, Link, Observer, PageNumber, PageState, PageText, PageTexts};
 use pagemill_reader::{Counted, PageFailure, PageOutput, Spill};
 use pagemill_storage::PageAccount;
 use serde::de::{self, DeserializeOwned, SeqAccess, Visitor};
@@ -38,6 +38,12 @@ impl Pages {
             }
             Ok(page)
         })
+    }
+}
+
+impl PageTexts for Pages {
+    fn read(&self) -> Box<dyn Iterator<Item = io::Result<Cow<'_, PageText>>> + Send + '_> {
+        Box::new(self.iter().map(|page| page.map(Cow::Owned)))
     }
 }
 

@@ -3,5 +3,6 @@
 mod stores {
     mod beside;
     mod conformance;
+    mod in_a_folder;
     mod server_faults;
 }

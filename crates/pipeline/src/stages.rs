@@ -41,12 +41,13 @@ impl Extracted {
         )
     }
 
-    /// The text of all pages in memory, without their lines, which metadata is not made of.
-    fn pages_without_lines(&self) -> Result<Vec<PageText>, PipelineError> {
+    /// The text of all pages in memory, without their lines and cells, which metadata is not made of.
+    fn pages_without_details(&self) -> Result<Vec<PageText>, PipelineError> {
         let pages = self.pages.iter().map(|page| {
             let mut page = page?;
             for block in &mut page.blocks {
                 block.lines = Vec::new();
+                block.table = None;
             }
             page.blocks.shrink_to_fit();
             Ok(page)

@@ -61,7 +61,7 @@ impl Pipeline {
     ) -> Result<(MetadataFile, Usage), PipelineError> {
         let source = run.record.source.clone();
         let structure = extracted.structure_file();
-        let (pages, links) = (extracted.pages_without_lines()?, extracted.all_links()?);
+        let (pages, links) = (extracted.pages_without_details()?, extracted.all_links()?);
         let input = pagemill_metadata::DocumentInput {
             source_name: self.layout().relative(&source),
             sha256: &version.sha256,

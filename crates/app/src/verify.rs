@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use pagemill_index::{VectorStore, embedded_store_to_read, qdrant_store};
-use pagemill_pipeline::{Pipeline, Settings};
+use pagemill_pipeline::{AddedStage, Graph, Pipeline, Searchable, Settings};
 use pagemill_storage::{FolderStore, ObjectStore, Overlay};
 
 use self::audit::Remedies;
@@ -67,9 +67,7 @@ impl Audit {
             layout: settings.layout.clone(),
             vectors,
             collections: environment.collections.clone(),
-            graph: pipeline
-                .as_ref()
-                .map_or_else(Arc::default, |pipeline| Arc::clone(pipeline.graph())),
+            graph: graph_to_look_for(pipeline.as_ref().map(Pipeline::graph)),
             pipeline,
             letters: options.letters,
             grace,
@@ -151,6 +149,19 @@ fn vectors(
     match embedded.filter(|folder| folder.is_dir()) {
         Some(folder) => Ok(Some(embedded_store_to_read(&folder)?)),
         None => Ok(None),
+    }
+}
+
+/// The stages whose files are looked for: also those that some runs of these programs have and others have not. One
+/// leaves behind what the other never looks at.
+fn graph_to_look_for(planned: Option<&Arc<Graph>>) -> Arc<Graph> {
+    let graph = planned.map(|graph| Graph::clone(graph)).unwrap_or_default();
+    match graph.row(Searchable.spec().stage) {
+        Some(_) => Arc::new(graph),
+        None => {
+            let with_copies = graph.with(Arc::new(Searchable));
+            Arc::new(with_copies.expect("it is made from the text, which every graph has"))
+        }
     }
 }
 

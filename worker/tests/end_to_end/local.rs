@@ -268,6 +268,11 @@ async fn a_searchable_copy_is_made_on_demand_from_what_was_read_before() {
     assert_eq!(copy("invoice.pdf"), Some(pagemill_samples::invoice()));
     let verify = ["verify", "--out", "out", "--input", "in"];
     place.run(&verify).await.with_code(0);
+    let stray = place.out().join("searchable_pdf/stray.pdf");
+    std::fs::copy(place.input().join("scan.pdf"), &stray).expect("a copy");
+    let told = place.run(&verify).await;
+    told.with_code(1).says("searchable_pdf/stray.pdf");
+    std::fs::remove_file(&stray).expect("it is there");
     place
         .local(&["--searchable"])
         .await

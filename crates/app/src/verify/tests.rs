@@ -17,6 +17,7 @@ use pagemill_storage::{
 
 use super::audit::{Audit, Remedies};
 use super::finding::{Finding, Kind};
+use super::graph_to_look_for;
 
 #[derive(Debug)]
 struct Words;
@@ -112,4 +113,28 @@ async fn out_4_the_file_of_an_added_stage_is_looked_for_and_a_stray_one_is_told(
     );
     // A build without the stage knows what the record says, and not what else may stand there.
     assert_eq!(found(&store, &without).await, [missing]);
+}
+
+#[tokio::test]
+async fn out_4_searchable_copies_are_looked_for_whoever_made_them() {
+    let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new("bucket"));
+    let planned = Arc::new(Graph::default());
+    for graph in [graph_to_look_for(None), graph_to_look_for(Some(&planned))] {
+        let stray = "searchable_pdf/gone.pdf";
+        let put = store.put(
+            stray,
+            Bytes::from_static(b"%PDF-1.7"),
+            PutOptions::default(),
+        );
+        put.await.expect("a file");
+        assert_eq!(
+            found(&store, &graph).await,
+            [(Kind::Orphaned, stray.to_owned())]
+        );
+        // Asked once more, it is there once.
+        assert_eq!(
+            graph_to_look_for(Some(&graph)).rows().len(),
+            graph.rows().len()
+        );
+    }
 }

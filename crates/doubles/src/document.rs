@@ -134,5 +134,6 @@ pub fn page_of(page: PageNumber, text: String) -> PageOutput {
         links: Some(Vec::new()),
         links_dropped: 0,
         annotations: 0,
+        readings: Vec::new(),
     }
 }

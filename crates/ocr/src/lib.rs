@@ -41,6 +41,10 @@ pub use tesseract::Library;
 
 use std::path::PathBuf;
 
+/// The version of what this crate makes of a picture. Raise it when the same picture gives another [`Reading`] than before
+/// with the same library and models: readings that were kept are then of no use any more.
+pub const VERSION: u32 = 1;
+
 /// Why nothing could be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OcrError {

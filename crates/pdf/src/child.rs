@@ -25,6 +25,7 @@ mod guard;
 mod ocr;
 mod page;
 mod pictures;
+mod readings;
 
 use channel::Channel;
 use guard::Budget;

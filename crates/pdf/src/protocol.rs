@@ -20,7 +20,7 @@ use crate::sandbox::Layer;
 use crate::scan::Scan;
 use pagemill_document::{Inspection, Link, OutlineItem, PageLabel, PageNumber, PageText};
 use pagemill_reader::{
-    ImageFormat, ImageSettings, Limits, NotKept, PageFailure, PageWords, PdfError,
+    ImageFormat, ImageSettings, Limits, NotKept, PageFailure, PageWords, PdfError, PictureReading,
 };
 
 /// First bytes of every frame; the digit is the protocol's version.
@@ -124,6 +124,9 @@ pub(crate) struct PageTask {
     /// its picture says.
     #[serde(default)]
     pub(crate) copy_may_come: bool,
+    /// What was read of its pictures before; none: nobody keeps it, and what is read now need not be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) readings: Option<Vec<PictureReading>>,
 }
 
 impl PageTask {
@@ -279,6 +282,9 @@ pub(crate) struct PageAnswer {
     pub(crate) links: Option<PageLinks>,
     /// Its annotations of any kind, as PDFium counts them.
     pub(crate) annotations: u32,
+    /// What was read of its pictures now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) readings: Vec<PictureReading>,
 }
 
 /// An image whose bytes are in the body.
@@ -478,6 +484,7 @@ mod tests {
         };
         let task = PageTask {
             page: PageNumber(3),
+            readings: None,
             links: LinkTask::Found(links),
             look: Look {
                 scan: Some(Scan {

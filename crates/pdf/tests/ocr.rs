@@ -5,13 +5,18 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use futures::StreamExt;
-use lopdf::{Document, Stream, dictionary};
+use lopdf::{Dictionary, Document, Stream, dictionary};
 use pagemill_document::{Letters, PageState, PageText};
 use pagemill_pdf::{
     Engine, EngineSettings, ExtractRequest, ImageSettings, LayerName, Limits, OcrReport,
     OcrSettings, SealedFile,
 };
 use pagemill_samples::{SCAN_LINES, blank, grey, scan, scanned};
+
+#[path = "ocr/bomb.rs"]
+mod bomb;
+#[path = "ocr/kept.rs"]
+mod kept;
 
 fn engine_with(runtime: &Path, languages: &[&str]) -> Engine {
     engine_of(runtime, languages, true)
@@ -109,31 +114,43 @@ const SHOWN: [&str; 2] = ["Sacks of rye by month", "January and February"];
 
 /// A page with a line of text and a picture of 384 points by 130 below it, of 800 pixels by 270.
 fn with_picture(pixels: Vec<u8>) -> Vec<u8> {
+    let text = format!("BT /F1 12 Tf 72 760 Td ({TYPED}) Tj ET");
+    file_of(vec![(text, Stream::new(grey_picture(800, 270), pixels))])
+}
+
+/// What is said of a grey picture of so many pixels.
+fn grey_picture(width: i64, height: i64) -> Dictionary {
+    dictionary! {
+        "Type" => "XObject", "Subtype" => "Image", "Width" => width, "Height" => height,
+        "ColorSpace" => "DeviceGray", "BitsPerComponent" => 8,
+    }
+}
+
+/// A file of pages, each with this content and then this picture, of 384 points by 130.
+fn file_of(contents: Vec<(String, Stream)>) -> Vec<u8> {
     let mut pdf = Document::with_version("1.7");
-    let picture = pdf.add_object(Stream::new(
-        dictionary! {
-            "Type" => "XObject", "Subtype" => "Image", "Width" => 800, "Height" => 270,
-            "ColorSpace" => "DeviceGray", "BitsPerComponent" => 8,
-        },
-        pixels,
-    ));
-    let content =
-        format!("BT /F1 12 Tf 72 760 Td ({TYPED}) Tj ET q 384 0 0 130 72 500 cm /Im0 Do Q");
-    let content = pdf.add_object(Stream::new(dictionary! {}, content.into_bytes()));
-    let font = dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Helvetica" };
-    let resources = dictionary! {
-        "Font" => dictionary! { "F1" => font },
-        "XObject" => dictionary! { "Im0" => picture },
-    };
     let pages = pdf.new_object_id();
-    let page = pdf.add_object(dictionary! {
-        "Type" => "Page", "Parent" => pages, "MediaBox" => vec![0.into(), 0.into(), 595.into(), 842.into()],
-        "Contents" => content, "Resources" => resources,
-    });
-    let kids = vec![page.into()];
+    let mut kids = Vec::new();
+    for (content, picture) in contents {
+        let picture = pdf.add_object(picture);
+        let content = format!("{content} q 384 0 0 130 72 500 cm /Im0 Do Q");
+        let content = pdf.add_object(Stream::new(dictionary! {}, content.into_bytes()));
+        let font =
+            dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Helvetica" };
+        let resources = dictionary! {
+            "Font" => dictionary! { "F1" => font },
+            "XObject" => dictionary! { "Im0" => picture },
+        };
+        let page = pdf.add_object(dictionary! {
+            "Type" => "Page", "Parent" => pages, "MediaBox" => vec![0.into(), 0.into(), 595.into(), 842.into()],
+            "Contents" => content, "Resources" => resources,
+        });
+        kids.push(page.into());
+    }
+    let count = kids.len() as i64;
     pdf.set_object(
         pages,
-        dictionary! { "Type" => "Pages", "Kids" => kids, "Count" => 1 },
+        dictionary! { "Type" => "Pages", "Kids" => kids, "Count" => count },
     );
     let catalog = pdf.add_object(dictionary! { "Type" => "Catalog", "Pages" => pages });
     pdf.trailer.set("Root", catalog);

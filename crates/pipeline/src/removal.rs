@@ -94,6 +94,7 @@ impl Pipeline {
         // its run would have written the record before its first output.
         let layout = self.layout();
         let mut keys = self.part_keys(&run).await?;
+        keys.extend(self.reading_keys(&run).await?);
         keys.extend(self.page_image_keys(&run, &source.key, None).await?);
         keys.extend(self.graph().files(layout, &source.key).map(|(_, key)| key));
         keys.extend(self.superseded_answers(&run).await?);

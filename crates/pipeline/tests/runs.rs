@@ -29,3 +29,5 @@ mod panics;
 mod predict;
 #[path = "runs/prompt.rs"]
 mod prompt;
+#[path = "runs/readings.rs"]
+mod readings;

@@ -10,7 +10,7 @@
 //!    can change them any more. What can be no PDF is refused here.
 //! 2. [`PdfEngine::open`] makes a [`PdfDocument`] of it, or says by a [`PdfError`] what the caller can do.
 //! 3. [`PdfDocument::extract`] streams the pages of an [`ExtractRequest`], each a [`PageOutput`] or a [`PageFailure`].
-//!    What was [behind](Behind) it already does not come again.
+//!    What was [behind](Behind) it already does not come again, and pictures that were [read](KeptReadings) are not read again.
 //! 4. [`PdfDocument::attachments`] gives the files that the document carries, each an [`Attachment`] with its bytes or why not.
 //!
 //! ```
@@ -38,6 +38,7 @@ mod file;
 mod header;
 mod image;
 mod limits;
+mod readings;
 mod request;
 mod spill;
 mod words;
@@ -49,6 +50,7 @@ pub use file::{SealedFile, SpoolFile, required_seals};
 pub use header::{check_header, has_header, is_headless, not_a_pdf};
 pub use image::{ImageFormat, ImageSettings, PageImage};
 pub use limits::Limits;
+pub use readings::{KeptReadings, PictureReading};
 pub use request::{Behind, Counted, ExtractRequest, Pace, PageOutput};
 pub use spill::Spill;
 pub use words::{PageWords, PlacedWord};

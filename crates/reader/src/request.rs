@@ -1,15 +1,17 @@
 //! What is asked of the pages of a document, and what one of them gives.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pagemill_document::{Link, PageNumber, PageText};
 use serde::{Deserialize, Serialize};
 
 use crate::image::{ImageSettings, PageImage};
+use crate::readings::{KeptReadings, PictureReading};
 
 /// What to take from the pages.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct ExtractRequest {
     /// Page images, when wanted.
     pub images: Option<ImageSettings>,
@@ -23,6 +25,8 @@ pub struct ExtractRequest {
     pub skip: BTreeSet<u32>,
     /// What an earlier extraction of the same document did: it is not done again.
     pub behind: Behind,
+    /// What was read of the document's pictures before; none: nobody keeps it, and none is given back.
+    pub readings: Option<Arc<dyn KeptReadings>>,
 }
 
 /// The part of a document that is behind an extraction when it begins. What it used up of the limits stays used up.
@@ -64,6 +68,9 @@ pub struct PageOutput {
     pub links_dropped: u32,
     /// Annotations of any kind, as the renderer counts them.
     pub annotations: u32,
+    /// What was read of its pictures now, and not before. Only where somebody [keeps it](ExtractRequest::readings).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<PictureReading>,
 }
 
 /// What the second reader of a file, which reads its objects and renders nothing, counts on a page.

@@ -97,6 +97,9 @@ pub fn is_pdf_name(path: &[u8]) -> bool {
 /// 1,024 bytes that S3 allows a key.
 const MAX_PREFIX_BYTES: usize = 100;
 
+/// Digits of the hash by which the key of a reading tells its pictures from others of the same page.
+const HASH_DIGITS: usize = 16;
+
 impl KeyLayout {
     /// Where the page images of one generation are: a prefix that ends in `/`.
     pub fn page_images(&self, source: &SourceKey, generation: &Generation) -> String {
@@ -314,6 +317,67 @@ impl KeyLayout {
         generation.is_some_and(|(generation, _)| {
             let generation = Generation(generation.to_owned());
             self.pages_of_part(source, &generation, key).is_some()
+        })
+    }
+
+    /// Where what was read of pictures is kept: a prefix that ends in `/`.
+    pub fn readings(&self) -> String {
+        format!("{}readings/", self.processing)
+    }
+
+    /// Where that of a source is, by every reader: a prefix that ends in `/`. Those of a source below it begin with it too:
+    /// ask [`KeyLayout::is_reading_of`].
+    pub fn readings_of_all_generations(&self, source: &SourceKey) -> String {
+        format!("{}{}/", self.readings(), self.escaped_path(source))
+    }
+
+    /// Where that of a source by one reader is: a prefix that ends in `/`.
+    pub fn readings_of(&self, source: &SourceKey, generation: &Generation) -> String {
+        format!(
+            "{}{}/",
+            self.readings_of_all_generations(source),
+            generation.0
+        )
+    }
+
+    /// What pictures of a page (from 1) were read as, by a hash of these pictures, hex: `…/000012-0123456789abcdef.json`.
+    pub fn reading(
+        &self,
+        source: &SourceKey,
+        generation: &Generation,
+        page: u32,
+        pictures: &str,
+    ) -> String {
+        let pictures = pictures.get(..HASH_DIGITS).unwrap_or(pictures);
+        format!(
+            "{}{page:06}-{pictures}.json",
+            self.readings_of(source, generation)
+        )
+    }
+
+    /// The page whose pictures a key of this reader is about; `None` for keys that are not one.
+    pub fn page_of_reading(
+        &self,
+        source: &SourceKey,
+        generation: &Generation,
+        key: &str,
+    ) -> Option<u32> {
+        let name = key.strip_prefix(&self.readings_of(source, generation))?;
+        let (page, pictures) = name.strip_suffix(".json")?.split_once('-')?;
+        let page = page.parse().ok()?;
+        let is_hash =
+            pictures.len() == HASH_DIGITS && pictures.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_it = is_hash && page > 0 && self.reading(source, generation, page, pictures) == key;
+        is_it.then_some(page)
+    }
+
+    /// Whether a key is that of a reading of this source, by any reader, and not of one below it.
+    pub fn is_reading_of(&self, source: &SourceKey, key: &str) -> bool {
+        let below = key.strip_prefix(&self.readings_of_all_generations(source));
+        let generation = below.and_then(|below| below.split_once('/'));
+        generation.is_some_and(|(generation, _)| {
+            let generation = Generation(generation.to_owned());
+            self.page_of_reading(source, &generation, key).is_some()
         })
     }
 

@@ -266,6 +266,7 @@ impl Audit {
                 }
             }
         }
+        self.take_readings(inventory, &record.source);
         if let Some(entry) = record.stages.get(&Stage::Pages) {
             self.images(record, entry, inventory, findings);
         }

@@ -33,7 +33,7 @@ pub(super) struct Images {
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
     pub(super) sources: BTreeMap<String, Seen>,
-    /// Text, links, structure, Markdown, metadata and what models said, by key.
+    /// What stages wrote, what models said and what pictures were read as, by key.
     pub(super) files: BTreeMap<String, Seen>,
     /// What runs keep of documents that they are at work on, by key.
     pub(super) parts: BTreeMap<String, Seen>,
@@ -63,6 +63,8 @@ impl Inventory {
         }
         let answers = listed(store, &layout.all_answers()).await?;
         inventory.files.extend(answers);
+        let readings = listed(store, &layout.readings()).await?;
+        inventory.files.extend(readings);
         inventory.parts = listed(store, &graph::parts_prefix(layout)).await?;
         inventory.objects = (inventory.files.len() + inventory.parts.len()) as u64;
         let mut listing = store.list(&layout.page_images);

@@ -34,6 +34,13 @@ impl Audit {
         take_below(&mut inventory.parts, &prefix, is_part);
     }
 
+    /// Takes out what pictures of a source were read as: it stays as long as the source.
+    pub(super) fn take_readings(&self, inventory: &mut Inventory, source: &SourceKey) {
+        let prefix = self.layout.readings_of_all_generations(source);
+        let is_reading = |key: &str| self.layout.is_reading_of(source, key);
+        take_below(&mut inventory.files, &prefix, is_reading);
+    }
+
     /// Takes out of the inventory whatever was made from a source.
     pub(super) fn take_all(&self, inventory: &mut Inventory, source: &SourceKey) {
         for (_, key) in self.graph.files(&self.layout, source) {
@@ -42,6 +49,7 @@ impl Audit {
         let is_answer = |key: &str| self.layout.is_answer_of(source, key);
         let answers = self.layout.answers(source);
         take_below(&mut inventory.files, &answers, is_answer);
+        self.take_readings(inventory, source);
         let prefix = self.layout.page_images_of_all_generations(source);
         take_below(&mut inventory.images, &prefix, |folder| {
             let generation = folder[prefix.len()..].strip_suffix('/');

@@ -6,11 +6,12 @@ use pagemill_document::{OcrAccount, OcrWord, PageState, PageText, Rect};
 use pagemill_ocr::{GreyImage, Library, Models, OcrError, Reader, Reading};
 use pdfium_render::prelude::PdfPage;
 
+use super::readings::{Readings, name_of};
 use crate::encode::BYTES_PER_PIXEL;
 use crate::engine::{OcrReport, OcrSettings};
 use crate::render::{Canvas, DrawError, image_size};
 use crate::text::PageGlyphs;
-use pagemill_reader::{ImageFormat, ImageSettings, Limits};
+use pagemill_reader::{ImageFormat, ImageSettings, Limits, PictureReading};
 
 /// Points in an inch.
 const POINTS_PER_INCH: f32 = 72.0;
@@ -35,6 +36,9 @@ const MOST_PIXELS_OF_OUTLINES: u64 = 9_000_000;
 pub(super) struct OcrReader {
     reader: Reader,
     name: String,
+    /// The name with all that a reading depends on, but for the picture.
+    version: String,
+    readings: Readings,
     settings: OcrSettings,
     /// Of its own: the picture that is kept of a page is still in the other one.
     canvas: Canvas,
@@ -53,6 +57,8 @@ impl OcrReader {
         match parts {
             Ok((library, models)) => {
                 let name = format!("tesseract {}", library.version());
+                let languages: Vec<&str> = models.languages().collect();
+                let version = format!("{} {name} {}", pagemill_ocr::VERSION, languages.join("+"));
                 let report = OcrReport::Ready {
                     reader: name.clone(),
                     library: library.path().to_path_buf(),
@@ -61,6 +67,8 @@ impl OcrReader {
                 let reader = Self {
                     reader: Reader::new(library, models),
                     name,
+                    version,
+                    readings: Readings::default(),
                     settings,
                     canvas: Canvas::default(),
                 };
@@ -110,11 +118,7 @@ impl OcrReader {
             pixels: &pixels,
         };
         let within = Duration::from_secs(u64::from(limits.page_timeout_seconds)) / SHARE_OF_TIME;
-        let reading = match of_outlines {
-            true => self.reader.read_picture(&image, within),
-            false => self.reader.read(&image, within),
-        };
-        let reading = match reading {
+        let reading = match self.picture(&image, !of_outlines, within) {
             Ok(reading) => reading,
             Err(OcrError::TimedOut) => return Ok(None),
             Err(error) => {
@@ -158,20 +162,37 @@ impl OcrReader {
         self.settings.max_pixels
     }
 
-    /// Reads a picture that stands on a page, or one that takes most of it.
+    /// Begins a page, of whose pictures so much was read before; none: nobody keeps it.
+    pub(super) fn begin_page(&mut self, known: Option<Vec<PictureReading>>) {
+        self.readings.begin(known);
+    }
+
+    /// What was read of the page's pictures, and was not known.
+    pub(super) fn take_new_readings(&mut self) -> Vec<PictureReading> {
+        self.readings.take_new()
+    }
+
+    /// Reads a picture that stands on a page, or one that takes most of it, unless it was read before.
     ///
     /// # Errors
-    /// As [`Reader::read`].
+    /// As [`Reader::read`]. What was not read in time is not kept: another time there may be more of it.
     pub(super) fn picture(
         &mut self,
         image: &GreyImage<'_>,
         is_page: bool,
         within: Duration,
     ) -> Result<Reading, OcrError> {
-        match is_page {
+        let looks = if is_page { "page" } else { "picture" };
+        let name = name_of(&self.version, looks, image);
+        if let Some(known) = self.readings.of(&name) {
+            return Ok(known);
+        }
+        let reading = match is_page {
             true => self.reader.read(image, within),
             false => self.reader.read_picture(image, within),
-        }
+        }?;
+        self.readings.keep(name, &reading);
+        Ok(reading)
     }
 
     /// What is said of a reading on a page of so many pixels a point.

@@ -55,7 +55,11 @@ impl PageReader {
             without_hidden,
             misread,
             copy_may_come,
+            readings,
         } = task;
+        if let Some(ocr) = &mut self.ocr {
+            ocr.begin_page(readings);
+        }
         let index = i32::try_from(number.0.saturating_sub(1)).map_err(|_| DrawError::Refused)?;
         let mut page = document
             .pages()
@@ -119,6 +123,8 @@ impl PageReader {
         let has_no_text = page_text.as_ref().is_some_and(|page_text| {
             matches!(page_text.state, PageState::NeedsOcr | PageState::Blank)
         });
+        let ocr = self.ocr.as_mut();
+        let readings = ocr.map_or_else(Vec::new, OcrReader::take_new_readings);
         let drawn = match images {
             Some(settings) => Some(self.draw(&page, &look, settings, has_no_text)?),
             None => None,
@@ -139,6 +145,7 @@ impl PageReader {
             text: page_text,
             links,
             annotations: u32::try_from(page.annotations().len()).unwrap_or(u32::MAX),
+            readings,
         };
         Ok((answer, drawn.map(|drawn| drawn.encoded)))
     }

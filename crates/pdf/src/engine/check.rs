@@ -6,6 +6,7 @@ use crate::protocol::{ImageHeader, PageAnswer, PageLinks};
 use pagemill_document::{AnnotationSpan, Block, PageNumber, PageText};
 use pagemill_reader::{
     ExtractRequest, ImageFormat, ImageSettings, Limits, PageFailure, PageImage, PageOutput,
+    PictureReading,
 };
 
 /// Bytes over the limit of text that joining blocks may add.
@@ -40,6 +41,7 @@ pub(super) fn page_output(
         (false, None) => None,
         _ => return Err("links that were not asked for, or none that were".to_owned()),
     };
+    check_readings(request, &answer.readings)?;
     let links_dropped = found.as_ref().map_or(0, |found| found.dropped);
     Ok(PageOutput {
         page: expected,
@@ -48,7 +50,25 @@ pub(super) fn page_output(
         links: found.map(|found| found.links),
         links_dropped,
         annotations: answer.annotations,
+        readings: answer.readings,
     })
+}
+
+/// What they say is for a child that reads the same page of the same file: it can lie to nobody but to its own.
+fn check_readings(request: &ExtractRequest, readings: &[PictureReading]) -> Result<(), String> {
+    if request.readings.is_none() && !readings.is_empty() {
+        return Err("readings that were not asked for".to_owned());
+    }
+    let bytes: usize = readings.iter().map(PictureReading::bytes).sum();
+    if bytes > PictureReading::MOST_BYTES_PER_PAGE {
+        return Err(format!("{bytes} bytes of readings"));
+    }
+    let is_hash =
+        |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match readings.iter().all(|kept| is_hash(&kept.picture)) {
+        true => Ok(()),
+        false => Err("a reading of something that is no picture".to_owned()),
+    }
 }
 
 /// Whether a child that lives may give up this page for this reason.
@@ -214,6 +234,7 @@ mod tests {
             }),
             links: Some(PageLinks::default()),
             annotations: 0,
+            readings: Vec::new(),
         }
     }
 

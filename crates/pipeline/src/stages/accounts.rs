@@ -99,6 +99,7 @@ mod tests {
             links: Some(Vec::new()),
             links_dropped: 0,
             annotations,
+            readings: Vec::new(),
         }
     }
 

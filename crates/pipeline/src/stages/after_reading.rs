@@ -219,6 +219,10 @@ impl Pipeline {
         // Before the images: what is in a part must be in the store too, for whoever finds the part.
         self.delete_parts(run).await?;
         if run.had_record {
+            let sha256 = run.record.version.as_ref().map(|version| &version.sha256);
+            let sha256 = sha256.cloned().unwrap_or_default();
+            let superseded = self.superseded_readings(run, &sha256).await?;
+            run.delete(superseded).await?;
             let images = Generation::from(plan.fingerprint(Stage::Pages));
             let old = self.page_image_keys(run, &source, Some(&images)).await?;
             run.delete(old).await?;

@@ -87,6 +87,7 @@ impl KeptPage<'_> {
             links: Some(self.links.map(Cow::into_owned).unwrap_or_default()),
             links_dropped: self.links_dropped,
             annotations: self.annotations,
+            readings: Vec::new(),
         };
         Ok((output, self.image))
     }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::checkpoints::Checkpoints;
 use super::pages::{Gathered, Links, Pages};
 use super::part::UploadedImage;
+use super::readings::Readings;
 use super::{Extracted, no_temporary_file, uploads};
 use crate::artifacts::{Header, OutlineLink, StructureFile};
 use crate::outcome::PipelineError;
@@ -62,6 +63,13 @@ impl ReadFiles<'_> {
     }
 }
 
+/// What is kept of a document while it is read: its pages, for a run that comes after a kill, and what its pictures were
+/// read as, for every later one.
+struct Kept {
+    checkpoints: Checkpoints,
+    readings: Option<Readings>,
+}
+
 impl Pipeline {
     /// Inspects the document, and makes those of its images, text, links and structure that the plan asks for.
     pub(crate) async fn extract(
@@ -87,6 +95,7 @@ impl Pipeline {
         let generation = Generation::from(plan.fingerprint(Stage::Pages));
         let images = plan.runs(Stage::Pages).then(|| settings.pages.clone());
         let mut checkpoints = self.checkpoints(run, plan, images.as_ref());
+        let readings = self.readings(run, &version.sha256).await?;
         let wanted = images.as_ref().map(|settings| (settings, &generation));
         let mut gathered = self
             .take_up(run, &*document, &mut checkpoints, wanted)
@@ -103,7 +112,10 @@ impl Pipeline {
             &*document,
             images,
             &generation,
-            checkpoints,
+            Kept {
+                checkpoints,
+                readings,
+            },
             &mut gathered,
         )
         .await?;
@@ -245,9 +257,13 @@ impl Pipeline {
         document: &dyn PdfDocument,
         images: Option<ImageSettings>,
         generation: &Generation,
-        mut checkpoints: Checkpoints,
+        kept: Kept,
         gathered: &mut Gathered,
     ) -> Result<(), PipelineError> {
+        let Kept {
+            mut checkpoints,
+            readings,
+        } = kept;
         let cautious = run.is_cautious();
         let (skip, behind) = (run.left_out(), checkpoints.behind);
         let last = document.inspection().pages;
@@ -271,19 +287,24 @@ impl Pipeline {
             pace,
             skip: skip.clone(),
             behind,
+            readings: readings.as_ref().map(Readings::known),
         };
         let wants_images = request.images.is_some();
         gathered.accounts.document(last, document.pages_in_tree());
         let (outputs, source) = (run.outputs(), run.record.source.clone());
-        let source = &source;
+        let (source, readings) = (&source, readings.as_ref());
         let pages = document.extract(request).map(|(page, result)| {
             let bytes = result.as_ref().map_or(0, image_bytes);
             let outputs = outputs.clone();
             let uploaded = async move {
-                let output = match result {
+                let mut output = match result {
                     Ok(output) => output,
                     Err(failure) => return Ok((page, Err(failure))),
                 };
+                if let Some(readings) = readings {
+                    let read = std::mem::take(&mut output.readings);
+                    readings.keep(&outputs, page, read).await?;
+                }
                 let image = match &output.image {
                     Some(image) => Some(
                         self.upload_page(&outputs, source, generation, page.0, image)

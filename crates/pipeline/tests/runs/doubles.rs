@@ -28,7 +28,8 @@ use pagemill_pipeline::{
     RunOutcome, Settings, Source,
 };
 use pagemill_reader::{
-    Pace, PageFailure, PageOutput, PdfDocument, PdfEngine, PdfError, SealedFile,
+    KeptReadings, Pace, PageFailure, PageOutput, PdfDocument, PdfEngine, PdfError, PictureReading,
+    SealedFile,
 };
 use pagemill_storage::object::{ByteStream, Listing};
 use pagemill_storage::{
@@ -53,6 +54,10 @@ pub(crate) struct Engine {
     pub(crate) opened: AtomicU32,
     /// How long each page takes.
     pub(crate) page_time: Duration,
+    /// Whether its pages are pictures, which are read unless it is known what they say.
+    pub(crate) scans: bool,
+    /// The pages whose pictures were read, a number each time.
+    pub(crate) read: Arc<Mutex<Vec<u32>>>,
     /// Pages in the order that they were begun, with the pace.
     pub(crate) begun: Arc<Mutex<Vec<(u32, Pace)>>>,
 }
@@ -66,10 +71,12 @@ impl PdfEngine for Engine {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let (killers, begun) = (self.killers.clone(), Arc::clone(&self.begun));
         let (faults, page_time) = (self.faults.clone(), self.page_time);
+        let (scans, read) = (self.scans, Arc::clone(&self.read));
         let document = ScriptedDocument::new(self.pages, move |page, request| {
             let is_left_out = request.skip.contains(&page.0);
             let is_killer = killers.contains(&page.0);
             let is_fault = faults.contains(&page.0);
+            let scan = scans.then(|| (request.readings.clone(), Arc::clone(&read)));
             if !is_left_out {
                 let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
                 begun.push((page.0, request.pace));
@@ -85,7 +92,12 @@ impl PdfEngine for Engine {
                 if !page_time.is_zero() {
                     tokio::time::sleep(page_time).await;
                 }
+                let readings = match scan {
+                    Some((kept, read)) => read_picture(page, kept, &read).await,
+                    None => Vec::new(),
+                };
                 Ok(PageOutput {
+                    readings,
                     links: Some(links_of(page)),
                     links_dropped: page.0 % 2,
                     ..page_of(page, text_of(page))
@@ -97,6 +109,29 @@ impl PdfEngine for Engine {
     }
 
     async fn shutdown(&self) {}
+}
+
+/// What comes to be known of a page's picture, where nobody keeps it yet.
+async fn read_picture(
+    page: PageNumber,
+    kept: Option<Arc<dyn KeptReadings>>,
+    read: &Mutex<Vec<u32>>,
+) -> Vec<PictureReading> {
+    let picture = format!("{:064x}", page.0);
+    let known = match &kept {
+        Some(kept) => kept.of_page(page).await,
+        None => Vec::new(),
+    };
+    if known.iter().any(|known| known.picture == picture) {
+        return Vec::new();
+    }
+    let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+    read.push(page.0);
+    let reading = PictureReading {
+        picture,
+        reading: "words".to_owned(),
+    };
+    kept.map(|_| reading).into_iter().collect()
 }
 
 /// Every third page has one.
@@ -773,7 +808,7 @@ fn parts(
         engine: Arc::clone(engine) as Arc<dyn PdfEngine>,
         engine_version: "double".to_owned(),
         ocr_version: match settings.ocr.enabled {
-            true => "a reader".to_owned(),
+            true => format!("a reader {}", settings.ocr.languages.join("+")),
             false => String::new(),
         },
         generator: Arc::clone(generator) as Arc<dyn MetadataGenerator>,

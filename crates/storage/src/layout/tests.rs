@@ -229,6 +229,38 @@ fn a_part_is_named_by_its_build_and_its_pages_and_belongs_to_one_source() {
 }
 
 #[test]
+fn a_reading_is_named_by_its_reader_its_page_and_its_pictures_and_belongs_to_one_source() {
+    let layout = KeyLayout::default();
+    let generation = Generation("0123456789abcdef".into());
+    let outer = key("source-pdfs/a.pdf");
+    let inner = key("source-pdfs/a.pdf/b.pdf");
+    let pictures = "fedcba9876543210ffffffff";
+    let reading = layout.reading(&outer, &generation, 12, pictures);
+    assert_eq!(
+        reading,
+        "processing/readings/a.pdf/0123456789abcdef/000012-fedcba9876543210.json"
+    );
+    let page = |key: &str| layout.page_of_reading(&outer, &generation, key);
+    assert_eq!(page(&reading), Some(12));
+    let folder = layout.readings_of(&outer, &generation);
+    for name in [
+        "",
+        "12-fedcba9876543210.json",
+        "000000-fedcba9876543210.json",
+        "000012-fedcba98.json",
+        "000012-fedcba987654321z.json",
+        "000012-fedcba9876543210.json.bak",
+        "x/000012-fedcba9876543210.json",
+    ] {
+        assert_eq!(page(&format!("{folder}{name}")), None, "{name}");
+    }
+    let of_inner = layout.reading(&inner, &generation, 1, pictures);
+    assert!(of_inner.starts_with(&layout.readings_of_all_generations(&outer)));
+    assert!(layout.is_reading_of(&inner, &of_inner) && !layout.is_reading_of(&outer, &of_inner));
+    assert!(layout.is_reading_of(&outer, &reading) && !layout.is_reading_of(&inner, &reading));
+}
+
+#[test]
 fn overlapping_or_unclean_prefixes_are_refused() {
     assert_eq!(KeyLayout::default().validate(), Ok(()));
     let with_source = |source: &str| KeyLayout {

@@ -5,7 +5,7 @@
 //! from both.
 
 use super::Extraction;
-use super::turn::{pages_request, receive};
+use super::turn::{pages_request, readings_of, receive};
 use crate::engine::opening::{OpenedDocument, rewritten};
 use crate::pool::{BusyChild, Death, Source, Trouble};
 use crate::protocol::PageTask;
@@ -67,7 +67,13 @@ pub(super) async fn read(extraction: &Extraction, child: &mut BusyChild, outcome
         .map(|output| (output.page, output))
         .collect();
     let pages = unclear.iter().map(|(page, _)| *page);
-    let asked = pages_request(document, &request, pages, false);
+    // The first look has read pictures already: those that look the same are not read a second time.
+    let mut readings = readings_of(&request, pages.clone()).await;
+    for (page, output) in &unclear {
+        let known = readings.entry(*page).or_default();
+        known.extend(output.readings.iter().cloned());
+    }
+    let asked = pages_request(document, &request, pages, false, readings);
     if let Err(fault) = child.send(&asked, None).await {
         child.end_after(fault).await;
         return;
@@ -78,6 +84,7 @@ pub(super) async fn read(extraction: &Extraction, child: &mut BusyChild, outcome
                 output.text = again.text;
                 output.links = again.links;
                 output.links_dropped = again.links_dropped;
+                output.readings.extend(again.readings);
             }
             Ok(Err(_)) => {}
             Err(_) => return,

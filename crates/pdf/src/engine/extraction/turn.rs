@@ -1,9 +1,11 @@
 //! One turn: a few pages in a row.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::sync::mpsc;
 
 use super::{Extraction, Finished, again};
@@ -13,7 +15,7 @@ use crate::engine::retry_budget::RetryBudget;
 use crate::pool::{BusyChild, ChildFault, Death, DeathKind, Trouble};
 use crate::protocol::{Answer, FrameCaps, PageTask, Request};
 use pagemill_document::PageNumber;
-use pagemill_reader::{ExtractRequest, Pace, PageFailure, PageOutput, PdfError};
+use pagemill_reader::{ExtractRequest, Pace, PageFailure, PageOutput, PdfError, PictureReading};
 
 /// Attempts to start a child in the middle of a document, and the time between them. Nobody is to blame when the
 /// machine is out of processes for a moment.
@@ -158,7 +160,8 @@ impl Turn {
         let has_copy = has_copy.map_err(|death| failed_attempt(&extraction, first, &death))?;
         let may_wait = !has_copy && !extraction.is_as_clear_as_can_be();
         let numbers = pages.clone().map(PageNumber);
-        let pages_request = pages_request(document, request, numbers, may_wait);
+        let readings = readings_of(request, numbers.clone()).await;
+        let pages_request = pages_request(document, request, numbers, may_wait, readings);
         if let Err(fault) = child.send(&pages_request, None).await {
             let death = child.end_after(fault).await;
             return Err(failed_attempt(&extraction, first, &death));
@@ -219,15 +222,29 @@ impl Turn {
     }
 }
 
-/// What a child is asked for pages.
+/// What was read of the pictures of these pages before.
+pub(super) async fn readings_of(
+    request: &ExtractRequest,
+    pages: impl Iterator<Item = PageNumber>,
+) -> BTreeMap<PageNumber, Vec<PictureReading>> {
+    let Some(kept) = &request.readings else {
+        return BTreeMap::new();
+    };
+    let asked = pages.map(async |page| (page, kept.of_page(page).await));
+    join_all(asked).await.into_iter().collect()
+}
+
+/// What a child is asked for pages, of whose pictures so much was read before.
 pub(super) fn pages_request(
     document: &OpenedDocument,
     request: &ExtractRequest,
     pages: impl Iterator<Item = PageNumber>,
     copy_may_come: bool,
+    mut readings: BTreeMap<PageNumber, Vec<PictureReading>>,
 ) -> Request {
     let tasks = pages.map(|page| PageTask {
         page,
+        readings: (request.readings.as_ref()).map(|_| readings.remove(&page).unwrap_or_default()),
         links: document.link_task(page, request.links),
         look: document.look(page),
         without_hidden: document.without_hidden,
@@ -325,5 +342,6 @@ fn weight(output: &PageOutput) -> u64 {
         image.data.len() + image.thumbnail.as_ref().map_or(0, |file| file.len())
     });
     let text = output.text.as_ref().map_or(0, |text| text.text.len());
-    image as u64 + text as u64 * BYTES_PER_TEXT_BYTE
+    let readings: usize = output.readings.iter().map(PictureReading::bytes).sum();
+    image as u64 + text as u64 * BYTES_PER_TEXT_BYTE + readings as u64
 }

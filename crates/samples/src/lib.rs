@@ -18,9 +18,11 @@ mod invoice;
 mod links;
 mod non_latin;
 mod paper;
+mod picture;
 mod plain;
 mod raw;
 mod report;
+mod scans;
 mod slides;
 mod typeset;
 pub mod unusual;
@@ -30,8 +32,10 @@ pub use invoice::invoice;
 pub use links::{LINK_COUNT, links_and_outline};
 pub use non_latin::{cjk, non_latin};
 pub use paper::paper;
-pub use plain::{Picture, SCAN_LINES, blank, colour, grey, scan, scanned};
+pub use picture::{Picture, scanned};
+pub use plain::{SCAN_LINES, blank, colour, grey, scan};
 pub use report::report;
+pub use scans::{Scan, scanned_slips, scans};
 pub use slides::slides;
 
 /// Every intact sample with the file name that `make-samples` gives it.

@@ -113,3 +113,61 @@ async fn out_1_a_worker_that_is_killed_late_in_a_long_document_loses_seconds() {
             .collect::<Vec<_>>()
     );
 }
+
+const SLIPS: u32 = 60;
+
+/// What was read of pictures: a file a page, with the time at which it was written.
+fn readings(place: &Place) -> BTreeMap<String, SystemTime> {
+    let files = files(&place.out().join("processing/readings"));
+    let times = files.into_iter().map(|(key, (time, _))| (key, time));
+    times.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn out_7_a_scan_whose_worker_is_killed_half_way_has_each_of_its_pages_read_once() {
+    let Some(place) = Place::new("checkpoints, a scan") else {
+        return;
+    };
+    // Without parts: what is not read twice is so by what was read alone.
+    place.configure(&json!({
+        "goal": "extraction",
+        "pages": {"dpi": 36},
+        "ocr": {"languages": ["eng"]},
+        "limits": {"page_timeout_seconds": 120},
+        "checkpoints": {"every_seconds": 3600},
+    }));
+    place.add("scan.pdf", &pagemill_samples::scanned_slips(SLIPS as usize));
+    let mut victim = place.local_command(&[]).spawn().expect("the worker starts");
+    let half = SLIPS as usize / 2;
+    until("half of the pages are read", || {
+        readings(&place).len() >= half
+    })
+    .await;
+    let pid = Pid::from_raw(victim.id().expect("it runs").cast_signed());
+    kill(pid, Signal::SIGKILL).expect("a child that was not waited for can be killed");
+    victim.wait().await.expect("it is dead");
+    let before = readings(&place);
+    assert!(before.len() < SLIPS as usize, "killed too late");
+
+    to_its_end_within(PATIENCE, place.local_command(&[]))
+        .await
+        .with_code(0);
+    let after = readings(&place);
+    println!(
+        "{} of {SLIPS} pages were read when the worker was killed, and {} after it",
+        before.len(),
+        after.len() - before.len()
+    );
+    // One that had been read again would have been written again.
+    let unchanged = before
+        .iter()
+        .filter(|(key, time)| after.get(*key) == Some(time));
+    assert_eq!(unchanged.count(), before.len());
+    assert_eq!(after.len(), SLIPS as usize);
+    let record = place.record("scan.pdf");
+    assert_eq!(record.ledger.ocr, Vec::from_iter(1..=SLIPS));
+    place
+        .run(&["verify", "--out", "out", "--input", "in"])
+        .await
+        .with_code(0);
+}

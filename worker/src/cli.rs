@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Apply(ApplyArguments),
     /// Say what calls of paid services did cost: by day, model, stage, folder, outcome.
     Cost(CostArguments),
+    /// List the fields that people must look at, and keep what they decide.
+    Review(ReviewArguments),
     /// Run a saved message of the dead-letter queue here, into a folder; bucket and queues are not touched.
     Replay(ReplayArguments),
     /// Print the configuration in force, secrets masked.
@@ -318,6 +320,66 @@ pub(crate) struct CostArguments {
     /// Print JSON, one group a line, and last the total.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Arguments of `worker review`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes:\n  0  everything was listed, or the decision is kept\n  2  an argument or a setting is wrong; nothing was written\n  3  the store did not answer"
+)]
+pub(crate) struct ReviewArguments {
+    #[command(subcommand)]
+    pub(crate) command: ReviewCommand,
+    /// The folder that `worker local` wrote. Without it, the bucket of the environment is meant.
+    #[arg(long, global = true)]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+/// What to do with what is open.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReviewCommand {
+    /// Print what is open, a document at a time.
+    List {
+        /// Only documents whose keys begin with this.
+        prefix: Option<String>,
+        /// Print JSON, one document a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print where a document stands, what is open of it, and what was decided.
+    Show {
+        /// The key of its source.
+        document: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Decide what a field is.
+    Correct {
+        /// The key of its source.
+        document: String,
+        /// The field, such as BT-84.
+        field: String,
+        /// The value: dates as 2024-05-31, amounts as 1064.65.
+        #[arg(required_unless_present = "none", allow_hyphen_values = true)]
+        value: Option<String>,
+        /// The document has no such value.
+        #[arg(long, conflicts_with = "value")]
+        none: bool,
+        /// Who decides.
+        #[arg(long)]
+        by: String,
+    },
+    /// Say that fields are right as they are: those that are named, or all that are open.
+    Approve {
+        /// The key of its source.
+        document: String,
+        /// Fields, such as BT-84.
+        fields: Vec<String>,
+        /// Who decides.
+        #[arg(long)]
+        by: String,
+    },
 }
 
 /// Arguments of `worker replay`.

@@ -107,6 +107,8 @@ async fn fields_of(engine: &Engine, settings: &Settings, path: &Path) -> anyhow:
         profiles: &settings.profiles.usable,
         pages: &pages,
         files: &files,
+        sha256: "",
+        corrections: None,
         document_type: metadata.document_type.and_then(|claim| claim.value),
     });
     line_of(&fields)

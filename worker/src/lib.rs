@@ -19,6 +19,7 @@ mod plan;
 mod progress;
 mod read;
 mod replay;
+mod review;
 mod run;
 mod search;
 mod searchable;
@@ -108,6 +109,7 @@ fn run_command(cli: cli::Cli) -> anyhow::Result<ExitCode> {
             cli::Command::Apply(arguments) => plan::apply_command(arguments).await,
             cli::Command::Cost(arguments) => cost::command(arguments).await,
             cli::Command::Verify(arguments) => verify::command(arguments).await,
+            cli::Command::Review(arguments) => review::command(arguments).await,
             cli::Command::Replay(arguments) => replay::command(arguments).await,
             cli::Command::Config(arguments) => config_command::command(arguments).await,
             cli::Command::Health | cli::Command::Renderer { .. } => {

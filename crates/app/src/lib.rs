@@ -53,6 +53,8 @@ pub mod reasons;
 #[cfg(feature = "work")]
 pub mod replay;
 #[cfg(feature = "work")]
+pub mod review;
+#[cfg(feature = "work")]
 pub mod search;
 #[cfg(feature = "work")]
 pub mod verify;

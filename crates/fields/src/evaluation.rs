@@ -18,19 +18,39 @@ pub enum Decision {
     ManualReview,
 }
 
+impl Decision {
+    /// Its name, as in the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::ManualReview => "manual_review",
+        }
+    }
+}
+
 /// Why people must look at a field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
     /// The field, by its key in `fields`.
     pub field: String,
-    /// `missing`, `conflict`, `not_shown` (only the XML says it, and no page), or `check` and the rule that failed.
+    /// `missing`, `conflict`, `not_shown` (only the XML says it, and no page), `corrected_before` (people decided it of an earlier
+    /// version of the file, and this one says otherwise), or `check` and the rule that failed.
     pub reason: String,
+}
+
+impl Reason {
+    pub(crate) fn new(field: &str, reason: &str) -> Self {
+        Self {
+            field: field.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
 }
 
 /// Shares, each from 0 to 1 in steps of 0.01.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gates {
-    /// Of the fields that are required: those that have a value.
+    /// Of the fields that are required: those that have a value, or of which people say that the document has none.
     pub required: f32,
     /// Of the checks that apply: those that passed.
     pub rules: f32,
@@ -67,9 +87,21 @@ pub(crate) fn required_of_invoices() -> Vec<String> {
     terms.iter().map(|term| term.number().to_owned()).collect()
 }
 
-pub(crate) fn evaluate(required: &[String], fields: &Fields, checks: &[Check]) -> Evaluation {
-    let value = |key: &String| fields.get(key).filter(|field| field.value.is_some());
-    let present = required.iter().filter(|key| value(key).is_some());
+/// `again` is what people must look at although values speak for themselves.
+pub(crate) fn evaluate(
+    required: &[String],
+    fields: &Fields,
+    checks: &[Check],
+    again: Vec<Reason>,
+) -> Evaluation {
+    let is_decided = |key: &String| {
+        let field = fields.get(key);
+        field.is_some_and(|field| field.verified == Verified::Corrected)
+    };
+    let has_value = |key: &String| fields.get(key).is_some_and(|field| field.value.is_some());
+    let present = required
+        .iter()
+        .filter(|key| has_value(key) || is_decided(key));
     let applied = checks
         .iter()
         .filter(|check| check.outcome != Outcome::NotApplicable);
@@ -83,24 +115,30 @@ pub(crate) fn evaluate(required: &[String], fields: &Fields, checks: &[Check]) -
         rules: share(passed.count(), applied.count()),
         grounded: share(grounded.count(), judged.len()),
     };
-    let reason = |field: &String, reason: &str| Reason {
-        field: field.clone(),
-        reason: reason.to_owned(),
-    };
+    let reason = |field: &String, reason: &str| Reason::new(field, reason);
     let conflicts = fields
         .iter()
         .filter(|(_, field)| field.verified == Verified::Conflict);
     let mut reasons: Vec<Reason> = conflicts.map(|(key, _)| reason(key, "conflict")).collect();
-    for key in required {
-        match fields.get(key) {
-            None => reasons.push(reason(key, "missing")),
-            Some(field) if field.value.is_some() && is_judged(field) && !is_grounded(field) => {
-                reasons.push(reason(key, "not_shown"));
-            }
-            Some(_) => {}
+    let is_new =
+        |reasons: &[Reason], key: &String| !reasons.iter().any(|known| known.field == *key);
+    for reason in again {
+        if is_new(&reasons, &reason.field) {
+            reasons.push(reason);
         }
     }
-    // What is missing or in conflict is said already.
+    for key in required {
+        match fields.get(key) {
+            None if is_new(&reasons, key) => reasons.push(reason(key, "missing")),
+            Some(field) if field.value.is_some() && is_judged(field) && !is_grounded(field) => {
+                if is_new(&reasons, key) {
+                    reasons.push(reason(key, "not_shown"));
+                }
+            }
+            None | Some(_) => {}
+        }
+    }
+    // What is missing or in conflict is said already, and what people decided is not asked of them again.
     let failed = checks
         .iter()
         .filter(|check| check.outcome == Outcome::Failed);
@@ -108,7 +146,7 @@ pub(crate) fn evaluate(required: &[String], fields: &Fields, checks: &[Check]) -
         let fields = check
             .fields
             .iter()
-            .filter(|key| !reasons.iter().any(|known| known.field == **key));
+            .filter(|key| is_new(&reasons, key) && !is_decided(key));
         let new: Vec<Reason> = fields
             .map(|key| reason(key, &format!("check {}", check.rule)))
             .collect();
@@ -125,9 +163,13 @@ pub(crate) fn evaluate(required: &[String], fields: &Fields, checks: &[Check]) -
     }
 }
 
-/// Codes are shown by no page, and say nothing of how well it was read.
+/// Codes are shown by no page, and say nothing of how well it was read; nor does what people decided.
 fn is_judged(field: &Field) -> bool {
-    field.verified != Verified::Xml || field.shown.is_some()
+    match field.verified {
+        Verified::Xml => field.shown.is_some(),
+        Verified::Corrected => false,
+        _ => true,
+    }
 }
 
 fn is_grounded(field: &Field) -> bool {
@@ -136,7 +178,7 @@ fn is_grounded(field: &Field) -> bool {
         Verified::Verbatim | Verified::Normalised => !field.evidence.is_empty(),
         // A VAT of nothing stands nowhere; what it follows from does.
         Verified::Arithmetic => !field.derived_from.is_empty(),
-        Verified::Conflict => false,
+        Verified::Conflict | Verified::Corrected => false,
     }
 }
 

@@ -5,9 +5,10 @@ use pagemill_metadata::document::Candidate;
 use pagemill_metadata::{DocumentType, Source};
 
 use crate::checks::{self, Check};
+use crate::correction::Corrections;
 use crate::custom;
 use crate::document::{DocumentFields, SeedView, XmlUsed};
-use crate::evaluation;
+use crate::evaluation::{self, Reason};
 use crate::field::{Field, Fields, Verified};
 use crate::ids::{self, compact};
 use crate::printed::{self, Manner, Printed};
@@ -39,6 +40,10 @@ pub struct Input<'a> {
     pub attachments: &'a [&'a str],
     /// What kind of document it is, as far as that is known.
     pub document_type: Option<DocumentType>,
+    /// SHA-256 of the file, hex: which of the corrections were made of it.
+    pub sha256: &'a str,
+    /// What people decided, where they did.
+    pub corrections: Option<&'a Corrections>,
     /// The profiles of users, in the order in which they are tried; those that every installation has come after them.
     pub profiles: &'a [Profile],
 }
@@ -70,7 +75,7 @@ pub fn extract(input: &Input<'_>) -> DocumentFields {
         (Some(_), _) => "attachment",
         (None, true) => "type",
         (None, false) if looks_like_an_invoice(&printed) => "content",
-        (None, false) => return nothing(warnings),
+        (None, false) => return without_profile(input, warnings),
     };
     let (used, mut found) = match xml {
         None => (None, Found::printed(printed)),
@@ -82,10 +87,12 @@ pub fn extract(input: &Input<'_>) -> DocumentFields {
             (Some(used), Found::of_xml(&invoice, printed, &rows))
         }
     };
+    let is_known = |key: &str| Term::all().any(|term| term.number() == key);
+    let again = corrected(input, &mut found.fields, is_known, &mut warnings);
     let mut all = checks::all(&found.fields, &found.lines, &found.vat);
     all.append(&mut found.checks);
     let required = evaluation::required_of_invoices();
-    let evaluation = evaluation::evaluate(&required, &found.fields, &all);
+    let evaluation = evaluation::evaluate(&required, &found.fields, &all, again);
     DocumentFields {
         profile: "invoice".to_owned(),
         chosen_by: chosen_by.to_owned(),
@@ -103,17 +110,39 @@ pub fn extract(input: &Input<'_>) -> DocumentFields {
 /// The fields of a user's profile.
 fn of_profile(profile: &Profile, chosen_by: &str, input: &Input<'_>) -> DocumentFields {
     let rows = Rows::of(input.pages);
-    let fields = custom::find(profile, &rows);
+    let mut fields = custom::find(profile, &rows);
+    let mut warnings = Vec::new();
+    let is_known = |key: &str| profile.schema.properties.contains_key(key);
+    let again = corrected(input, &mut fields, is_known, &mut warnings);
     let checks = custom::checks(profile, &fields);
     let required = &profile.schema.required;
     DocumentFields {
         profile: profile.name.clone(),
         chosen_by: chosen_by.to_owned(),
-        evaluation: Some(evaluation::evaluate(required, &fields, &checks)),
+        evaluation: Some(evaluation::evaluate(required, &fields, &checks, again)),
         checks,
         fields,
-        ..nothing(Vec::new())
+        ..nothing(warnings)
     }
+}
+
+/// What people decided, put in the place of what was extracted; returns what they must look at again.
+fn corrected(
+    input: &Input<'_>,
+    fields: &mut Fields,
+    is_known: impl Fn(&str) -> bool,
+    warnings: &mut Vec<String>,
+) -> Vec<Reason> {
+    let corrections = input.corrections;
+    corrections.map_or_else(Vec::new, |made| {
+        made.apply(input.sha256, fields, is_known, warnings)
+    })
+}
+
+/// A document that has no fields: what people decided of them is told, not lost without a word.
+fn without_profile(input: &Input<'_>, mut warnings: Vec<String>) -> DocumentFields {
+    corrected(input, &mut Fields::new(), |_| false, &mut warnings);
+    nothing(warnings)
 }
 
 fn nothing(warnings: Vec<String>) -> DocumentFields {

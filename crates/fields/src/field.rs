@@ -23,6 +23,8 @@ pub enum Verified {
     Arithmetic,
     /// Sources contradict each other: there is no value, and `candidates` are to be decided upon.
     Conflict,
+    /// People decided it, of this file; `value` is null where they say that the document has none.
+    Corrected,
 }
 
 /// A value of a profile's field.
@@ -31,7 +33,7 @@ pub struct Field {
     /// What the field is called beside its number, such as `issue_date`.
     pub name: String,
     /// The value: dates as `2024-05-31`, amounts as decimals with a point, identifiers without spaces. `null` only where
-    /// `verified` is `conflict`.
+    /// `verified` is `conflict` or `corrected`.
     pub value: Option<String>,
     /// What stands on the page or in the XML for it, where that is written otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,7 +43,7 @@ pub struct Field {
     /// Of a value from XML: whether a page shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<bool>,
-    /// Who says so: `xml:cii`, `xml:ubl`, `rule:` and the rule's name.
+    /// Who says so: `xml:cii`, `xml:ubl`, `rule:` and the rule's name, `person:` and who decided.
     pub sources: Vec<Source>,
     /// Where it stands on the pages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -9,6 +9,7 @@
 //! - `printed` reads invoices that are nothing but pages: by labels in several languages, by check digits, and by arithmetic. No
 //!   sender has a template.
 //! - [`profile`] has the profiles of users: other kinds of documents, whose fields and hints a file of JSON names.
+//! - [`correction`] has what people decided, which counts more than all of these.
 //! - [`checks`] holds all of it against the rules of EN 16931, and [`evaluation`] says whether people must look at it.
 //!
 //! Fields have the numbers of EN 16931 (`BT-1`) and a name ([`term`]); amounts are decimals as strings.
@@ -25,6 +26,7 @@
 //! ```
 
 pub mod checks;
+pub mod correction;
 pub mod evaluation;
 pub mod profile;
 pub mod term;
@@ -42,6 +44,7 @@ mod rows;
 mod shown;
 
 pub use checks::{Check, Outcome};
+pub use correction::{Correction, Corrections};
 pub use document::{DocumentFields, SeedView, XmlUsed, schema};
 pub use evaluation::{Decision, Evaluation};
 pub use extract::{Input, XmlFile, extract};
@@ -50,4 +53,4 @@ pub use pagemill_document::PageText;
 pub use profile::{Profile, ProfileError};
 
 /// The version of the shape and of the rules: with another one, equal input may give other fields.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

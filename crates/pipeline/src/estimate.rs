@@ -36,7 +36,8 @@ impl Pipeline {
         let known = record.unwrap_or(&never_seen);
         let targets = self.all_targets(known, targets);
         let asked = prompt::asked(known, &head, options);
-        let resolved = self.with_prompt_in_force(asked.as_deref(), &head, options);
+        let mut resolved = self.with_prompt_in_force(asked.as_deref(), &head, options);
+        resolved.corrections = self.corrections(&source.key).await?;
         let mut plan = match same_bytes(known.version.as_ref(), &head) {
             Some(version) => self.plan_for(known, &version.sha256, &targets, &resolved),
             None => {

@@ -136,9 +136,19 @@ impl Pipeline {
                 let parts = added.map(|(added, _)| added.fingerprint_parts());
                 print.parts(&parts.unwrap_or_default())
             }
-            // Documents of an installation without profiles must not change when it could have some.
-            Stage::Extract if settings.profiles == Profiles::default() => print,
-            Stage::Extract => print.settings(&settings.profiles),
+            // Documents of an installation without profiles, or without corrections, must not change when it could have some.
+            Stage::Extract => {
+                let print = match settings.profiles == Profiles::default() {
+                    true => print,
+                    false => print.settings(&settings.profiles),
+                };
+                match options.corrections.is_empty() {
+                    true => print,
+                    false => print
+                        .settings(&options.corrections.all)
+                        .part(&options.corrections.unreadable.len().to_string()),
+                }
+            }
             Stage::Structure | Stage::Markdown | Stage::Commit => print,
         }
     }

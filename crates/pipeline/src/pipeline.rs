@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pagemill_fields::Corrections;
 use pagemill_index::Indexer;
 use pagemill_metadata::MetadataGenerator;
 use pagemill_reader::PdfEngine;
@@ -65,6 +66,8 @@ pub struct Options {
     /// The custom prompt that a message or a command gives, beside the configured prompts; see [`crate::prompt`]. Goes into
     /// the fingerprint of the metadata stage, and never into a log.
     pub custom_prompt: Option<String>,
+    /// What people decided of the document's fields. A run reads it from the store; callers leave it empty.
+    pub corrections: Corrections,
     /// Ties the logs of one message together.
     pub trace_id: String,
     /// The queue message that asks for the run, where one does: it tells a dead worker from one that is at work.

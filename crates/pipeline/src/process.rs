@@ -90,7 +90,9 @@ impl Pipeline {
             ..placed
         };
         run.asked_prompt = prompt::asked(&run.record, &head, options);
-        let resolved = self.with_prompt_in_force(run.asked_prompt.as_deref(), &head, options);
+        let mut resolved = self.with_prompt_in_force(run.asked_prompt.as_deref(), &head, options);
+        resolved.corrections = self.corrections(&source.key).await?;
+        run.corrections = resolved.corrections.clone();
         if !options.force
             && let Some(done) = self.up_to_date(&run.record, &head, &targets, &resolved)
         {

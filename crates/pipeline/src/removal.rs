@@ -14,7 +14,7 @@ use tracing::Instrument;
 impl Pipeline {
     /// Removes what was made from a source: points, images, files. The record stays as a tombstone, so that an older
     /// event that arrives late is recognised as such. The charges of its paid calls stay too, and their sum in the record:
-    /// they hold nothing of the document, and what was spent is not given back.
+    /// they hold nothing of the document, and what was spent is not given back. So do the corrections of its fields.
     ///
     /// An event that is older than the record's newest is [`RunOutcome::Superseded`]: the source was uploaded again.
     ///
@@ -98,6 +98,8 @@ impl Pipeline {
         keys.extend(self.page_image_keys(&run, &source.key, None).await?);
         keys.extend(self.graph().files(layout, &source.key).map(|(_, key)| key));
         keys.extend(self.superseded_answers(&run).await?);
+        // What people decided stays: it is their work, and counts again should the same bytes come back.
+        keys.push(layout.open_review(&source.key));
         keys.extend(of_unknown_stages);
         run.confirm_record().await?;
         let index_permit = run.index_permit();

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pagemill_fields::Corrections;
 use pagemill_storage::{
     Charged, Deaths, ETag, Failure, Fault, Fingerprint, InProgress, ObjectStore, Record,
     RecordStatus, RecordStore, Sequencer, SourceKey, SourceVersion, Stage, StageEntry,
@@ -46,6 +47,8 @@ pub(crate) struct Run<'a> {
     pub(crate) current: Option<SourceVersion>,
     /// The custom prompt that a message or a command gave, for the record to keep.
     pub(crate) asked_prompt: Option<String>,
+    /// What people decided of the document's fields.
+    pub(crate) corrections: Corrections,
     options: &'a Options,
     graph: &'a Graph,
     tag: Option<ETag>,
@@ -97,6 +100,7 @@ impl<'a> Run<'a> {
             id: format!("{:016x}", rand::random::<u64>()),
             current: None,
             asked_prompt: None,
+            corrections: Corrections::default(),
             options,
             graph,
             resumes,

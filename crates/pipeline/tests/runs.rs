@@ -31,3 +31,5 @@ mod predict;
 mod prompt;
 #[path = "runs/readings.rs"]
 mod readings;
+#[path = "runs/review.rs"]
+mod review;

@@ -65,6 +65,8 @@ pub struct KeyLayout {
     pub metadata: String,
     /// Fields of profiles, such as those of invoices.
     pub fields: String,
+    /// What people must look at of fields, and what they decided.
+    pub review: String,
     /// Records, charges, answers of models, the history view, and what long runs have done so far.
     pub processing: String,
 }
@@ -81,6 +83,7 @@ impl Default for KeyLayout {
             markdown: "extracted_markdown/".into(),
             metadata: "pdf-metadata/".into(),
             fields: "extracted_fields/".into(),
+            review: "review/".into(),
             processing: "processing/".into(),
         }
     }
@@ -189,6 +192,22 @@ impl KeyLayout {
     /// The fields of the document's profile.
     pub fn fields(&self, source: &SourceKey) -> String {
         self.json_below(&self.fields, source)
+    }
+
+    /// What people must look at of a document; there only while there is something.
+    pub fn open_review(&self, source: &SourceKey) -> String {
+        self.json_below(&self.open_reviews(), source)
+    }
+
+    /// Where that of all sources is: a prefix that ends in `/`.
+    pub fn open_reviews(&self) -> String {
+        format!("{}open/", self.review)
+    }
+
+    /// What people decided of a document: lines that are only ever added to.
+    pub fn corrections(&self, source: &SourceKey) -> String {
+        let prefix = format!("{}corrections/", self.review);
+        self.file_below(&prefix, source, ".jsonl")
     }
 
     /// The record.
@@ -410,7 +429,7 @@ impl KeyLayout {
     }
 
     /// Every prefix with the name of its setting.
-    pub fn prefixes(&self) -> [(&'static str, &str); 10] {
+    pub fn prefixes(&self) -> [(&'static str, &str); 11] {
         [
             ("source", &self.source),
             ("page_images", &self.page_images),
@@ -421,6 +440,7 @@ impl KeyLayout {
             ("markdown", &self.markdown),
             ("metadata", &self.metadata),
             ("fields", &self.fields),
+            ("review", &self.review),
             ("processing", &self.processing),
         ]
     }

@@ -82,6 +82,7 @@ fn s3(parts: &Parts, body: &Bytes) -> String {
         "extracted_markdown" => "markdown",
         "pdf-metadata" => "metadata",
         "config" => "tunables",
+        "review" => "review",
         _ if key.starts_with("processing/records/") => "record",
         _ if key.starts_with("processing/charges/") => "charge",
         _ if key.starts_with("processing/answers/") => "answer",

@@ -65,13 +65,13 @@ async fn a_document_costs_the_calls_that_are_known_and_no_more() {
     cloud.configure(&settings()).await;
     cloud.send_events_of_sources_only().await;
     cloud.put(SOURCE, hostile::many_pages(3)).await;
-    run(&cloud, "three pages, new", 23).await;
+    run(&cloud, "three pages, new", 24).await;
     cloud.put(SOURCE, hostile::many_pages(3)).await;
     // One write: the record must know of the newer event, or an older one that comes late would win.
-    run(&cloud, "the same again", 5).await;
+    run(&cloud, "the same again", 6).await;
     cloud.put(SOURCE, hostile::many_pages(2)).await;
     // More than a new one: it may have older images and answers, which are looked for.
-    run(&cloud, "two pages in its place", 27).await;
+    run(&cloud, "two pages in its place", 28).await;
     cloud.delete(SOURCE).await;
     run(&cloud, "removed", 12).await;
 }

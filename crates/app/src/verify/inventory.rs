@@ -33,7 +33,7 @@ pub(super) struct Images {
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
     pub(super) sources: BTreeMap<String, Seen>,
-    /// What stages wrote, what models said and what pictures were read as, by key.
+    /// What stages wrote, what models said, what pictures were read as and what is open for review, by key.
     pub(super) files: BTreeMap<String, Seen>,
     /// What runs keep of documents that they are at work on, by key.
     pub(super) parts: BTreeMap<String, Seen>,
@@ -61,10 +61,10 @@ impl Inventory {
             let files = listed(store, &prefix).await?;
             inventory.files.extend(files);
         }
-        let answers = listed(store, &layout.all_answers()).await?;
-        inventory.files.extend(answers);
-        let readings = listed(store, &layout.readings()).await?;
-        inventory.files.extend(readings);
+        for prefix in [layout.all_answers(), layout.readings(), layout.open_reviews()] {
+            let files = listed(store, &prefix).await?;
+            inventory.files.extend(files);
+        }
         inventory.parts = listed(store, &graph::parts_prefix(layout)).await?;
         inventory.objects = (inventory.files.len() + inventory.parts.len()) as u64;
         let mut listing = store.list(&layout.page_images);

@@ -46,6 +46,7 @@ impl Audit {
         for (_, key) in self.graph.files(&self.layout, source) {
             inventory.files.remove(&key);
         }
+        inventory.files.remove(&self.layout.open_review(source));
         let is_answer = |key: &str| self.layout.is_answer_of(source, key);
         let answers = self.layout.answers(source);
         take_below(&mut inventory.files, &answers, is_answer);

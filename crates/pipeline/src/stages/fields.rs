@@ -1,7 +1,7 @@
 //! The fields of a document's profile, from its pages and the XML that it carries. No model is asked.
 
 use pagemill_document::{Dependency, PageText};
-use pagemill_fields::{DocumentFields, Input, Profile, XmlFile};
+use pagemill_fields::{Corrections, DocumentFields, Input, Profile, XmlFile};
 use pagemill_storage::{SourceKey, SourceVersion, Stage};
 
 use super::Extracted;
@@ -45,7 +45,9 @@ impl Pipeline {
         };
         let pages = extracted.first_pages(PAGES)?;
         let profiles = &self.parts().settings.profiles;
-        let mut fields = fields_of(&source, &pages, &attached, metadata, &profiles.usable);
+        let corrections = (version.sha256.as_str(), &run.corrections);
+        let usable = &profiles.usable;
+        let mut fields = fields_of(&source, &pages, &attached, metadata, usable, corrections);
         fields.warnings.extend(profiles.faults.iter().cloned());
         let key = self.layout().fields(&source);
         let written = FieldsFile {
@@ -57,6 +59,13 @@ impl Pipeline {
         let entry = entry
             .fact("profile", written.fields.profile.as_str())
             .fact("fields", written.fields.fields.len());
+        let evaluation = written.fields.evaluation.as_ref();
+        let entry = match evaluation.map(|evaluation| evaluation.decision) {
+            Some(decision) => entry.fact("decision", decision.name()),
+            None => entry,
+        };
+        let FieldsFile { header, fields } = written;
+        let entry = self.open_review(run, header, &fields, plan, entry).await?;
         run.finish(Stage::Extract, entry);
         Ok(())
     }
@@ -68,6 +77,7 @@ fn fields_of(
     attached: &AttachmentsFile,
     metadata: &MetadataFile,
     profiles: &[Profile],
+    (sha256, corrections): (&str, &Corrections),
 ) -> DocumentFields {
     let files = attached.attachments.iter();
     let files: Vec<(&str, Vec<u8>)> = files
@@ -86,6 +96,8 @@ fn fields_of(
         files: &files,
         attachments: &names,
         profiles,
+        sha256,
+        corrections: Some(corrections),
         document_type: document_type.and_then(|claim| claim.value),
     })
 }

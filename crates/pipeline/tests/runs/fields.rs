@@ -6,6 +6,7 @@ use pagemill_storage::{ObjectStore, Stage};
 use crate::doubles::{Engine, Lost, SOURCE, World, engine, killed, processed};
 
 const KEY: &str = "extracted_fields/report.pdf.json";
+const OPEN: &str = "review/open/report.pdf.json";
 const XML: &str = "<Invoice><ID>R-7</ID><IssueDate>2026-01-15</IssueDate></Invoice>";
 
 fn with_invoice() -> Engine {
@@ -27,7 +28,7 @@ async fn an_invoice_has_the_fields_of_its_xml_and_another_document_none() {
     assert_eq!(made.profile, "invoice");
     assert_eq!(made.fields["BT-1"].value.as_deref(), Some("R-7"));
     let entry = &world.record().await.stages[&Stage::Extract];
-    assert_eq!(entry.outputs, [KEY]);
+    assert_eq!(entry.outputs, [KEY, OPEN]);
     assert_eq!(entry.facts["profile"], "invoice");
 
     let world = World::new(engine(2)).await;
@@ -61,7 +62,9 @@ async fn a_document_of_an_older_build_gets_them_and_nothing_is_read_or_paid_agai
     assert_eq!(world.permit.charged(), paid);
     assert!(world.begun().is_empty(), "no page is read again");
     let written = world.store.take_written();
-    let is_expected = |key: &String| key == KEY || key.starts_with("processing/records/");
+    let is_expected = |key: &String| {
+        [KEY, OPEN].contains(&key.as_str()) || key.starts_with("processing/records/")
+    };
     assert!(written.iter().all(is_expected), "{written:?}");
 }
 

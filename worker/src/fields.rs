@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use futures::StreamExt;
 use pagemill_app::adapters;
 use pagemill_app::environment::Environment;
-use pagemill_document::{PageText, Structure, classify, headings_of_page};
+use pagemill_document::{PageText, Structure, classify_with_outline, headings_of_page};
 use pagemill_fields::{DocumentFields, Input, XmlFile};
 use pagemill_metadata::DocumentInput;
 use pagemill_metadata::extractive::ExtractiveGenerator;
@@ -73,7 +73,7 @@ async fn fields_of(engine: &Engine, settings: &Settings, path: &Path) -> anyhow:
             Err(failure) => bail!("page {}: {failure}", page.0),
         }
     }
-    classify(&mut pages);
+    classify_with_outline(&mut pages, document.outline());
     let attachments = document.attachments().await?;
     let files = attachments.iter().filter_map(|file| {
         let bytes = file.content.as_deref().ok()?;

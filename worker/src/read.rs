@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use futures::StreamExt;
 use pagemill_document::markdown::MarkdownPages;
-use pagemill_document::{Link, PageText, Rect, Table, classify, markdown};
+use pagemill_document::{Link, PageText, Rect, Table, classify_with_outline, markdown};
 use pagemill_pdf::{Document, Engine, ExtractRequest, SealedFile};
 use pagemill_pipeline::Settings;
 use pagemill_storage::SourceKey;
@@ -219,6 +219,6 @@ async fn read(engine: &Engine, settings: &Settings, path: &Path) -> anyhow::Resu
             Err(failure) => read.failed.push(format!("page {}: {failure}", page.0)),
         }
     }
-    classify(&mut read.pages);
+    classify_with_outline(&mut read.pages, document.outline());
     Ok(read)
 }

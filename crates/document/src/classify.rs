@@ -2,7 +2,8 @@
 //!
 //! Furniture is what stands at the top or bottom edge of a page and comes again, but for its numbers, at the same
 //! height on other pages. Headings are short blocks set larger than the body text, or in bold at its size; their
-//! styles, ordered by size and then weight, are the levels. What lists of contents name is none, and what stands in the
+//! styles, ordered by size and then weight, are the levels. What the file's outline names on the page that it leads to is one
+//! too, also where it looks like text. What lists of contents name is none, and what stands in the
 //! margin of a page is a running head. What stands in pictures says nothing of how a document is set, and names none of
 //! its parts.
 //!
@@ -13,10 +14,11 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::{Block, BlockKind, PageText};
+use crate::{Block, BlockKind, OutlineItem, PageText};
 
 mod contents;
 mod labels;
+mod outline;
 mod pictures;
 
 use labels::{
@@ -37,6 +39,8 @@ const DEEPEST_LEVEL: u8 = 6;
 const LINES_OF_PROSE: usize = 3;
 /// Blocks among which those below a running head are looked for.
 const TOP_BLOCKS: usize = 200;
+/// What the outline names has at least this part of the body text's size: smaller is a running head.
+const SMALLEST_NAMED: f32 = 0.9;
 /// Part of the page's height that is its margin.
 const MARGIN: f32 = 0.06;
 /// Part of the page's height, at its top and at its bottom, in which furniture stands.
@@ -49,11 +53,16 @@ const MAX_STYLES: usize = 4_096;
 /// the same place over the pages) among the blocks of all pages of one document, in order. Doing it again changes
 /// nothing.
 pub fn classify(pages: &mut [PageText]) {
+    classify_with_outline(pages, &[]);
+}
+
+/// [`classify`], with what the file's outline says of headings.
+pub fn classify_with_outline(pages: &mut [PageText], outline: &[OutlineItem]) {
     let mut observer = Observer::default();
     for page in pages.iter() {
         observer.observe(page);
     }
-    let classifier = observer.finish();
+    let classifier = observer.finish().with_outline(outline);
     for page in pages {
         classifier.apply(page);
     }
@@ -145,6 +154,7 @@ impl Observer {
             furniture,
             body,
             levels,
+            titles: outline::Titles::default(),
         }
     }
 }
@@ -156,9 +166,19 @@ pub struct Classifier {
     /// Nothing in a document without text.
     body: Option<Body>,
     levels: HashMap<Style, u8>,
+    titles: outline::Titles,
 }
 
 impl Classifier {
+    /// This, with what the file's outline says of headings.
+    #[must_use]
+    pub fn with_outline(self, outline: &[OutlineItem]) -> Self {
+        Self {
+            titles: outline::Titles::of(outline),
+            ..self
+        }
+    }
+
     /// Marks the furniture and the headings of a page. Doing it again changes nothing.
     pub fn apply(&self, page: &mut PageText) {
         contents::without_tables(page);
@@ -177,6 +197,14 @@ impl Classifier {
                     && block.kind != BlockKind::Furniture
                     && is_heading(page, block, body)
             };
+            let named = || {
+                let body = self.body.filter(|_| {
+                    index <= listed_from
+                        && !pictures::holds_any(block, &in_pictures)
+                        && block.kind != BlockKind::Furniture
+                })?;
+                self.level_in_outline(page, block, body)
+            };
             if is_furniture {
                 let block = &mut page.blocks[index];
                 block.kind = BlockKind::Furniture;
@@ -186,6 +214,11 @@ impl Classifier {
                 let block = &mut page.blocks[index];
                 block.kind = BlockKind::Heading;
                 block.level = level;
+            } else if let Some(level) = named() {
+                let level = self.levels.get(&style(block)).copied().unwrap_or(level);
+                let block = &mut page.blocks[index];
+                block.kind = BlockKind::Heading;
+                block.level = Some(level);
             } else if let Some(body) = self.body
                 && page.blocks[index].kind != BlockKind::Furniture
             {
@@ -193,6 +226,16 @@ impl Classifier {
             }
         }
         link_captions(page);
+    }
+
+    /// The depth that the outline gives a block which is short enough for a heading, and no smaller than the text.
+    fn level_in_outline(&self, page: &PageText, block: &Block, body: Body) -> Option<u8> {
+        let is_small = block.font_size < body.size * SMALLEST_NAMED;
+        if is_small || block.lines.len() > HEADING_LINES || is_running_head(page, block) {
+            return None;
+        }
+        let text = text_of(page, block).filter(|text| text.len() <= HEADING_CHARS * 4)?;
+        self.titles.level(page.page.0, text)
     }
 
     /// Says of a block that is neither furniture nor a heading by itself whether its neighbours or its text make it one, or

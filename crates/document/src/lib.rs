@@ -70,7 +70,7 @@ pub use account::CharacterAccount;
 pub use charge::{
     CallOutcome, ChargeSink, NotCharged, NotReserved, PaidCall, Reserved, Uncharged, Units,
 };
-pub use classify::{Classifier, Observer, classify};
+pub use classify::{Classifier, Observer, classify, classify_with_outline};
 pub use dependency::Dependency;
 pub use headings::{headings, headings_of_page};
 pub use inspection::{DocumentInfo, Encryption, Inspection};
@@ -82,4 +82,5 @@ pub use structure::{Heading, OutlineItem, PageLabel, Structure};
 pub use table::{Table, TableCell};
 pub use text::{
     AnnotationSource, AnnotationSpan, Block, BlockKind, Line, OcrAccount, OcrWord, PageText,
+    RaisedSpan,
 };

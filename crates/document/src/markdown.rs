@@ -3,20 +3,26 @@
 //! - Headings by their levels; paragraphs on one line each; list items with their numbers, bullets as `-`.
 //! - Tables as GitHub has them, and as HTML where a cell takes several rows or columns, which GitHub's can't. One that goes
 //!   on over pages is one table: its names are not repeated, and the page's anchor stands in its first cell there.
+//! - Notes at the foot of a page that a raised mark points to as `[^1]: ...`, and the mark as `[^1]`. Where numbers begin anew on
+//!   every page, the label of a note is that of its page and its place there: `[^7-1]`.
 //! - Links where their anchor is found in the text. Those that could run or leak something are left out:
 //!   a [`LinkSafety`] other than `ordinary` is not made clickable.
 //! - Furniture (running heads, page numbers) is left out.
 //! - In a document of several pages each that can be read begins with an anchor, `<a id="page-3"></a>`.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::{Block, BlockKind, Link, LinkSafety, LinkTarget, PageText};
 
 mod continued;
 mod escape;
+mod notes;
 mod tables;
 
 use continued::Ending;
+use notes::Notes;
 pub use tables::{csv_table, html_table, markdown_table};
 
 /// A document as Markdown, a page at a time: pages of a long document need not be in memory together.
@@ -26,6 +32,8 @@ pub struct MarkdownPages {
     has_begun: bool,
     /// The table that the last page ended with.
     ending: Option<Ending>,
+    /// The labels of notes so far.
+    labels: HashSet<String>,
 }
 
 impl MarkdownPages {
@@ -35,6 +43,7 @@ impl MarkdownPages {
             with_anchors: pages > 1,
             has_begun: false,
             ending: None,
+            labels: HashSet::new(),
         }
     }
 
@@ -46,12 +55,13 @@ impl MarkdownPages {
             true => format!("<a id=\"page-{}\"></a>", page.page.0),
             false => String::new(),
         };
+        let notes = Notes::of(page, &mut self.labels);
         let mut text = String::new();
         match (ending, continued) {
             (Some(ending), Some(continued)) => {
                 text.push_str(&ending.rows(&continued, &anchor));
                 text.push_str(ending.end());
-                push_blocks(&mut text, page, continued.block + 1, links);
+                push_blocks(&mut text, page, continued.block + 1, links, &notes);
                 self.ending = Ending::of(page, Some((continued.block, ending)));
             }
             (ending, _) => {
@@ -59,7 +69,7 @@ impl MarkdownPages {
                     text.push_str(&anchor);
                     text.push('\n');
                 }
-                push_blocks(&mut text, page, 0, links);
+                push_blocks(&mut text, page, 0, links, &notes);
                 if self.has_begun && !text.is_empty() {
                     text.insert(0, '\n');
                 }
@@ -83,7 +93,13 @@ impl MarkdownPages {
 }
 
 /// Appends the blocks of a page from one on.
-fn push_blocks(text: &mut String, page: &PageText, from: usize, links: &[&Link]) {
+fn push_blocks(
+    text: &mut String,
+    page: &PageText,
+    from: usize,
+    links: &[&Link],
+    notes: &Notes<'_>,
+) {
     let mut links = Links::of(links);
     let mut last: Option<BlockKind> = None;
     let blocks = printed(page).filter(|(index, ..)| *index >= from);
@@ -94,7 +110,7 @@ fn push_blocks(text: &mut String, page: &PageText, from: usize, links: &[&Link])
             _ => begin_block(text),
         }
         last = Some(block.kind);
-        push_block(text, block, of_block, &mut links);
+        push_block(text, block, of_block, &mut links, notes);
     }
 }
 
@@ -113,11 +129,24 @@ fn begin_block(text: &mut String) {
     }
 }
 
-fn push_block(text: &mut String, block: &Block, of_block: &str, links: &mut Links<'_>) {
+fn push_block(
+    text: &mut String,
+    block: &Block,
+    of_block: &str,
+    links: &mut Links<'_>,
+    notes: &Notes<'_>,
+) {
     if let Some(table) = &block.table {
         text.push_str(&markdown_table(table));
         return;
     }
+    let of_block = match notes.note(block, of_block) {
+        Some((label, note)) => {
+            text.push_str(&format!("[^{label}]: "));
+            Cow::Borrowed(note)
+        }
+        None => notes.with_marks(block, of_block),
+    };
     let plain = of_block.split_whitespace().collect::<Vec<_>>().join(" ");
     let plain = escape::close_leaders(&plain);
     match block.kind {

@@ -89,6 +89,15 @@ pub struct AnnotationSpan {
     pub name: Option<String>,
 }
 
+/// A part of a page's text that is set small and raised above its line: an exponent, the mark of a note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RaisedSpan {
+    /// Where it begins in [`PageText::text`], in bytes of UTF-8.
+    pub start: u32,
+    /// Where it ends, exclusive.
+    pub end: u32,
+}
+
 /// A word that was read from the picture of a page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OcrWord {
@@ -139,6 +148,9 @@ pub struct PageText {
     /// The parts of the text that annotations show (values of form fields, free text), in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub annotations: Vec<AnnotationSpan>,
+    /// The parts of the text outside of tables that are set small and raised, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raised: Vec<RaisedSpan>,
     /// What the page shows and the text has not, and why.
     #[serde(default)]
     pub characters: CharacterAccount,

@@ -127,6 +127,7 @@ pub fn page_of(page: PageNumber, text: String) -> PageOutput {
             text,
             blocks: Vec::new(),
             annotations: Vec::new(),
+            raised: Vec::new(),
             characters: Default::default(),
             ocr: None,
             truncated: false,

@@ -25,6 +25,7 @@ fn page(number: u32, text: &str) -> PageText {
         text: text.to_owned(),
         blocks: Vec::new(),
         annotations: Vec::new(),
+        raised: Vec::new(),
         characters: Default::default(),
         ocr: None,
         truncated: false,

@@ -77,6 +77,7 @@ fn page_with(page: u32, words: &[(&str, [f32; 4])]) -> PageWords {
         text: String::new(),
         blocks: Vec::new(),
         annotations: Vec::new(),
+        raised: Vec::new(),
         characters: CharacterAccount::default(),
         ocr: Some(OcrAccount {
             reader: String::new(),

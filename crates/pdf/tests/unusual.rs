@@ -8,7 +8,10 @@ use futures::StreamExt;
 use lopdf::encryption::Permissions;
 use lopdf::encryption::crypt_filters::{Aes256CryptFilter, CryptFilter};
 use lopdf::{EncryptionState, EncryptionVersion};
-use pagemill_document::{Encryption, LinkSafety, LinkTarget, PageNumber, PageState, Rect};
+use pagemill_document::markdown::MarkdownPages;
+use pagemill_document::{
+    Encryption, LinkSafety, LinkTarget, Observer, PageNumber, PageState, Rect,
+};
 use pagemill_pdf::{
     Document, Engine, ExtractRequest, ImageSettings, PageOutput, PdfError, SealedFile,
 };
@@ -251,4 +254,24 @@ async fn w12_a_locked_file_whose_owner_has_no_password_stays_locked() {
     let file = locked_by("", "sesame");
     let closed = open(&engine, &file, &[]).await;
     assert_eq!(closed.map(|_| ()), Err(PdfError::Encrypted));
+}
+
+#[tokio::test]
+async fn notes_were_plain_paragraphs_and_a_heading_that_only_the_outline_tells_of_was_text() {
+    let Some(engine) = engine() else { return };
+    let file = unusual::notes::notes_and_a_plain_heading();
+    let document = open(&engine, &file, &[]).await.expect("it opens");
+    let mut page = first_page(&document).await.text.expect("it was asked for");
+    let mut observer = Observer::default();
+    observer.observe(&page);
+    let classifier = observer.finish().with_outline(document.outline());
+    classifier.apply(&mut page);
+    let mut pages = MarkdownPages::of(1);
+    let made = pages.next(&page, &[]) + pages.finish();
+    let expected = "# 2 The trade\n\n\
+        The mill grinds wheat for bread[^3] and, since the new stones, also oats.[^4] \
+        Its floor of 20 m2 holds the flour of a week, and no more than that.\n\n\
+        [^3]: The oldest of its kinds, with long ears.\n\n\
+        [^4]: Of the upper fields, which lie in the shade.\n";
+    assert_eq!(made, expected);
 }

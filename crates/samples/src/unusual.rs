@@ -13,6 +13,7 @@ use crate::hostile::{OWNER_PASSWORD, settle_padding};
 use crate::raw::RawPdf;
 
 pub mod lettering;
+pub mod notes;
 pub mod tables;
 
 const HELVETICA: &str =
@@ -41,6 +42,10 @@ pub fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("names-above-the-rules.pdf", tables::names_above_the_rules()),
         ("heads-of-many-kinds.pdf", tables::heads_of_many_kinds()),
         ("chart-with-a-scale.pdf", tables::chart_with_a_scale()),
+        (
+            "notes-and-a-plain-heading.pdf",
+            notes::notes_and_a_plain_heading(),
+        ),
     ]
 }
 

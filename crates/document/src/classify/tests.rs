@@ -1,5 +1,7 @@
 use crate::testing::{page_with, table_cell};
-use crate::{Block, BlockKind, Line, OcrAccount, OcrWord, PageNumber, PageText, Rect, Table};
+use crate::{
+    Block, BlockKind, Line, OcrAccount, OcrWord, OutlineItem, PageNumber, PageText, Rect, Table,
+};
 use crate::{Observer, classify, headings};
 
 struct Sample<'a> {
@@ -322,4 +324,52 @@ fn a_ruled_list_of_contents_is_no_table() {
     assert!(listed("Contents", ["4", "9", "12"]));
     assert!(!listed("Contents", ["4", "9", "2"]));
     assert!(!listed("Yields", ["4", "9", "12"]));
+}
+
+fn outline_item(title: &str, page: u32) -> OutlineItem {
+    OutlineItem {
+        level: 2,
+        title: title.to_owned(),
+        page: Some(PageNumber(page)),
+        link: None,
+    }
+}
+
+/// The kinds of the blocks of a page whose second one is a plain line, in a document with this outline.
+fn second_block(line: &str, outline: &[OutlineItem]) -> (BlockKind, Option<u8>) {
+    let mut page = page(
+        1,
+        &[
+            sample(BODY, 100.0, 10.0, false),
+            sample(line, 140.0, 10.0, false),
+            sample(BODY, 160.0, 10.0, false),
+        ],
+    );
+    let mut observer = Observer::default();
+    observer.observe(&page);
+    observer.finish().with_outline(outline).apply(&mut page);
+    (page.blocks[1].kind, page.blocks[1].level)
+}
+
+#[test]
+fn a_plain_line_that_the_outline_names_on_its_page_is_a_heading() {
+    let heading = (BlockKind::Heading, Some(2));
+    let named = [outline_item("2.1 The Mills", 1)];
+    assert_eq!(second_block("2.1 The mills", &named), heading);
+    assert_eq!(second_block("The mills", &named), heading);
+    assert_eq!(second_block("2.1  THE MILLS.", &named), heading);
+}
+
+#[test]
+fn an_outline_makes_no_heading_of_other_text_or_of_another_page() {
+    let paragraph = (BlockKind::Paragraph, None);
+    assert_eq!(
+        second_block("The mills grind", &[outline_item("The mills", 1)]),
+        paragraph
+    );
+    assert_eq!(
+        second_block("The mills", &[outline_item("The mills", 2)]),
+        paragraph
+    );
+    assert_eq!(second_block("12", &[outline_item("12", 1)]), paragraph);
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::{page_of, table_cell as cell};
-use crate::{PageNumber, Rect, Table};
+use crate::{PageNumber, RaisedSpan, Rect, Table};
 
 /// All pages of a document.
 fn markdown(pages: &[PageText], links: &[Link]) -> String {
@@ -208,4 +208,61 @@ fn a_table_of_other_columns_or_further_down_the_page_is_another() {
 fn the_dots_before_a_page_number_stand_close() {
     let page = page_of(PageNumber(1), "The mill . . . . . . 12. . . . 13");
     assert_eq!(markdown(&[page], &[]), "The mill ...... 12.... 13\n");
+}
+
+/// A page whose last block is a note below the others; what is raised is told by its place among all that is found.
+fn page_with_note(number: u32, text: &str, raised: &[(&str, usize)]) -> PageText {
+    let mut page = page_of(PageNumber(number), text);
+    let last = page.blocks.last_mut().expect("a block");
+    last.kind = BlockKind::Footnote;
+    last.bbox.y0 = 700.0;
+    let span = |&(mark, nth): &(&str, usize)| {
+        let (start, found) = text.match_indices(mark).nth(nth).expect("the mark");
+        RaisedSpan {
+            start: start as u32,
+            end: (start + found.len()) as u32,
+        }
+    };
+    page.raised = raised.iter().map(span).collect();
+    page
+}
+
+#[test]
+fn a_note_that_a_raised_mark_points_to_is_a_note_of_markdown() {
+    let page = page_with_note(
+        1,
+        "Mills\n\nThe wheat2 is ground.\n\n2 Rye <too>.",
+        &[("2", 0), ("2", 1)],
+    );
+    let expected = "Mills\n\nThe wheat[^2] is ground.\n\n[^2]: Rye &lt;too>.\n";
+    assert_eq!(markdown(&[page], &[]), expected);
+}
+
+#[test]
+fn an_exponent_points_to_no_note() {
+    for text in [
+        "Mills\n\nOf 20 m2 each.\n\n2 Rye too.",
+        "Mills\n\nOf 102 each.\n\n2 Rye too.",
+    ] {
+        let page = page_with_note(1, text, &[("2", text.matches('2').count() - 2)]);
+        let expected = format!("{text}\n");
+        assert_eq!(markdown(&[page], &[]), expected);
+    }
+}
+
+#[test]
+fn notes_whose_numbers_begin_anew_on_every_page_are_told_apart() {
+    let of_page = |number| page_with_note(number, "Mills\n\nThe wheat.1\n\n1 Rye.", &[("1", 0)]);
+    let made = markdown(&[of_page(1), of_page(2)], &[]);
+    for expected in ["wheat.[^1]\n\n[^1]: Rye.", "wheat.[^2-1]\n\n[^2-1]: Rye."] {
+        assert!(made.contains(expected), "{made}");
+    }
+}
+
+#[test]
+fn what_many_marks_point_to_is_no_note() {
+    let text = "Mills\n\nMiller,1 Baker,1 Farmer,1 Smith1\n\n1 University of Riverton";
+    let marks = [("1", 0), ("1", 1), ("1", 2), ("1", 3)];
+    let made = markdown(&[page_with_note(1, text, &marks)], &[]);
+    assert_eq!(made, format!("{text}\n"));
 }

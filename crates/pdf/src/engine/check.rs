@@ -156,6 +156,14 @@ fn page_text(expected: PageNumber, limits: &Limits, text: PageText) -> Result<Pa
     if !text.annotations.iter().all(is_there) {
         return Err("a text of an annotation that is not there".to_owned());
     }
+    let mut end = 0;
+    for raised in &text.raised {
+        let span = raised.start as usize..raised.end as usize;
+        if span.start < end || text.text.get(span.clone()).is_none() {
+            return Err("a raised text that is not there".to_owned());
+        }
+        end = span.end;
+    }
     Ok(text)
 }
 
@@ -190,7 +198,7 @@ fn page_links(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pagemill_document::PageState;
+    use pagemill_document::{PageState, RaisedSpan};
 
     const PAGE: PageNumber = PageNumber(2);
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\nrest";
@@ -228,6 +236,7 @@ mod tests {
                 text: "é".to_owned(),
                 blocks: Vec::new(),
                 annotations: Vec::new(),
+                raised: Vec::new(),
                 characters: Default::default(),
                 ocr: None,
                 truncated: false,
@@ -313,6 +322,25 @@ mod tests {
             let mut lying = answer();
             if let Some(text) = &mut lying.text {
                 text.blocks = blocks;
+            }
+            assert!(check(lying, PNG).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_raised_must_lie_in_the_text_and_in_its_order() {
+        for spans in [
+            vec![(0, 3)],
+            vec![(1, 2)],
+            vec![(2, 0)],
+            vec![(0, 2), (0, 2)],
+        ] {
+            let mut lying = answer();
+            if let Some(text) = &mut lying.text {
+                let spans = spans.into_iter();
+                text.raised = spans
+                    .map(|(start, end)| RaisedSpan { start, end })
+                    .collect();
             }
             assert!(check(lying, PNG).is_err());
         }

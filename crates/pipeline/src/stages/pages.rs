@@ -7,7 +7,9 @@ use std::io;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
-use pagemill_document::{Classifier, Link, Observer, PageNumber, PageState, PageText, PageTexts};
+use pagemill_document::{
+    Classifier, Link, Observer, OutlineItem, PageNumber, PageState, PageText, PageTexts,
+};
 use pagemill_reader::{Counted, PageFailure, PageOutput, Spill};
 use pagemill_storage::PageAccount;
 use serde::de::{self, DeserializeOwned, SeqAccess, Visitor};
@@ -334,11 +336,11 @@ impl Gathered {
         }
     }
 
-    /// The text, when every page was taken in, and the links.
-    pub(super) fn finish(self) -> (Pages, Links) {
+    /// The text, when every page was taken in, and the links. The file's outline tells of headings.
+    pub(super) fn finish(self, outline: &[OutlineItem]) -> (Pages, Links) {
         let pages = Pages {
             texts: self.texts,
-            classifier: Some(self.observer.finish()),
+            classifier: Some(self.observer.finish().with_outline(outline)),
         };
         (pages, self.links)
     }

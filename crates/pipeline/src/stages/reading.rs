@@ -126,7 +126,7 @@ impl Pipeline {
 
         run.enter(Stage::Text);
         let (characters, dropped) = (gathered.characters, gathered.links_dropped);
-        let (pages, links) = gathered.finish();
+        let (pages, links) = gathered.finish(document.outline());
         let structure = Structure {
             outline: document.outline().to_vec(),
             headings: headings(&pages)?,

@@ -8,7 +8,7 @@ use crate::text::layout::tables::LaidTable;
 use crate::text::layout::{Direction, LaidOut};
 use pagemill_document::{
     AnnotationSource, AnnotationSpan, Block, BlockKind, CharacterAccount, Letters, Line,
-    PageNumber, PageState, PageText, Rect, Table, TableCell,
+    PageNumber, PageState, PageText, RaisedSpan, Rect, Table, TableCell,
 };
 
 /// Joins blocks by a blank line and the lines of a block as [`PageText::text`] says, up to `max_bytes`.
@@ -19,6 +19,7 @@ pub(super) fn page_text(laid_out: Vec<(LaidBlock, Direction)>, max_bytes: usize)
     let mut blocks = Vec::with_capacity(laid_out.len());
     let mut truncated = false;
     let (mut annotations, mut numbers) = (Vec::new(), Vec::new());
+    let mut raised = Vec::new();
     let (mut overprinted, mut overprints) = (0_u32, Letters::default());
     for (block, _) in &laid_out {
         for line in &block.lines {
@@ -46,6 +47,8 @@ pub(super) fn page_text(laid_out: Vec<(LaidBlock, Direction)>, max_bytes: usize)
                 annotations.push(line_start + span.start..line_start + span.end);
                 numbers.push(*number);
             }
+            let shifted = line.raised.iter();
+            raised.extend(shifted.map(|span| line_start + span.start..line_start + span.end));
         }
         if text.len() > max_bytes {
             truncated = true;
@@ -66,6 +69,12 @@ pub(super) fn page_text(laid_out: Vec<(LaidBlock, Direction)>, max_bytes: usize)
         PageState::Text
     };
     let (annotations, numbers) = within(annotations, numbers, text.len());
+    raised.retain(|span: &Range<usize>| span.end <= text.len());
+    // Spans are within the text, whose length fits.
+    let raised = raised.into_iter().map(|span| RaisedSpan {
+        start: span.start as u32,
+        end: span.end as u32,
+    });
     let text = PageText {
         page: PageNumber(1),
         width: 0.0,
@@ -75,6 +84,7 @@ pub(super) fn page_text(laid_out: Vec<(LaidBlock, Direction)>, max_bytes: usize)
         text,
         blocks,
         annotations,
+        raised: raised.collect(),
         characters: CharacterAccount::default(),
         ocr: None,
         truncated,

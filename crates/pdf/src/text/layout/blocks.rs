@@ -105,6 +105,19 @@ fn is_number_of_title(number: &LaidLine, title: &LaidLine) -> bool {
     is_number && number.bold == title.bold && (1.0..=1.5).contains(&(number.size / title.size))
 }
 
+/// Whether a line begins with the mark of a note, set small and raised: words follow it, and none follow the bounds of a sum.
+fn begins_with_mark(line: &LaidLine) -> bool {
+    let mark = line.raised.first().filter(|mark| mark.start == 0);
+    mark.is_some_and(|mark| {
+        let (mark, rest) = line.text.split_at(mark.end);
+        let is_number = mark.bytes().all(|byte| byte.is_ascii_digit());
+        (is_number || matches!(mark, "*" | "**" | "†" | "‡" | "§"))
+            && rest
+                .trim_start()
+                .starts_with(|ch: char| ch.is_alphabetic() || matches!(ch, '“' | '"' | '‘' | '„'))
+    })
+}
+
 fn same_size(a: &LaidLine, b: &LaidLine) -> bool {
     (a.size - b.size).abs() <= 0.08 * a.size.max(b.size)
 }
@@ -123,7 +136,7 @@ fn begins_block(open: &LaidBlock, line: &LaidLine, leading: f32, left: f32, usua
     if !same_size(last, line) && !is_numbered_title || changes_weight {
         return true;
     }
-    if is_list_item(&line.text) {
+    if is_list_item(&line.text) || begins_with_mark(line) {
         return true;
     }
     let is_row = |line: &LaidLine| line.text.contains('\t');

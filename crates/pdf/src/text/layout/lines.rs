@@ -16,6 +16,10 @@ const CELL_GAP: f32 = 1.5;
 /// White wider than this many font sizes parts words where the file has no space.
 const WORD_GAP: f32 = 0.13;
 
+/// What is raised is at most this part of its line's size, and stands this many of its line's font sizes higher.
+const RAISED_SIZE: f32 = 0.8;
+const RAISED_BY: f32 = 0.15;
+
 /// One line, in the frame of its direction.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct LaidLine {
@@ -35,6 +39,8 @@ pub(super) struct LaidLine {
     pub(super) from_right: bool,
     /// The parts of its text that annotations show, as ranges of bytes, with the annotations' numbers.
     pub(super) annotations: Vec<(Range<usize>, u16)>,
+    /// The parts of its text that are set small and raised, as ranges of bytes.
+    pub(super) raised: Vec<Range<usize>>,
     /// How many of its glyphs are left out, because they are printed over others of their kind.
     pub(super) overprinted: u32,
     /// Their letters.
@@ -157,6 +163,12 @@ impl OpenLine {
 
         let mut text = String::with_capacity(items.len() + 8);
         let mut annotations: Vec<(Range<usize>, u16)> = Vec::new();
+        let main = &fragments[self.main];
+        let is_raised = |glyph: &Glyph| {
+            glyph.size <= RAISED_SIZE * main.size
+                && main.baseline - glyph.baseline >= RAISED_BY * main.size
+        };
+        let mut raised: Vec<Range<usize>> = Vec::new();
         for item in items {
             let cluster = match item {
                 Item::White(white) => {
@@ -167,6 +179,12 @@ impl OpenLine {
             };
             let start = text.len();
             push_cluster(&mut text, cluster, glyphs);
+            if is_raised(&glyphs[cluster.start]) {
+                match raised.last_mut() {
+                    Some(span) if span.end == start => span.end = text.len(),
+                    _ => raised.push(start..text.len()),
+                }
+            }
             let number = glyphs[cluster.start].annotation;
             match annotations.last_mut() {
                 _ if number == 0 => {}
@@ -178,12 +196,13 @@ impl OpenLine {
         Some(LaidLine {
             text,
             bbox,
-            baseline: fragments[self.main].baseline,
-            size: fragments[self.main].size,
+            baseline: main.baseline,
+            size: main.size,
             bold: bold * 2 > total,
             mixed_weight: bold * 20 > total && bold * 20 < total * 19,
             from_right,
             annotations,
+            raised,
             overprinted: u32::try_from(overprinted).unwrap_or(u32::MAX),
             overprints,
         })

@@ -219,6 +219,7 @@ impl LaidTable {
         let mut row = LaidLine {
             text: String::new(),
             annotations: Vec::new(),
+            raised: Vec::new(),
             overprinted: 0,
             overprints: Letters::default(),
             ..first

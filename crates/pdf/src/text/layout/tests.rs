@@ -1,7 +1,7 @@
 //! Layout on hand-made glyphs.
 
 use super::*;
-use pagemill_document::{BlockKind, PageState};
+use pagemill_document::{BlockKind, PageState, RaisedSpan};
 
 /// A page to print on: every glyph is half as wide as its size, as in a typewriter's font.
 #[derive(Default)]
@@ -300,6 +300,26 @@ fn a_superscript_stays_in_its_line() {
     let end = sheet.print_towards(Direction::default(), end, 96.0, 7.0, "12");
     sheet.print(end, 100.0, " in the text");
     assert_eq!(sheet.text(), "as shown12 in the text");
+    let raised = sheet.lay_out().raised;
+    assert_eq!(raised, [RaisedSpan { start: 8, end: 10 }]);
+}
+
+#[test]
+fn notes_that_follow_each_other_are_blocks_of_their_own() {
+    let mut sheet = Sheet::default();
+    for (row, (mark, text)) in [("7", "Of wheat."), ("8", "Of rye, which is")]
+        .iter()
+        .enumerate()
+    {
+        let baseline = 100.0 + 12.0 * row as f32;
+        let end = sheet.print_towards(Direction::default(), 72.0, baseline - 3.0, 6.0, mark);
+        sheet.print(end + 2.0, baseline, text);
+    }
+    sheet.print(72.0, 124.0, "grown too.");
+    assert_eq!(
+        sheet.text(),
+        "7 Of wheat.\n\n8 Of rye, which is\ngrown too."
+    );
 }
 
 #[test]

@@ -136,7 +136,7 @@ impl IndexError {
     /// The stable reason code, used in records, the DLQ and metrics.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Unavailable { .. } => "unavailable",
+            Self::Unavailable { .. } | Self::Pages(_) => "unavailable",
             Self::Throttled { .. } => "throttled",
             Self::Refused { .. } => "refused",
             Self::Rejected { .. } => "rejected",
@@ -147,7 +147,6 @@ impl IndexError {
             Self::ModelInvalid { .. } => "model_invalid",
             Self::Locked { .. } => "store_locked",
             Self::Engine { .. } => "store_engine",
-            Self::Pages(_) => "pages_unreadable",
             Self::NotBuilt { .. } => "not_built",
             Self::Settings { .. } => "settings",
             Self::NotPermitted(_) => "not_permitted",

@@ -61,7 +61,11 @@ impl Inventory {
             let files = listed(store, &prefix).await?;
             inventory.files.extend(files);
         }
-        for prefix in [layout.all_answers(), layout.readings(), layout.open_reviews()] {
+        for prefix in [
+            layout.all_answers(),
+            layout.readings(),
+            layout.open_reviews(),
+        ] {
             let files = listed(store, &prefix).await?;
             inventory.files.extend(files);
         }

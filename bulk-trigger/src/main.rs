@@ -19,6 +19,7 @@ use self::cli::{Cli, Command, HistoryCommand};
 use self::exit::Exit;
 
 fn main() -> ExitCode {
+    pagemill_app::output::end_when_nobody_reads();
     // Before the command line is read, which takes defaults from the environment.
     if let Err(error) = load_dotenv() {
         eprintln!("error: {error:#}");

@@ -47,6 +47,7 @@ pub fn main() -> ExitCode {
     if let cli::Command::Renderer { .. } = cli.command {
         return pagemill_pdf::child_main();
     }
+    pagemill_app::output::end_when_nobody_reads();
     // A health check must be quick, also where everything else is slow.
     if let cli::Command::Health = cli.command {
         return match environment::load_dotenv() {

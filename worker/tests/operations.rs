@@ -17,6 +17,8 @@ mod support;
 mod doctor;
 #[path = "operations/health.rs"]
 mod health;
+#[path = "operations/output.rs"]
+mod output;
 #[path = "operations/replay.rs"]
 mod replay;
 #[path = "operations/secrets.rs"]

@@ -39,6 +39,7 @@
 pub mod adapters;
 pub mod environment;
 pub mod error;
+pub mod output;
 pub mod redrive;
 pub mod send;
 

@@ -60,6 +60,9 @@ pub fn main() -> ExitCode {
     }
     match run_command(cli) {
         Ok(exit) => exit,
+        Err(error) if pagemill_app::output::nobody_reads(&error) => {
+            ExitCode::from(pagemill_app::output::NOBODY_READS)
+        }
         Err(error) => {
             eprintln!("worker: {}", logging::printable(&format!("{error:#}")));
             ExitCode::from(exit_code(&error))

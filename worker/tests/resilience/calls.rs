@@ -67,6 +67,7 @@ fn s3(parts: &Parts, body: &Bytes) -> String {
             Method::HEAD => "S3 HEAD bucket".into(),
             _ if query.contains("processing%2Fparts%2F") => "S3 LIST parts".into(),
             _ if query.contains("processing%2Fanswers%2F") => "S3 LIST answers".into(),
+            _ if query.contains("processing%2Freadings%2F") => "S3 LIST readings".into(),
             _ if query.contains("config%2Fprofiles") => "S3 LIST profiles".into(),
             _ => "S3 LIST".into(),
         };

@@ -70,8 +70,8 @@ async fn a_document_costs_the_calls_that_are_known_and_no_more() {
     // One write: the record must know of the newer event, or an older one that comes late would win.
     run(&cloud, "the same again", 6).await;
     cloud.put(SOURCE, hostile::many_pages(2)).await;
-    // More than a new one: it may have older images and answers, which are looked for.
-    run(&cloud, "two pages in its place", 28).await;
+    // More than a new one: it may have older images, answers and readings of pictures, which are looked for.
+    run(&cloud, "two pages in its place", 30).await;
     cloud.delete(SOURCE).await;
-    run(&cloud, "removed", 12).await;
+    run(&cloud, "removed", 13).await;
 }

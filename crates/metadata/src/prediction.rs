@@ -60,6 +60,7 @@ pub struct Said {
 
 impl Prediction {
     /// One without answers.
+    #[cfg(feature = "llm")]
     pub(crate) fn without(ending: Ending, model: &str, reason: String) -> Self {
         Self {
             model: Some(model.to_owned()),

@@ -58,6 +58,7 @@ pub enum Provider {
 
 impl Provider {
     /// The provider of a server, by the host of its address.
+    #[cfg(feature = "llm")]
     pub(crate) fn of_host(host: &str) -> Self {
         match host {
             "api.openai.com" => Self::OpenAi,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use jiff::tz::TimeZone;
 use pagemill_app::Environment;
 use pagemill_app::costs::{By, Costs, costs};
-use pagemill_app::plans::Place;
+use pagemill_app::plans::{Place, below_sources};
 use pagemill_pipeline::Usd;
 use pagemill_storage::{Charged, shown};
 use serde_json::{Map, Value, json};
@@ -23,8 +23,7 @@ pub(crate) async fn command(arguments: CostArguments) -> anyhow::Result<ExitCode
     let layout = &settings.layout;
     let prefix = match arguments.prefix.as_deref() {
         None | Some("") => String::new(),
-        Some(given) if given.starts_with(layout.source.as_str()) => given.to_owned(),
-        Some(given) => format!("{}{given}", layout.source),
+        Some(given) => below_sources(layout, given),
     };
     let since = match arguments.since {
         Some(day) => Some(day.to_zoned(TimeZone::UTC)?.timestamp()),

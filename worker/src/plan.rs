@@ -28,7 +28,10 @@ pub(crate) async fn command(arguments: PlanArguments) -> anyhow::Result<ExitCode
         input: arguments.input,
     };
     let (pipeline, targets) = place.pipeline(&environment).await?;
-    let prefix = plans::below_sources(&pipeline, arguments.prefix.as_deref().unwrap_or_default());
+    let prefix = plans::below_sources(
+        pipeline.layout(),
+        arguments.prefix.as_deref().unwrap_or_default(),
+    );
     let mut file = match &arguments.out {
         None => None,
         Some(path) => {

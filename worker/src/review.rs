@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use futures::{TryStreamExt, pin_mut};
 use pagemill_app::Environment;
-use pagemill_app::plans::Place;
+use pagemill_app::plans::{Place, below_sources};
 use pagemill_app::review::{Decided, Review, Reviewed, status};
 use pagemill_pipeline::OpenItem;
-use pagemill_storage::{KeyLayout, SourceKey, shown};
+use pagemill_storage::{SourceKey, shown};
 use serde_json::json;
 
 use crate::cli::{self, ReviewArguments, ReviewCommand};
@@ -54,14 +54,6 @@ pub(crate) async fn command(arguments: ReviewArguments) -> anyhow::Result<ExitCo
         }
     }
     Ok(ExitCode::from(cli::EXIT_OK))
-}
-
-/// The prefix of sources may be left away.
-fn below_sources(layout: &KeyLayout, given: &str) -> String {
-    match given.starts_with(layout.source.as_str()) {
-        true => given.to_owned(),
-        false => format!("{}{given}", layout.source),
-    }
 }
 
 async fn list(review: &Review, prefix: &str, is_json: bool) -> anyhow::Result<()> {

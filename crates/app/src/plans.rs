@@ -10,7 +10,7 @@ use pagemill_index::TargetStore;
 use pagemill_pipeline::{
     Estimate, Options, Pipeline, PipelineError, Plan, PlannedStage, Settings, Source,
 };
-use pagemill_storage::{FolderStore, ObjectStore, Overlay, Stage};
+use pagemill_storage::{FolderStore, KeyLayout, ObjectStore, Overlay, Stage};
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::{self, VECTORS, Vectors};
@@ -190,8 +190,8 @@ pub fn plans<'a>(
 }
 
 /// The key or prefix that a person means: what does not begin with the prefix of sources is below it.
-pub fn below_sources(pipeline: &Pipeline, given: &str) -> String {
-    let sources = &pipeline.layout().source;
+pub fn below_sources(layout: &KeyLayout, given: &str) -> String {
+    let sources = &layout.source;
     match given.starts_with(sources.as_str()) {
         true => given.to_owned(),
         false => format!("{sources}{given}"),

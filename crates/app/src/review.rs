@@ -13,6 +13,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use pagemill_fields::correction::written_value;
 use pagemill_fields::evaluation::Reason;
+use pagemill_fields::term::Term;
 use pagemill_fields::{Correction, Corrections, DocumentFields};
 use pagemill_pipeline::{FieldsFile, OpenFile};
 use pagemill_storage::{
@@ -228,7 +229,7 @@ fn values(
     let open = open.map_or(&[][..], |evaluation| evaluation.reasons.as_slice());
     let check = |field: &String| {
         let is_open = open.iter().any(|reason| reason.field == *field);
-        let is_term = fields.profile == "invoice" && has_number(field);
+        let is_term = fields.profile == "invoice" && Term::of(field).is_some();
         match is_open || is_term || fields.fields.contains_key(field) {
             true => Ok(()),
             false => Err(anyhow::anyhow!(
@@ -267,11 +268,6 @@ fn values(
             named.into_iter().map(approve).collect()
         }
     }
-}
-
-/// Whether a key is that of a field of invoices.
-fn has_number(field: &str) -> bool {
-    pagemill_fields::term::Term::all().any(|term| term.number() == field)
 }
 
 #[cfg(test)]

@@ -185,7 +185,7 @@ fn corrected(correction: &Correction, before: Option<Field>) -> Field {
 
 /// The name of a field beside its key.
 pub fn name_of(key: &str) -> &str {
-    match Term::all().find(|term| term.number() == key) {
+    match Term::of(key) {
         Some(term) => term.name(),
         None => key,
     }
@@ -207,8 +207,7 @@ pub fn written_value(field: &str, value: &str) -> Result<String, ValueError> {
             "it is empty: say with --none that the document has none",
         ));
     }
-    let term = Term::all().find(|term| term.number() == field);
-    match term.map(Term::kind) {
+    match Term::of(field).map(Term::kind) {
         None | Some(Kind::Text) => Ok(value.to_owned()),
         Some(Kind::Identifier) => Ok(compact(value)),
         Some(Kind::Date) => match value.parse::<jiff::civil::Date>() {

@@ -87,7 +87,7 @@ pub fn extract(input: &Input<'_>) -> DocumentFields {
             (Some(used), Found::of_xml(&invoice, printed, &rows))
         }
     };
-    let is_known = |key: &str| Term::all().any(|term| term.number() == key);
+    let is_known = |key: &str| Term::of(key).is_some();
     let again = corrected(input, &mut found.fields, is_known, &mut warnings);
     let mut all = checks::all(&found.fields, &found.lines, &found.vat);
     all.append(&mut found.checks);

@@ -105,6 +105,11 @@ impl Term {
         ALL.iter().map(|(term, ..)| *term)
     }
 
+    /// The term of this number, such as `BT-84`.
+    pub fn of(number: &str) -> Option<Self> {
+        Self::all().find(|term| term.number() == number)
+    }
+
     fn row(self) -> &'static (Term, &'static str, Kind) {
         let row = ALL.iter().find(|(term, ..)| *term == self);
         row.expect("every term is made by the table")

@@ -1,8 +1,9 @@
 //! The stages of the build graph: what each one makes, writes and leaves in the record.
 //!
 //! [`reading`] takes everything out of the PDF in one pass; [`pages`] keeps it meanwhile, mostly out of memory;
-//! [`checkpoints`] keeps it for a run that comes after a death, and [`readings`] what its pictures were read as for every later one; [`stored`] takes it from the files of an earlier run instead;
-//! [`attachments`], [`markdown`], [`fields`] and [`after_reading`] do what needs the PDF no more, and [`predict`] what is paid for.
+//! [`checkpoints`] keeps it for a run that comes after a death, and [`readings`] what its pictures were read as for every
+//! later one; [`stored`] takes it from the files of an earlier run instead; [`attachments`], [`markdown`], [`fields`] and
+//! [`after_reading`] do what needs the PDF no more, and [`predict`] what is paid for.
 
 mod accounts;
 mod after_reading;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use pagemill_index::IndexError;
 use pagemill_storage::{
     Condition, ETag, FileBody, KeyLayout, ObjectStore, PutOptions, RecordStore, SourceKey, Stage,
@@ -116,6 +116,23 @@ impl<'a> Run<'a> {
             };
         }
         Err(PipelineError::Conflict)
+    }
+
+    /// The keys below a prefix that pass.
+    pub(crate) async fn keys_below(
+        &self,
+        prefix: &str,
+        passes: impl Fn(&str) -> bool,
+    ) -> Result<Vec<String>, PipelineError> {
+        let mut keys = Vec::new();
+        let mut listing = self.store.list(prefix);
+        let failed = |error| self.storage(error);
+        while let Some(object) = listing.try_next().await.map_err(failed)? {
+            if passes(&object.key) {
+                keys.push(object.key);
+            }
+        }
+        Ok(keys)
     }
 
     /// Reads back what an earlier run of a stage wrote; `None` when it is gone or is not of that run.

@@ -1,6 +1,5 @@
 //! The stages that need the PDF no more: metadata, index and commit.
 
-use futures::TryStreamExt;
 use pagemill_document::Dependency;
 use pagemill_metadata::Usage;
 use pagemill_storage::{Generation, RecordStatus, SourceKey, SourceVersion, Stage};
@@ -269,21 +268,12 @@ impl Pipeline {
         source: &SourceKey,
         keep: Option<&Generation>,
     ) -> Result<Vec<String>, PipelineError> {
-        let mut listing = self
-            .parts()
-            .store
-            .list(&self.layout().page_images_of_all_generations(source));
-        let mut keys = Vec::new();
-        while let Some(object) = listing
-            .try_next()
+        let layout = self.layout();
+        let is_other = |key: &str| {
+            let generation = layout.generation_of_image(source, key);
+            generation.is_some_and(|generation| keep != Some(&generation))
+        };
+        run.keys_below(&layout.page_images_of_all_generations(source), is_other)
             .await
-            .map_err(|error| run.storage(error))?
-        {
-            let generation = self.layout().generation_of_image(source, &object.key);
-            if generation.is_some_and(|generation| keep != Some(&generation)) {
-                keys.push(object.key);
-            }
-        }
-        Ok(keys)
     }
 }

@@ -259,17 +259,12 @@ impl Pipeline {
 
     /// The keys of a source's parts, of every build.
     pub(crate) async fn part_keys(&self, run: &Run<'_>) -> Result<Vec<String>, PipelineError> {
-        let (layout, source) = (self.layout(), &run.record.source);
-        let mut keys = Vec::new();
-        if run.may_have_parts {
-            let mut listing = run.store.list(&graph::parts(layout, source));
-            while let Some(object) = next(run, &mut listing).await? {
-                if layout.is_part_of(source, &object.key) {
-                    keys.push(object.key);
-                }
-            }
+        if !run.may_have_parts {
+            return Ok(Vec::new());
         }
-        Ok(keys)
+        let (layout, source) = (self.layout(), &run.record.source);
+        let is_ours = |key: &str| layout.is_part_of(source, key);
+        run.keys_below(&graph::parts(layout, source), is_ours).await
     }
 
     /// Deletes a source's parts, of every build: what they are for is done, or will never be.

@@ -4,7 +4,6 @@
 //! pays neither twice; one that is killed between an answer and its write pays for that answer again. What was said goes into
 //! one file, out of which the metadata stage works: its rules may change without a call.
 
-use futures::TryStreamExt;
 use pagemill_document::Dependency;
 use pagemill_metadata::{DocumentInput, Ending, Prediction, Usage};
 use pagemill_storage::{SourceVersion, Stage};
@@ -94,18 +93,9 @@ impl Pipeline {
     ) -> Result<Vec<String>, PipelineError> {
         let (layout, source) = (self.layout(), &run.record.source);
         let entry = run.record.stages.get(&Stage::Predict);
-        let is_used = |key: &String| entry.is_some_and(|entry| entry.outputs.contains(key));
-        let mut listing = self.parts().store.list(&layout.answers(source));
-        let mut keys = Vec::new();
-        while let Some(object) = listing
-            .try_next()
-            .await
-            .map_err(|error| run.storage(error))?
-        {
-            if layout.is_answer_of(source, &object.key) && !is_used(&object.key) {
-                keys.push(object.key);
-            }
-        }
-        Ok(keys)
+        let is_used =
+            |key: &str| entry.is_some_and(|entry| entry.outputs.iter().any(|output| output == key));
+        let is_superseded = |key: &str| layout.is_answer_of(source, key) && !is_used(key);
+        run.keys_below(&layout.answers(source), is_superseded).await
     }
 }

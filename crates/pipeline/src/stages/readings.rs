@@ -189,14 +189,8 @@ impl Pipeline {
     /// The keys of all readings of a source.
     pub(crate) async fn reading_keys(&self, run: &Run<'_>) -> Result<Vec<String>, PipelineError> {
         let (layout, source) = (self.layout(), &run.record.source);
-        let mut keys = Vec::new();
-        let mut listing = run.store.list(&layout.readings_of_all_generations(source));
-        let listed = |error| run.storage(error);
-        while let Some(object) = listing.try_next().await.map_err(listed)? {
-            if layout.is_reading_of(source, &object.key) {
-                keys.push(object.key);
-            }
-        }
-        Ok(keys)
+        let is_ours = |key: &str| layout.is_reading_of(source, key);
+        run.keys_below(&layout.readings_of_all_generations(source), is_ours)
+            .await
     }
 }

@@ -20,9 +20,14 @@ mod contents;
 mod labels;
 mod outline;
 mod pictures;
+mod styles;
 
 use labels::{
     after_number, ends_in_number, is_caption, is_chapter_label, is_lone_number, is_whole_caption,
+};
+use styles::{
+    Body, DEEPEST_LEVEL, Style, Styles, is_bold_at_body_size, is_far_larger, is_larger, levels,
+    style,
 };
 
 /// Headings have at most this many lines.
@@ -33,10 +38,6 @@ const HEADING_CHARS: usize = 200;
 const LABEL_CHARS: usize = 60;
 /// A footnote has at least this many bytes: less is a number beside a chart.
 const SHORTEST_NOTE: usize = 20;
-/// Deepest heading level.
-const DEEPEST_LEVEL: u8 = 6;
-/// A block of so many lines is running text.
-const LINES_OF_PROSE: usize = 3;
 /// Blocks among which those below a running head are looked for.
 const TOP_BLOCKS: usize = 200;
 /// What the outline names has at least this part of the body text's size: smaller is a running head.
@@ -45,9 +46,8 @@ const SMALLEST_NAMED: f32 = 0.9;
 const MARGIN: f32 = 0.06;
 /// Part of the page's height, at its top and at its bottom, in which furniture stands.
 const EDGE: f32 = 0.12;
-/// Different texts at the edges of pages that are kept apart at most, and styles: a hostile document has millions.
+/// Different texts at the edges of pages that are kept apart at most: a hostile document has millions.
 const MAX_EDGES: usize = 50_000;
-const MAX_STYLES: usize = 4_096;
 
 /// Marks headings (by size and weight against the document's body text, with levels) and furniture (text repeated in
 /// the same place over the pages) among the blocks of all pages of one document, in order. Doing it again changes
@@ -305,128 +305,6 @@ struct EdgeText {
     styles: Styles,
 }
 
-/// The style that most characters have, furniture aside.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Body {
-    size: f32,
-    bold: bool,
-}
-
-/// Statistics of text, each list sorted by its key.
-#[derive(Debug, Default)]
-struct Styles {
-    /// Bytes of lines by their size in half points, and how many of them are bold. Hinting and scaling make sizes such
-    /// as 9.96 and 10.02 of one style.
-    lines: Vec<(u32, (usize, usize))>,
-    /// Whether there is a paragraph of several lines.
-    has_prose: bool,
-    /// Blocks that are short and wordy as headings are, by style.
-    short: Vec<(Style, Largest)>,
-}
-
-/// The largest sizes in points among blocks of one style.
-#[derive(Debug, Clone, Copy)]
-struct Largest {
-    /// Of those that are no sentences.
-    titles: f32,
-    /// Of sentences.
-    sentences: f32,
-    /// Of those that would be headings in bold at the size of the body text.
-    at_body_size: f32,
-}
-
-impl Styles {
-    fn add_lines(&mut self, block: &Block) {
-        for line in &block.lines {
-            let size = (line.font_size * 2.0).round().max(0.0) as u32;
-            let bold = if line.bold { line.text.len() } else { 0 };
-            self.add_line(size, (line.text.len(), bold));
-        }
-    }
-
-    fn add(&mut self, page: &PageText, block: &Block) {
-        self.add_lines(block);
-        self.has_prose |= block.lines.len() >= LINES_OF_PROSE;
-        if let Some(shape) = heading_shape(page, block) {
-            let none = f32::NEG_INFINITY;
-            let largest = Largest {
-                titles: if shape.is_title {
-                    block.font_size
-                } else {
-                    none
-                },
-                sentences: if shape.is_title {
-                    none
-                } else {
-                    block.font_size
-                },
-                at_body_size: if shape.in_bold { block.font_size } else { none },
-            };
-            self.add_short(style(block), largest);
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.has_prose |= other.has_prose;
-        for (size, bytes) in &other.lines {
-            self.add_line(*size, *bytes);
-        }
-        for (style, largest) in &other.short {
-            self.add_short(*style, *largest);
-        }
-    }
-
-    fn add_line(&mut self, size: u32, (all, bold): (usize, usize)) {
-        match self.lines.binary_search_by_key(&size, |(known, _)| *known) {
-            Ok(place) => {
-                let (_, known) = &mut self.lines[place];
-                known.0 += all;
-                known.1 += bold;
-            }
-            Err(place) if self.lines.len() < MAX_STYLES => {
-                self.lines.insert(place, (size, (all, bold)));
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn add_short(&mut self, style: Style, largest: Largest) {
-        match self.short.binary_search_by_key(&style, |(known, _)| *known) {
-            Ok(place) => {
-                let (_, known) = &mut self.short[place];
-                known.titles = known.titles.max(largest.titles);
-                known.sentences = known.sentences.max(largest.sentences);
-                known.at_body_size = known.at_body_size.max(largest.at_body_size);
-            }
-            Err(place) if self.short.len() < MAX_STYLES => {
-                self.short.insert(place, (style, largest));
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn body(&self) -> Option<Body> {
-        let most = self
-            .lines
-            .iter()
-            .max_by_key(|(size, (all, _))| (*all, *size));
-        most.map(|&(size, (all, bold))| Body {
-            size: size as f32 / 2.0,
-            bold: bold * 2 > all,
-        })
-    }
-
-    /// The styles that at least one heading has.
-    fn of_headings(&self, body: Body) -> Vec<Style> {
-        let headings = self.short.iter().filter(|(_, largest)| {
-            is_larger(largest.titles, body)
-                || is_far_larger(largest.sentences, body)
-                || is_bold_at_body_size(largest.at_body_size, body)
-        });
-        headings.map(|(style, _)| *style).collect()
-    }
-}
-
 fn edge_key(page: &PageText, block: &Block) -> Option<EdgeKey> {
     let at_top = block.bbox.y1 <= page.height * EDGE;
     let at_bottom = block.bbox.y0 >= page.height * (1.0 - EDGE);
@@ -464,32 +342,12 @@ fn text_of<'a>(page: &'a PageText, block: &Block) -> Option<&'a str> {
     page.text.get(block.start as usize..block.end as usize)
 }
 
-/// Font size in tenths of a point, and weight.
-type Style = (u32, bool);
-
-fn style(block: &Block) -> Style {
-    ((block.font_size * 10.0).round().max(0.0) as u32, block.bold)
-}
-
 fn is_heading(page: &PageText, block: &Block, body: Body) -> bool {
     heading_shape(page, block).is_some_and(|shape| {
         shape.is_title && is_larger(block.font_size, body)
             || is_far_larger(block.font_size, body)
             || shape.in_bold && is_bold_at_body_size(block.font_size, body)
     })
-}
-
-fn is_larger(font_size: f32, body: Body) -> bool {
-    font_size > body.size * 1.12 + 0.2
-}
-
-/// Large enough for a sentence to be a heading.
-fn is_far_larger(font_size: f32, body: Body) -> bool {
-    font_size > body.size * 1.35 + 0.2
-}
-
-fn is_bold_at_body_size(font_size: f32, body: Body) -> bool {
-    !body.bold && font_size >= body.size * 0.97 - 0.3
 }
 
 /// A block that is short and wordy as a heading is.
@@ -560,23 +418,6 @@ fn is_footnote(page: &PageText, block: &Block, text: &str, body: Body) -> bool {
             .starts_with(|ch: char| ch.is_alphabetic() || matches!(ch, '“' | '"' | '‘'));
     let is_marked = text.starts_with(['*', '†', '‡', '§']);
     is_small && is_low && (is_numbered || is_marked) && text.len() >= SHORTEST_NOTE
-}
-
-/// Levels from 1: larger first, bold before regular; sizes within half a point are one level.
-fn levels(mut styles: Vec<Style>) -> HashMap<Style, u8> {
-    styles.sort_by(|a, b| b.cmp(a));
-    let mut levels = HashMap::new();
-    let mut level = 0;
-    let mut last: Option<Style> = None;
-    for style in styles {
-        let is_same = last.is_some_and(|(size, bold)| size - style.0 <= 5 && bold == style.1);
-        if !is_same {
-            level = (level + 1).min(DEEPEST_LEVEL);
-            last = Some(style);
-        }
-        levels.insert(style, level);
-    }
-    levels
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ mod edges;
 mod grid;
 mod lines;
 mod names;
+mod nets;
 mod open;
 mod parted;
 mod rows;

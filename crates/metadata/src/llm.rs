@@ -26,6 +26,7 @@ pub(crate) mod plan;
 pub(crate) mod prompt;
 mod refusal;
 mod reply;
+mod room;
 mod stream;
 pub(crate) mod transport;
 mod way;
@@ -52,16 +53,13 @@ use answer::Answer;
 use ask::{Answered, Asker, Question, REPAIR_TOKENS, Unanswered, best_of};
 use plan::{Piece, Tokenizer};
 use prompt::{Fence, fill};
-use transport::{Meter, TooLong};
+use room::Limits;
+use transport::Meter;
 
 /// Version of schemas, fence and the way through a long document; part of the fingerprint of what is asked.
 pub(crate) const REQUEST_VERSION: u32 = 4;
 /// Version of how answers are read and merged. Another one costs no call.
 const JUDGING_VERSION: u32 = 1;
-/// Tokens that a document must have at least.
-const LEAST_ROOM: usize = 500;
-/// Tokens kept free for message framing, the fence and the schema in the prompt.
-const MARGIN_TOKENS: usize = 300;
 /// How often the limits are lowered for one document.
 const MOST_LOWERINGS: usize = 6;
 
@@ -73,35 +71,6 @@ pub struct LlmGenerator {
     asker: Asker,
     /// What the settings allow, or less, where the server's context is smaller.
     limits: Mutex<Limits>,
-}
-
-/// Most tokens of a prompt and of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Limits {
-    input: usize,
-    output: u32,
-}
-
-impl Limits {
-    /// Those for a server that found a prompt too long. Its tokens are not ours, so what it says of its own count is a measure.
-    fn lowered(self, told: TooLong) -> Self {
-        let Some(context) = told.context else {
-            return Self {
-                input: self.input * 2 / 3,
-                ..self
-            };
-        };
-        let output = self
-            .output
-            .min(u32::try_from(context / 3).unwrap_or(self.output));
-        let free = context.saturating_sub(output as usize);
-        let scaled = match told.prompt {
-            Some(prompt) if prompt > free => free * self.input / prompt,
-            _ => free,
-        };
-        let input = (scaled * 19 / 20).min(self.input * 9 / 10);
-        Self { input, output }
-    }
 }
 
 /// The schema of a call, and its name.
@@ -132,53 +101,6 @@ impl LlmGenerator {
     fn limits(&self) -> Limits {
         // Two plain numbers: a panic elsewhere can't leave them half written.
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tokens that are left for a document beside these texts and the schema.
-    fn room(
-        &self,
-        limits: Limits,
-        tokenizer: Tokenizer,
-        texts: &[&str],
-        wanted: &Wanted,
-        custom: &str,
-    ) -> Result<usize, MetadataError> {
-        let used: usize = texts.iter().map(|text| tokenizer.count(text)).sum();
-        let used = used + tokenizer.count(&wanted.schema.to_string()) + MARGIN_TOKENS;
-        let room = limits.input.saturating_sub(used);
-        if room >= LEAST_ROOM {
-            return Ok(room);
-        }
-        if limits.input < self.settings.max_input_tokens as usize {
-            return Err(MetadataError::Refused {
-                reason: format!(
-                    "its context leaves {} tokens for a prompt, and prompts and schema take {used}",
-                    limits.input
-                ),
-                remedy: "give the model's server a larger context, or take a model that has one"
-                    .to_owned(),
-            });
-        }
-        let of_custom = match custom.is_empty() {
-            true => 0,
-            false => {
-                let times = texts.iter().filter(|text| text.contains(custom)).count();
-                (times * tokenizer.count(custom)).min(used)
-            }
-        };
-        let without_it = (used - of_custom).saturating_add(LEAST_ROOM);
-        if without_it <= limits.input && of_custom > 0 {
-            return Err(MetadataError::CustomPrompt {
-                reason: format!(
-                    "it takes {of_custom} tokens and leaves no room for the document in max_input_tokens = {}",
-                    limits.input
-                ),
-            });
-        }
-        Err(MetadataError::Configuration(format!(
-            "the prompts and the schema take {used} of max_input_tokens = {}; raise it, or shorten the prompts",
-            limits.input
-        )))
     }
 
     /// The model's answer, with limits that its server takes.
@@ -247,12 +169,19 @@ impl LlmGenerator {
             ];
             fill(&settings.user_prompt, &values)
         };
-        let room = self
-            .room(limits, tokenizer, &[&system, &user("")], &whole, custom)
+        let allowed = settings.max_input_tokens as usize;
+        let room = limits
+            .room(
+                allowed,
+                tokenizer,
+                &[&system, &user("")],
+                &whole.schema,
+                custom,
+            )
             .map_err(Unanswered::Failed)?;
         let texts = [system.as_str(), &settings.part_prompt];
-        let part_room = self
-            .room(limits, tokenizer, &texts, &part, custom)
+        let part_room = limits
+            .room(allowed, tokenizer, &texts, &part.schema, custom)
             .map_err(Unanswered::Failed)?;
         let shown = |pieces: &[Piece]| -> String {
             let pages = pieces

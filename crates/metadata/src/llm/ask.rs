@@ -15,9 +15,9 @@ use pagemill_document::{NotCharged, Units};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::MARGIN_TOKENS;
 use super::answer::{self, Read};
 use super::plan::Tokenizer;
+use super::room::MARGIN_TOKENS;
 use super::transport::{Completion, Failure, Meter, TooLong, Transport};
 use super::way::{Form, Way};
 use crate::error::MetadataError;

@@ -164,6 +164,7 @@ def works(stack: Stack, programs: pathlib.Path, samples: pathlib.Path, scratch: 
     try:
         put = {
             "source-pdfs/plain.pdf": "invoice.pdf",
+            "source-pdfs/kept.pdf": "invoice.pdf",
             "source-pdfs/reports 2026/a+b ü.PDF": "report.pdf",
             "source-pdfs/locked.pdf": "hostile/encrypted.pdf",
             "source-pdfs/notes.txt": "invoice.pdf",
@@ -171,11 +172,11 @@ def works(stack: Stack, programs: pathlib.Path, samples: pathlib.Path, scratch: 
         }
         for key, sample in put.items():
             stack.s3.upload_file(str(samples / sample), stack.bucket, key)
-        for path, status in (("plain.pdf", "done"), ("reports 2026/a+b ü.PDF", "done"), ("locked.pdf", "failed")):
+        for path, status in (("plain.pdf", "done"), ("kept.pdf", "done"), ("reports 2026/a+b ü.PDF", "done"), ("locked.pdf", "failed")):
             until(f"an upload of {path!r} ends as {status}", lambda: stack.record(path).get("status") == status, 120, worker)
         outputs = stack.keys()
         check("every kind of output is in the bucket", all(any(key.startswith(prefix) for key in outputs) for prefix in DERIVED), outputs)
-        check("what is no PDF, or not a source, is left alone", len(stack.keys("processing/records/")) == 3, stack.keys("processing/records/"))
+        check("what is no PDF, or not a source, is left alone", len(stack.keys("processing/records/")) == 4, stack.keys("processing/records/"))
         until("the document that can never be processed is a dead letter", lambda: stack.messages("DeadLetterQueueUrl") == 1, 30, worker)
         stack.s3.delete_object(Bucket=stack.bucket, Key="source-pdfs/plain.pdf")
         until("what was derived from a source goes when the source goes",
@@ -206,6 +207,7 @@ def works(stack: Stack, programs: pathlib.Path, samples: pathlib.Path, scratch: 
             ("would return 1", ["redrive", "--list"]),
             ("sent", ["operate", "bulk-trigger", "send", "--only-new"]),
             ("records say", ["operate", "bulk-trigger", "history", "rebuild"]),
+            ("1 field decided", ["operate", "worker", "review", "correct", "kept.pdf", "BT-1", "A-17", "--by", "accounting"]),
             ("returned 1", ["redrive"]),
         ):
             code, shown = script(*arguments)

@@ -17,13 +17,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use crate::{Block, BlockKind, OutlineItem, PageText};
 
 mod contents;
+mod figures;
 mod labels;
+mod lists;
 mod outline;
 mod pictures;
 mod styles;
 
 use labels::{
-    after_number, ends_in_number, is_caption, is_chapter_label, is_lone_number, is_whole_caption,
+    after_number, begins_as_caption, ends_in_number, is_caption, is_chapter_label, is_lone_number,
+    is_whole_caption,
 };
 use styles::{
     Body, DEEPEST_LEVEL, Style, Styles, is_bold_at_body_size, is_far_larger, is_larger, levels,
@@ -226,6 +229,8 @@ impl Classifier {
             }
         }
         link_captions(page);
+        figures::link(page);
+        lists::set_levels(page);
     }
 
     /// The depth that the outline gives a block which is short enough for a heading, and no smaller than the text.
@@ -250,14 +255,16 @@ impl Classifier {
                 .get(index)
                 .is_some_and(|block| block.table.is_some())
         };
-        let is_beside_table = is_table(index + 1) || index > 0 && is_table(index - 1);
+        let is_beside = is_table(index + 1)
+            || index > 0 && is_table(index - 1)
+            || begins_as_caption(text) && figures::has_beside(page, block);
         let next = page.blocks.get(index + 1);
         let title_level = next.and_then(|next| match next.kind {
             BlockKind::Heading => next.level,
             _ => None,
         });
         let is_larger_number = is_lone_number(text) && block.font_size > body.size * 1.4;
-        let (kind, level) = if is_whole_caption(text, is_beside_table) {
+        let (kind, level) = if is_whole_caption(text, is_beside) {
             (BlockKind::Caption, None)
         } else if contents::is_name(text) && block.font_size >= body.size {
             (BlockKind::Heading, Some(1))

@@ -70,6 +70,6 @@ pub use pages::PageTexts;
 pub use structure::{Heading, OutlineItem, PageLabel, Structure};
 pub use table::{Table, TableCell};
 pub use text::{
-    AnnotationSource, AnnotationSpan, Block, BlockKind, Line, OcrAccount, OcrWord, PageText,
-    RaisedSpan,
+    AnnotationSource, AnnotationSpan, Block, BlockKind, Figure, FigureKind, Line, OcrAccount,
+    OcrWord, PageText, RaisedSpan,
 };

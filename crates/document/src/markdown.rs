@@ -1,6 +1,7 @@
 //! A document as Markdown (GitHub's dialect).
 //!
-//! - Headings by their levels; paragraphs on one line each; list items with their numbers, bullets as `-`.
+//! - Headings by their levels; paragraphs on one line each; list items with their numbers, bullets as `-`, those of a list within
+//!   a list set in below the item that has it.
 //! - Tables as GitHub has them, and as HTML where a cell takes several rows or columns, which GitHub's can't. One that goes
 //!   on over pages is one table: its names are not repeated, and the page's anchor stands in its first cell there.
 //! - Notes at the foot of a page that a raised mark points to as `[^1]: ...`, and the mark as `[^1]`. Where numbers begin anew on
@@ -102,6 +103,7 @@ fn push_blocks(
 ) {
     let mut links = Links::of(links);
     let mut last: Option<BlockKind> = None;
+    let mut items = OpenItems::default();
     let blocks = printed(page).filter(|(index, ..)| *index >= from);
     for (_, block, of_block) in blocks {
         // The items of a list are one block of Markdown.
@@ -109,8 +111,11 @@ fn push_blocks(
             (Some(BlockKind::ListItem), BlockKind::ListItem) => {}
             _ => begin_block(text),
         }
+        if block.kind != BlockKind::ListItem {
+            items = OpenItems::default();
+        }
         last = Some(block.kind);
-        push_block(text, block, of_block, &mut links, notes);
+        push_block(text, block, of_block, &mut links, notes, &mut items);
     }
 }
 
@@ -135,6 +140,7 @@ fn push_block(
     of_block: &str,
     links: &mut Links<'_>,
     notes: &Notes<'_>,
+    items: &mut OpenItems,
 ) {
     if let Some(table) = &block.table {
         text.push_str(&markdown_table(table));
@@ -158,6 +164,7 @@ fn push_block(
         }
         BlockKind::ListItem => {
             let (marker, rest) = escape::list_marker(&plain);
+            text.push_str(&" ".repeat(items.indent(block.level, marker)));
             text.push_str(marker);
             text.push(' ');
             text.push_str(&links.put_into(rest));
@@ -168,6 +175,21 @@ fn push_block(
         }
     }
     text.push('\n');
+}
+
+/// The items that the next item of a list may belong to, by the width of their markers.
+#[derive(Debug, Default)]
+struct OpenItems(Vec<usize>);
+
+impl OpenItems {
+    /// How far an item of this depth is set in, in characters: below the text of the item that has it.
+    fn indent(&mut self, level: Option<u8>, marker: &str) -> usize {
+        let depth = usize::from(level.unwrap_or(1).max(1));
+        self.0.truncate(depth - 1);
+        let indent = self.0.iter().sum();
+        self.0.push(marker.chars().count() + 1);
+        indent
+    }
 }
 
 /// The links of a page that are not yet in its Markdown, in their order.

@@ -4,7 +4,8 @@
 //! anybody printed, and always the same for the same bytes.
 
 use crate::{
-    Block, BlockKind, CharacterAccount, Line, PageNumber, PageState, PageText, Rect, TableCell,
+    Block, BlockKind, CharacterAccount, Figure, FigureKind, Line, PageNumber, PageState, PageText,
+    Rect, TableCell,
 };
 
 /// What the rules for titles, types, dates, identifiers, parties, captions and languages look for.
@@ -216,9 +217,24 @@ impl Orders<'_> {
             blocks,
             annotations: Vec::new(),
             raised: Vec::new(),
+            figures: (0..self.next() % 4).map(|_| self.figure()).collect(),
             characters: CharacterAccount::default(),
             ocr: None,
             truncated: false,
+        }
+    }
+
+    fn figure(&mut self) -> Figure {
+        let kinds = [FigureKind::Picture, FigureKind::Drawing];
+        Figure {
+            kind: self.pick(&kinds),
+            bbox: Rect {
+                x0: self.pick(NUMBERS),
+                y0: self.pick(NUMBERS),
+                x1: self.pick(NUMBERS),
+                y1: self.pick(NUMBERS),
+            },
+            caption: self.pick(&[None, Some(0), Some(7)]),
         }
     }
 }
@@ -292,6 +308,7 @@ pub fn page_with(page: PageNumber, text: String, blocks: Vec<Block>) -> PageText
         blocks,
         annotations: Vec::new(),
         raised: Vec::new(),
+        figures: Vec::new(),
         characters: CharacterAccount::default(),
         ocr: None,
         truncated: false,

@@ -54,7 +54,7 @@ pub struct Line {
 pub struct Block {
     /// What it looks like it is.
     pub kind: BlockKind,
-    /// Heading level from 1 when `kind` is heading.
+    /// Of a heading its level, of a list item its depth, both from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<u8>,
     /// Where its text begins in [`PageText::text`], in bytes of UTF-8.
@@ -96,6 +96,28 @@ pub struct RaisedSpan {
     pub start: u32,
     /// Where it ends, exclusive.
     pub end: u32,
+}
+
+/// What a figure is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FigureKind {
+    /// A picture.
+    Picture,
+    /// Lines and curves, with or without pictures among them: a chart, a diagram.
+    Drawing,
+}
+
+/// A figure on a page: a picture, or a drawing with a caption.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Figure {
+    /// What it is made of.
+    pub kind: FigureKind,
+    /// Where it stands.
+    pub bbox: Rect,
+    /// The block that is its caption, as an index into [`PageText::blocks`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caption: Option<u32>,
 }
 
 /// A word that was read from the picture of a page.
@@ -151,6 +173,9 @@ pub struct PageText {
     /// The parts of the text outside of tables that are set small and raised, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub raised: Vec<RaisedSpan>,
+    /// Its figures, from top to bottom.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<Figure>,
     /// What the page shows and the text has not, and why.
     #[serde(default)]
     pub characters: CharacterAccount,

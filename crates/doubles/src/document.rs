@@ -128,6 +128,7 @@ pub fn page_of(page: PageNumber, text: String) -> PageOutput {
             blocks: Vec::new(),
             annotations: Vec::new(),
             raised: Vec::new(),
+            figures: Vec::new(),
             characters: Default::default(),
             ocr: None,
             truncated: false,

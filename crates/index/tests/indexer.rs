@@ -26,6 +26,7 @@ fn page(number: u32, text: &str) -> PageText {
         blocks: Vec::new(),
         annotations: Vec::new(),
         raised: Vec::new(),
+        figures: Vec::new(),
         characters: Default::default(),
         ocr: None,
         truncated: false,

@@ -78,6 +78,7 @@ fn page_with(page: u32, words: &[(&str, [f32; 4])]) -> PageWords {
         blocks: Vec::new(),
         annotations: Vec::new(),
         raised: Vec::new(),
+        figures: Vec::new(),
         characters: CharacterAccount::default(),
         ocr: Some(OcrAccount {
             reader: String::new(),

@@ -10,7 +10,8 @@ use lopdf::encryption::crypt_filters::{Aes256CryptFilter, CryptFilter};
 use lopdf::{EncryptionState, EncryptionVersion};
 use pagemill_document::markdown::MarkdownPages;
 use pagemill_document::{
-    Encryption, LinkSafety, LinkTarget, Observer, PageNumber, PageState, Rect,
+    Encryption, Figure, FigureKind, LinkSafety, LinkTarget, Observer, PageNumber, PageState,
+    PageText, Rect,
 };
 use pagemill_pdf::{
     Document, Engine, ExtractRequest, ImageSettings, PageOutput, PdfError, SealedFile,
@@ -260,18 +261,63 @@ async fn w12_a_locked_file_whose_owner_has_no_password_stays_locked() {
 async fn notes_were_plain_paragraphs_and_a_heading_that_only_the_outline_tells_of_was_text() {
     let Some(engine) = engine() else { return };
     let file = unusual::notes::notes_and_a_plain_heading();
-    let document = open(&engine, &file, &[]).await.expect("it opens");
-    let mut page = first_page(&document).await.text.expect("it was asked for");
-    let mut observer = Observer::default();
-    observer.observe(&page);
-    let classifier = observer.finish().with_outline(document.outline());
-    classifier.apply(&mut page);
-    let mut pages = MarkdownPages::of(1);
-    let made = pages.next(&page, &[]) + pages.finish();
+    let page = classified(&engine, &file).await;
+    let made = markdown(&page);
     let expected = "# 2 The trade\n\n\
         The mill grinds wheat for bread[^3] and, since the new stones, also oats.[^4] \
         Its floor of 20 m2 holds the flour of a week, and no more than that.\n\n\
         [^3]: The oldest of its kinds, with long ears.\n\n\
         [^4]: Of the upper fields, which lie in the shade.\n";
     assert_eq!(made, expected);
+}
+
+#[tokio::test]
+async fn lists_within_lists_were_flat_and_nobody_told_of_figures() {
+    let Some(engine) = engine() else { return };
+    let page = classified(&engine, &unusual::notes::lists_and_figures()).await;
+    let expected = "Figure 1 shows the water. The mill stands still in two months of the year.\n\n\
+        1. Open the gate.\n   - (a) Turn the wheel by hand.\n   - (b) Look at the chain.\n2. Let the water in.\n\n\
+        Figure 1 Water of a year\n\nFigure 2: The weir\n";
+    assert_eq!(markdown(&page), expected);
+    let caption = |figure: &Figure| {
+        let block = &page.blocks[figure.caption? as usize];
+        page.text.get(block.start as usize..block.end as usize)
+    };
+    let found: Vec<_> = page
+        .figures
+        .iter()
+        .map(|figure| (figure.kind, caption(figure)))
+        .collect();
+    let expected = [
+        (FigureKind::Drawing, Some("Figure 1 Water of a year")),
+        (FigureKind::Picture, Some("Figure 2: The weir")),
+    ];
+    assert_eq!(found, expected);
+    let [drawing, picture] = [0, 1].map(|index| page.figures[index].bbox);
+    let is_near = |a: f32, b: f32| (a - b).abs() <= 6.0;
+    assert!(
+        is_near(drawing.x0, 80.0) && is_near(drawing.x1, 300.0),
+        "{drawing:?}"
+    );
+    assert!(is_near(drawing.y1, 332.0), "{drawing:?}");
+    assert!(
+        is_near(picture.y0, 422.0) && is_near(picture.y1, 542.0),
+        "{picture:?}"
+    );
+}
+
+/// The first page of a file, with what the whole document says of its blocks.
+async fn classified(engine: &Engine, file: &[u8]) -> PageText {
+    let document = open(engine, file, &[]).await.expect("it opens");
+    let mut page = first_page(&document).await.text.expect("it was asked for");
+    let mut observer = Observer::default();
+    observer.observe(&page);
+    let classifier = observer.finish().with_outline(document.outline());
+    classifier.apply(&mut page);
+    page
+}
+
+fn markdown(page: &PageText) -> String {
+    let mut pages = MarkdownPages::of(1);
+    pages.next(page, &[]) + pages.finish()
 }

@@ -152,7 +152,7 @@ pub(crate) const ALWAYS: &[StageSpec] = &[
         upstream: Cow::Borrowed(&[Stage::Text, Stage::Links]),
         reads_source: false,
         file: Some(StageFile::Markdown(|layout| &layout.markdown)),
-        code_version: 3,
+        code_version: 4,
     },
     // Only where the generator asks a model: `Pipeline::takes_part`.
     StageSpec {
@@ -207,7 +207,7 @@ pub(crate) const ALWAYS: &[StageSpec] = &[
 ];
 
 /// The version of the code that reads a PDF; its stages are one pass.
-const READING: u32 = 7;
+const READING: u32 = 8;
 
 /// The stages that a pipeline runs. [`Graph::default`] has those of every pipeline.
 #[derive(Debug, Clone)]

@@ -46,6 +46,7 @@ pub fn all() -> Vec<(&'static str, Vec<u8>)> {
             "notes-and-a-plain-heading.pdf",
             notes::notes_and_a_plain_heading(),
         ),
+        ("lists-and-figures.pdf", notes::lists_and_figures()),
     ]
 }
 

@@ -38,37 +38,43 @@ pub(super) fn is_chapter_label(text: &str) -> bool {
 }
 
 /// Whether a block that begins with the name and number of a figure or table is its caption, and no sentence about it: a
-/// sign follows the number, or nothing does, or the table itself stands beside.
-pub(super) fn is_whole_caption(text: &str, is_beside_table: bool) -> bool {
+/// sign follows the number, or nothing does, or the figure or table itself stands beside.
+pub(super) fn is_whole_caption(text: &str, is_beside: bool) -> bool {
     let mut words = text.split_whitespace();
     let number = words.nth(1).unwrap_or_default();
     let next = words.next();
     is_caption(text)
         && (number.ends_with(['.', ':', ')'])
             || next.is_none_or(|word| matches!(word, "–" | "—" | "-" | "|"))
-            || is_beside_table)
+            || is_beside)
 }
+
+/// What figures and tables are called in their captions.
+const FIGURES: [&str; 6] = ["figure", "fig", "abbildung", "abb", "figura", "figur"];
+const TABLES: [&str; 5] = ["table", "tab", "tabelle", "tableau", "tabla"];
 
 /// Whether text begins as the caption of a figure or table does: `Figure 1`, `Tab. 2:`.
 pub(super) fn is_caption(text: &str) -> bool {
+    is_named(text, &FIGURES) || is_named(text, &TABLES)
+}
+
+/// Whether text begins as the caption of a figure does.
+pub(super) fn names_figure(text: &str) -> bool {
+    is_named(text, &FIGURES)
+}
+
+/// Whether text begins as the caption of a figure does, and not as a sentence about it: `Figure 3 Flow of water`, but not
+/// `Figure 3 shows`.
+pub(super) fn begins_as_caption(text: &str) -> bool {
+    let next = text.split_whitespace().nth(2);
+    names_figure(text)
+        && next.is_none_or(|word| !word.starts_with(|ch: char| ch.is_lowercase() || ch == '('))
+}
+
+fn is_named(text: &str, names: &[&str]) -> bool {
     let mut words = text.split_whitespace();
-    let first = words
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches('.')
-        .to_lowercase();
-    let names = [
-        "figure",
-        "fig",
-        "table",
-        "tab",
-        "abbildung",
-        "abb",
-        "tabelle",
-        "tableau",
-        "figura",
-        "tabla",
-    ];
+    let first = words.next().unwrap_or_default();
+    let first = first.trim_end_matches('.').to_lowercase();
     names.contains(&first.as_str())
         && words
             .next()

@@ -1,6 +1,7 @@
 use crate::testing::{page_with, table_cell};
 use crate::{
-    Block, BlockKind, Line, OcrAccount, OcrWord, OutlineItem, PageNumber, PageText, Rect, Table,
+    Block, BlockKind, Figure, FigureKind, Line, OcrAccount, OcrWord, OutlineItem, PageNumber,
+    PageText, Rect, Table,
 };
 use crate::{Observer, classify, headings};
 
@@ -372,4 +373,102 @@ fn an_outline_makes_no_heading_of_other_text_or_of_another_page() {
         paragraph
     );
     assert_eq!(second_block("12", &[outline_item("12", 1)]), paragraph);
+}
+
+/// Blocks at these places, of these kinds, one line high.
+fn placed(blocks: &[(&str, BlockKind, f32, f32)]) -> PageText {
+    let samples: Vec<_> = blocks
+        .iter()
+        .map(|(text, _, _, top)| sample(text, *top, 10.0, false))
+        .collect();
+    let mut page = page(1, &samples);
+    for (block, (_, kind, left, _)) in page.blocks.iter_mut().zip(blocks) {
+        block.kind = *kind;
+        block.bbox.x0 = *left;
+    }
+    page
+}
+
+#[test]
+fn items_of_lists_have_depths_by_where_they_stand() {
+    use BlockKind::{ListItem, Paragraph};
+    let mut pages = [placed(&[
+        ("9. rye", ListItem, 77.0, 100.0),
+        ("10. oats", ListItem, 72.0, 115.0),
+        ("• flakes", ListItem, 90.0, 130.0),
+        ("which are rolled", Paragraph, 100.0, 145.0),
+        ("– fine", ListItem, 108.0, 160.0),
+        ("• groats", ListItem, 90.0, 175.0),
+        ("11. spelt", ListItem, 72.0, 190.0),
+        (BODY, Paragraph, 72.0, 220.0),
+        ("• apart", ListItem, 90.0, 260.0),
+        ("• in the next column", ListItem, 320.0, 100.0),
+    ])];
+    classify(&mut pages);
+    let levels: Vec<_> = pages[0].blocks.iter().map(|block| block.level).collect();
+    let expected = [1, 1, 2, 0, 3, 2, 1, 0, 1, 1].map(|level| (level > 0).then_some(level));
+    assert_eq!(levels, expected);
+}
+
+fn figure(kind: FigureKind, [x0, y0, x1, y1]: [f32; 4]) -> Figure {
+    Figure {
+        kind,
+        bbox: Rect { x0, y0, x1, y1 },
+        caption: None,
+    }
+}
+
+#[test]
+fn figures_have_their_captions_and_lines_without_one_are_none() {
+    use BlockKind::Paragraph;
+    let mut page = placed(&[
+        (BODY, Paragraph, 72.0, 60.0),
+        ("Figure 1 Flow of water", Paragraph, 72.0, 310.0),
+        ("Figure 1 shows how much.", Paragraph, 72.0, 325.0),
+        ("Fig. 2: A mill", Paragraph, 72.0, 640.0),
+    ]);
+    page.figures = vec![
+        figure(FigureKind::Drawing, [72.0, 120.0, 280.0, 290.0]),
+        figure(FigureKind::Drawing, [300.0, 140.0, 500.0, 300.0]),
+        figure(FigureKind::Picture, [100.0, 500.0, 300.0, 630.0]),
+        figure(FigureKind::Drawing, [72.0, 700.0, 500.0, 760.0]),
+        figure(FigureKind::Picture, [400.0, 720.0, 460.0, 760.0]),
+    ];
+    let mut pages = [page];
+    for _ in 0..2 {
+        classify(&mut pages);
+        let found = pages[0].figures.iter();
+        let found: Vec<_> = found
+            .map(|one| (one.kind, one.bbox.x1, one.caption))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (FigureKind::Drawing, 500.0, Some(1)),
+                (FigureKind::Picture, 300.0, Some(3)),
+                (FigureKind::Picture, 460.0, None),
+            ]
+        );
+        assert_eq!(pages[0].blocks[1].kind, BlockKind::Caption);
+        assert_eq!(pages[0].blocks[2].kind, BlockKind::Paragraph);
+    }
+}
+
+#[test]
+fn the_rules_of_a_table_are_no_figure() {
+    let mut page = placed(&[
+        ("Item", BlockKind::Table, 72.0, 100.0),
+        ("Figure 3: Prices", BlockKind::Paragraph, 72.0, 205.0),
+    ]);
+    page.blocks[0].bbox.y1 = 200.0;
+    page.blocks[0].table = Some(Box::new(Table {
+        rows: 1,
+        columns: 1,
+        cells: vec![table_cell(0, 0, "Item")],
+        ..Table::default()
+    }));
+    page.figures = vec![figure(FigureKind::Drawing, [72.0, 100.0, 500.0, 200.0])];
+    let mut pages = [page];
+    classify(&mut pages);
+    assert_eq!(pages[0].figures, []);
 }

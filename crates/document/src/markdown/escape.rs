@@ -48,13 +48,22 @@ pub(super) fn line_start(line: &str) -> Cow<'_, str> {
     }
 }
 
-/// The marker of a list item as Markdown has it, and the text after it.
+/// The marker of a list item as Markdown has it, and the text after it. A mark that Markdown has not, such as `(a)`, stays
+/// where it is, behind one that it has.
 pub(super) fn list_marker(item: &str) -> (&str, &str) {
     let (marker, rest) = item.split_once(' ').unwrap_or((item, ""));
     let mut chars = marker.chars();
-    match (chars.next(), chars.next()) {
-        (Some(first), None) if !first.is_alphanumeric() => ("-", rest),
-        _ => (marker, rest),
+    if let (Some(first), None) = (chars.next(), chars.next())
+        && !first.is_alphanumeric()
+    {
+        return ("-", rest);
+    }
+    let number = marker.strip_suffix(['.', ')']).unwrap_or_default();
+    let is_number =
+        (1..=9).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+    match is_number {
+        true => (marker, rest),
+        false => ("-", item),
     }
 }
 

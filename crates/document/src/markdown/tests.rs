@@ -54,6 +54,26 @@ fn blocks_become_headings_lists_and_paragraphs() {
 }
 
 #[test]
+fn a_list_within_a_list_is_set_in_below_its_item() {
+    let items = [
+        ("9. rye", 1),
+        ("• flour", 2),
+        ("(a) fine", 3),
+        ("• bran", 2),
+        ("10) oats", 1),
+        ("• flakes", 2),
+    ];
+    let text = items.map(|(item, _)| item).join("\n\n");
+    let mut page = page_of(PageNumber(1), &text);
+    for (block, (_, level)) in page.blocks.iter_mut().zip(items) {
+        block.kind = BlockKind::ListItem;
+        block.level = Some(level);
+    }
+    let expected = "9. rye\n   - flour\n     - (a) fine\n   - bran\n10) oats\n    - flakes\n";
+    assert_eq!(markdown(&[page], &[]), expected);
+}
+
+#[test]
 fn pages_have_anchors_where_there_are_several() {
     let pages = [page_of(PageNumber(1), "One"), page_of(PageNumber(2), "Two")];
     let made = markdown(&pages, &[]);

@@ -352,6 +352,9 @@ fn scaled(mut text: PageText, user_unit: f32) -> PageText {
     }
     text.width *= user_unit;
     text.height *= user_unit;
+    for figure in &mut text.figures {
+        figure.bbox = figure.bbox.scaled(user_unit);
+    }
     for block in &mut text.blocks {
         block.bbox = block.bbox.scaled(user_unit);
         block.font_size *= user_unit;
@@ -375,6 +378,9 @@ fn finite(mut text: PageText) -> PageText {
         if !length.is_finite() {
             *length = 0.0;
         }
+    }
+    for figure in &mut text.figures {
+        make_finite(&mut figure.bbox);
     }
     for block in &mut text.blocks {
         make_finite(&mut block.bbox);

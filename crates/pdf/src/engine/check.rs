@@ -12,6 +12,9 @@ use pagemill_reader::{
 /// Bytes over the limit of text that joining blocks may add.
 const TEXT_SLACK_BYTES: u64 = 64 << 10;
 
+/// A child tells at most so many figures of a page.
+const MOST_FIGURES: usize = 1_200;
+
 /// Makes a page's output of a child's answer.
 ///
 /// # Errors
@@ -156,6 +159,19 @@ fn page_text(expected: PageNumber, limits: &Limits, text: PageText) -> Result<Pa
     if !text.annotations.iter().all(is_there) {
         return Err("a text of an annotation that is not there".to_owned());
     }
+    let has_figures = text.figures.iter().all(|figure| {
+        let names_block = figure
+            .caption
+            .is_none_or(|caption| (caption as usize) < text.blocks.len());
+        let at = figure.bbox;
+        names_block
+            && [at.x0, at.y0, at.x1, at.y1]
+                .iter()
+                .all(|edge| edge.is_finite())
+    });
+    if !has_figures || text.figures.len() > MOST_FIGURES {
+        return Err("figures that can't be".to_owned());
+    }
     let mut end = 0;
     for raised in &text.raised {
         let span = raised.start as usize..raised.end as usize;
@@ -237,6 +253,7 @@ mod tests {
                 blocks: Vec::new(),
                 annotations: Vec::new(),
                 raised: Vec::new(),
+                figures: Vec::new(),
                 characters: Default::default(),
                 ocr: None,
                 truncated: false,

@@ -6,7 +6,9 @@ use pdfium_render::prelude::{PdfPage, PdfPageText};
 
 use crate::annotation_text::AnnotationText;
 use crate::text::layout::{self, Glyph, Middles};
-use pagemill_document::{CharacterAccount, Letters, PageNumber, PageState, PageText, Rect};
+use pagemill_document::{
+    CharacterAccount, Figure, FigureKind, Letters, PageNumber, PageState, PageText, Rect,
+};
 use pagemill_reader::Limits;
 
 mod admit;
@@ -15,6 +17,7 @@ mod drawn;
 mod frame;
 mod measure;
 mod reading;
+mod sketch;
 mod unread;
 
 use admit::{Admitted, admit};
@@ -36,6 +39,15 @@ const MISSING_PART: f32 = 0.1;
 /// outlines of letters.
 const OUTLINES: usize = 150;
 const OUTLINES_A_CHARACTER: usize = 3;
+
+/// Pictures that are narrower or lower than this, in points, are signs and ornaments.
+const SMALLEST_FIGURE: f32 = 36.0;
+
+/// The strips of one picture differ at their edges by at most this, in points.
+const STRIP_GAP: f32 = 1.0;
+
+/// A picture that takes more than this part of its page is the page itself, or its ground.
+const GROUND: f32 = 0.8;
 
 /// Pictures that share so much of the larger one are one: a picture and its mask, or its shadow.
 const SAME_PLACE: f32 = 0.8;
@@ -209,6 +221,7 @@ impl PageGlyphs {
                 span.name.clone_from(&annotation.name);
             }
         }
+        text.figures = self.figures();
         text.characters = self.account_for(&text, laid_out.overprinted, laid_out.overprints);
         if self.is_of_outlines() {
             text.state = PageState::NeedsOcr;
@@ -252,6 +265,29 @@ impl PageGlyphs {
             }
         }
         found
+    }
+
+    /// Its pictures, but for ornaments, and what may be drawings, from top to bottom.
+    fn figures(&self) -> Vec<Figure> {
+        let is_large = |at: &Rect| {
+            let (width, height) = (at.x1 - at.x0, at.y1 - at.y0);
+            width >= SMALLEST_FIGURE && height >= SMALLEST_FIGURE
+        };
+        let is_ground = |at: &Rect| area(*at) > GROUND * self.width * self.height;
+        let pictures = joined_strips(self.pictures()).into_iter();
+        let pictures = pictures.filter(|at| is_large(at) && !is_ground(at));
+        let figure = |kind| {
+            move |bbox| Figure {
+                kind,
+                bbox,
+                caption: None,
+            }
+        };
+        let drawings = self.drawn.areas.iter().copied();
+        let mut figures: Vec<Figure> = pictures.map(figure(FigureKind::Picture)).collect();
+        figures.extend(drawings.map(figure(FigureKind::Drawing)));
+        figures.sort_by(|a, b| a.bbox.y0.total_cmp(&b.bbox.y0));
+        figures
     }
 
     /// The boxes of the characters that stand in a rectangle of the page as seen.
@@ -303,6 +339,25 @@ impl PageGlyphs {
         let middles = self.middles.get_or_init(|| Middles::of(&self.glyphs));
         layout::text_within(&self.glyphs, middles, rect)
     }
+}
+
+/// Pictures, of which those that lie below each other without a gap are one: files have large pictures in strips.
+fn joined_strips(mut pictures: Vec<Rect>) -> Vec<Rect> {
+    let is_same = |a: f32, b: f32| (a - b).abs() <= STRIP_GAP;
+    pictures.sort_by(|a, b| a.y0.total_cmp(&b.y0));
+    let mut joined: Vec<Rect> = Vec::new();
+    for picture in pictures {
+        let above = joined.iter_mut().find(|above| {
+            is_same(above.y1, picture.y0)
+                && is_same(above.x0, picture.x0)
+                && is_same(above.x1, picture.x1)
+        });
+        match above {
+            Some(above) => above.y1 = picture.y1,
+            None => joined.push(picture),
+        }
+    }
+    joined
 }
 
 fn area(of: Rect) -> f32 {

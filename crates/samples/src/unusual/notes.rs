@@ -30,3 +30,45 @@ pub fn notes_and_a_plain_heading() -> Vec<u8> {
     pdf.object("<< /Title (Flour) /Parent 6 0 R /Prev 7 0 R /Dest [3 0 R /Fit] >>");
     pdf.finish("")
 }
+
+/// A page with a list within a list, whose items are "1.", "(a)", "(b)" and "2.", and two figures: a drawn curve between two axes
+/// above "Figure 1 Water of a year", and a picture in two strips below each other above "Figure 2: The weir". "Figure 1 shows the
+/// water." is a sentence. A rule without a caption crosses the foot of the page.
+#[must_use]
+pub fn lists_and_figures() -> Vec<u8> {
+    let lines = [
+        (
+            72,
+            720,
+            "Figure 1 shows the water. The mill stands still in two months of the year.",
+        ),
+        (72, 690, "1. Open the gate."),
+        (96, 676, "(a) Turn the wheel by hand."),
+        (96, 662, "(b) Look at the chain."),
+        (72, 648, "2. Let the water in."),
+        (72, 430, "Figure 1 Water of a year"),
+        (72, 230, "Figure 2: The weir"),
+    ];
+    let text: String = lines
+        .iter()
+        .map(|(x, y, line)| format!("BT /F1 11 Tf {x} {y} Td ({line}) Tj ET\n"))
+        .collect();
+    let strip = |y: u32| {
+        format!("q 200 0 0 60 72 {y} cm BI /W 2 /H 1 /BPC 8 /CS /G /F /AHx ID 40A0> EI Q\n")
+    };
+    let content = format!(
+        "{text}1 w 80 460 m 80 620 l S 80 460 m 300 460 l S 80 470 m 140 640 220 400 300 600 c S\n\
+         {}{}72 60 m 540 60 l S",
+        strip(310),
+        strip(250),
+    );
+    let mut pdf = RawPdf::new();
+    pdf.object("<< /Type /Catalog /Pages 2 0 R >>");
+    pdf.object("<< /Type /Pages /Kids [3 0 R] /Count 1 >>");
+    pdf.object(
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R /Resources << /Font << /F1 4 0 R >> >> >>",
+    );
+    pdf.object(HELVETICA);
+    pdf.stream("", content.as_bytes());
+    pdf.finish("")
+}

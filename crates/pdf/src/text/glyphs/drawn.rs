@@ -9,6 +9,7 @@ use pdfium_render::prelude::{
 };
 
 use super::frame::PageFrame;
+use super::sketch::Sketch;
 
 /// More objects of a page are not looked at.
 const MAX_OBJECTS: usize = 200_000;
@@ -50,6 +51,8 @@ pub(super) struct Drawn {
     pub(super) pictures: Vec<Rect>,
     /// How many filled shapes with curves there are that are as large as letters.
     pub(super) outlines: usize,
+    /// Areas that lines and curves cover.
+    pub(super) areas: Vec<Rect>,
 }
 
 impl Drawn {
@@ -57,6 +60,7 @@ impl Drawn {
         let mut collector = Collector {
             frame,
             drawn: Self::default(),
+            sketch: Sketch::new(frame.seen_size()),
             objects: 0,
             segments: 0,
         };
@@ -64,6 +68,7 @@ impl Drawn {
         if !is_whole {
             collector.drawn.drawing = Drawing::default();
         }
+        collector.drawn.areas = collector.sketch.areas();
         collector.drawn
     }
 }
@@ -95,6 +100,7 @@ impl Matrix {
 struct Collector<'a> {
     frame: &'a PageFrame,
     drawn: Drawn,
+    sketch: Sketch,
     objects: usize,
     segments: u32,
 }
@@ -104,6 +110,39 @@ struct Collector<'a> {
 struct Stroke {
     points: Vec<(f32, f32)>,
     is_curved: bool,
+    /// Where it runs: `points` has the control points of curves, which lie beside them.
+    line: Vec<(f32, f32)>,
+    /// Points of the curve that is being read.
+    curve: Vec<(f32, f32)>,
+}
+
+impl Stroke {
+    fn add(&mut self, point: (f32, f32), is_of_curve: bool) {
+        self.points.push(point);
+        if !is_of_curve {
+            self.line.push(point);
+            return;
+        }
+        self.is_curved = true;
+        self.curve.push(point);
+        if let (Some(&start), &[a, b, end]) = (self.line.last(), self.curve.as_slice()) {
+            let on_curve = |part: f32| {
+                let rest = 1.0 - part;
+                let at = |start: f32, a: f32, b: f32, end: f32| {
+                    let of_ends = rest.powi(3) * start + part.powi(3) * end;
+                    of_ends + 3.0 * rest * part * (rest * a + part * b)
+                };
+                (at(start.0, a.0, b.0, end.0), at(start.1, a.1, b.1, end.1))
+            };
+            self.line.extend([0.25, 0.5, 0.75, 1.0].map(on_curve));
+            self.curve.clear();
+        }
+    }
+
+    fn close(&mut self) {
+        self.points.extend(self.points.first().copied());
+        self.line.extend(self.line.first().copied());
+    }
 }
 
 impl Collector<'_> {
@@ -208,19 +247,20 @@ impl Collector<'_> {
             if kind == PdfPathSegmentType::MoveTo && !stroke.points.is_empty() {
                 strokes.push(std::mem::take(&mut stroke));
             }
-            stroke.is_curved |= kind == PdfPathSegmentType::BezierTo;
             let (x, y) = segment.point();
             let mut point = own.apply((x.value, y.value));
             for matrix in matrices {
                 point = matrix.apply(point);
             }
-            stroke.points.push(self.frame.seen(point.0, point.1));
+            let seen = self.frame.seen(point.0, point.1);
+            stroke.add(seen, kind == PdfPathSegmentType::BezierTo);
             if segment.is_close() {
-                stroke.points.extend(stroke.points.first().copied());
+                stroke.close();
             }
         }
         strokes.push(stroke);
         for stroke in &strokes {
+            self.sketch.line(&stroke.line);
             if is_filled && !is_stroked && stroke.is_curved {
                 self.take_outline(stroke);
             }

@@ -85,6 +85,7 @@ pub(super) fn page_text(laid_out: Vec<(LaidBlock, Direction)>, max_bytes: usize)
         blocks,
         annotations,
         raised: raised.collect(),
+        figures: Vec::new(),
         characters: CharacterAccount::default(),
         ocr: None,
         truncated,

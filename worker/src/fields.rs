@@ -109,6 +109,7 @@ async fn fields_of(engine: &Engine, settings: &Settings, path: &Path) -> anyhow:
         files: &files,
         sha256: "",
         corrections: None,
+        calibration: settings.calibration.usable.as_ref(),
         document_type: metadata.document_type.and_then(|claim| claim.value),
     });
     line_of(&fields)

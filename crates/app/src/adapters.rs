@@ -4,6 +4,8 @@
 //! Errors are for people: each names what is missing and the remedy.
 
 #[cfg(feature = "work")]
+mod calibration;
+#[cfg(feature = "work")]
 mod profiles;
 #[cfg(feature = "work")]
 mod settings;

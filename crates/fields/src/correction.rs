@@ -147,6 +147,7 @@ fn corrected(correction: &Correction, before: Option<Field>) -> Field {
         raw: None,
         verified: Verified::Corrected,
         shown: None,
+        probability: None,
         sources: vec![person(&correction.by)],
         evidence: Vec::new(),
         derived_from: Vec::new(),

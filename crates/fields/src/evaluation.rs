@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::Basis;
 use crate::checks::{Check, Outcome};
 use crate::field::{Field, Fields, Verified};
 use crate::term;
@@ -67,6 +68,12 @@ pub struct Evaluation {
     pub gates: Gates,
     /// What is to be done.
     pub decision: Decision,
+    /// The mean probability of the values that were extracted, by the calibration in force; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_accuracy: Option<f64>,
+    /// What the calibration in force rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Basis>,
     /// Why people must look at it; nothing where they need not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
@@ -159,6 +166,8 @@ pub(crate) fn evaluate(
             true => Decision::Approved,
             false => Decision::ManualReview,
         },
+        predicted_accuracy: None,
+        calibration: None,
         reasons,
     }
 }

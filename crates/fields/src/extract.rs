@@ -4,6 +4,7 @@ use pagemill_document::PageText;
 use pagemill_metadata::document::Candidate;
 use pagemill_metadata::{DocumentType, Source};
 
+use crate::calibration::Calibration;
 use crate::checks::{self, Check};
 use crate::correction::Corrections;
 use crate::custom;
@@ -46,6 +47,8 @@ pub struct Input<'a> {
     pub corrections: Option<&'a Corrections>,
     /// The profiles of users, in the order in which they are tried; those that every installation has come after them.
     pub profiles: &'a [Profile],
+    /// By which values are given a probability, where there is one.
+    pub calibration: Option<&'a Calibration>,
 }
 
 /// Lines whose values are looked for on the pages; those of longer invoices are told without `shown`.
@@ -56,6 +59,14 @@ const KNOWN_NAMES: &[&str] = &["factur-x.xml", "zugferd-invoice.xml", "xrechnung
 
 /// Extracts the fields of a document. Never fails: what can't be read is said in the warnings.
 pub fn extract(input: &Input<'_>) -> DocumentFields {
+    let mut extracted = uncalibrated(input);
+    if let Some(calibration) = input.calibration {
+        calibration.apply(&mut extracted);
+    }
+    extracted
+}
+
+fn uncalibrated(input: &Input<'_>) -> DocumentFields {
     let chosen = input.profiles.iter().find_map(|profile| {
         let by = profile.fits(input.key, input.attachments, input.document_type)?;
         Some((profile, by))

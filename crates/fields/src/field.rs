@@ -43,6 +43,9 @@ pub struct Field {
     /// Of a value from XML: whether a page shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<bool>,
+    /// The probability that the value is right, from 0 to 1, by the calibration in force; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
     /// Who says so: `xml:cii`, `xml:ubl`, `rule:` and the rule's name, `person:` and who decided.
     pub sources: Vec<Source>,
     /// Where it stands on the pages.
@@ -65,6 +68,7 @@ impl Field {
             raw: None,
             verified,
             shown: None,
+            probability: None,
             sources: vec![source],
             evidence: Vec::new(),
             derived_from: Vec::new(),
@@ -82,6 +86,7 @@ impl Field {
             raw: None,
             verified: Verified::Conflict,
             shown: None,
+            probability: None,
             sources,
             evidence: Vec::new(),
             derived_from: Vec::new(),

@@ -11,6 +11,8 @@
 //! - [`profile`] has the profiles of users: other kinds of documents, whose fields and hints a file of JSON names.
 //! - [`correction`] has what people decided, which counts more than all of these.
 //! - [`checks`] holds all of it against the rules of EN 16931, and [`evaluation`] says whether people must look at it.
+//! - [`golden`] compares it with what is known to be right; [`confidence`] has what speaks for a value and against it, which a
+//!   [`calibration`] makes a probability of ([`isotonic`]); [`statistics`] says how far such a number can be believed.
 //!
 //! Fields have the numbers of EN 16931 (`BT-1`) and a name ([`term`]); amounts are decimals as strings.
 //!
@@ -25,10 +27,15 @@
 //! assert_eq!(found.fields["BT-1"].shown, Some(false));
 //! ```
 
+pub mod calibration;
 pub mod checks;
+pub mod confidence;
 pub mod correction;
 pub mod evaluation;
+pub mod golden;
+pub mod isotonic;
 pub mod profile;
+pub mod statistics;
 pub mod term;
 pub mod xml;
 
@@ -43,12 +50,15 @@ mod printed;
 mod rows;
 mod shown;
 
+pub use calibration::{Calibration, CalibrationError};
 pub use checks::{Check, Outcome};
+pub use confidence::Features;
 pub use correction::{Correction, Corrections};
 pub use document::{DocumentFields, SeedView, XmlUsed, schema};
 pub use evaluation::{Decision, Evaluation};
 pub use extract::{Input, XmlFile, extract};
 pub use field::{Field, Fields, Verified};
+pub use golden::{Golden, GoldenError, Verdict};
 pub use pagemill_document::PageText;
 pub use profile::{Profile, ProfileError};
 

@@ -17,6 +17,8 @@ mod parties;
 mod totals;
 mod vat;
 
+pub(crate) use self::parties::without_form;
+
 /// What was found on the pages.
 #[derive(Debug, Default)]
 pub(crate) struct Printed {

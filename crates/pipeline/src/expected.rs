@@ -10,7 +10,7 @@ use crate::fingerprint::Fingerprinter;
 use crate::graph::StageSpec;
 use crate::pipeline::{Options, Parts, Pipeline};
 use crate::plan::{Plan, Reason};
-use crate::settings::{Goal, Profiles};
+use crate::settings::{CalibrationFile, Goal, Profiles};
 
 impl Pipeline {
     /// The stores asked for, unless the goal ends before them, and those that hold the document already.
@@ -136,11 +136,15 @@ impl Pipeline {
                 let parts = added.map(|(added, _)| added.fingerprint_parts());
                 print.parts(&parts.unwrap_or_default())
             }
-            // Documents of an installation without profiles, or without corrections, must not change when it could have some.
+            // Documents of an installation without profiles, calibration or corrections must not change when it could have some.
             Stage::Extract => {
                 let print = match settings.profiles == Profiles::default() {
                     true => print,
                     false => print.settings(&settings.profiles),
+                };
+                let print = match settings.calibration == CalibrationFile::default() {
+                    true => print,
+                    false => print.part("calibration").settings(&settings.calibration),
                 };
                 match options.corrections.is_empty() {
                     true => print,

@@ -71,5 +71,7 @@ pub use plan::{Estimate, Plan, PlannedStage, Reason, Size};
 pub use prices::{Price, Prices, Usd};
 pub use review::{OpenFile, OpenItem};
 pub use searchable::Searchable;
-pub use settings::{CheckpointSettings, Goal, Passwords, Profiles, Settings, SettingsError};
-pub use stages::PredictionFile;
+pub use settings::{
+    CalibrationFile, CheckpointSettings, Goal, Passwords, Profiles, Settings, SettingsError,
+};
+pub use stages::{PredictionFile, fields_without_corrections};

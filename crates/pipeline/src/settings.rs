@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use pagemill_fields::profile::MAX_PROFILES;
-use pagemill_fields::{Profile, ProfileError};
+use pagemill_fields::{Calibration, Profile, ProfileError};
 use pagemill_index::{EmbedderKind, IndexSettings, TargetStore};
 use pagemill_metadata::{GeneratorKind, MetadataSettings};
 use pagemill_reader::{ImageSettings, Limits};
@@ -54,6 +54,34 @@ pub struct Settings {
     /// The profiles of users. They are files of their own, `profiles/*.json` beside these settings.
     #[serde(skip)]
     pub profiles: Profiles,
+    /// By which extracted values are given a probability. A file of its own, `calibration.json` beside these settings.
+    #[serde(skip)]
+    pub calibration: CalibrationFile,
+}
+
+/// The calibration of an installation, as it was found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct CalibrationFile {
+    /// The calibration, where there is one that can be used.
+    pub usable: Option<Calibration>,
+    /// What is wrong with the file, and what to do. Documents are processed as if it were not there, and say so.
+    pub fault: Option<String>,
+}
+
+impl CalibrationFile {
+    /// Takes what a file holds.
+    pub fn read(file: &str, json: &[u8]) -> Self {
+        match Calibration::from_json(file, json) {
+            Ok(calibration) => Self {
+                usable: Some(calibration),
+                fault: None,
+            },
+            Err(fault) => Self {
+                usable: None,
+                fault: Some(fault.to_string()),
+            },
+        }
+    }
 }
 
 /// The profiles of users, as they were found.

@@ -22,6 +22,7 @@ mod uploads;
 use pagemill_document::{Dependency, Link, PageText};
 use pagemill_metadata::DocumentMetadata;
 
+pub use fields::fields_without_corrections;
 pub use predict::PredictionFile;
 
 use crate::artifacts::StructureFile;

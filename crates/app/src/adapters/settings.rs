@@ -7,7 +7,7 @@ use anyhow::Context;
 use pagemill_pipeline::Settings;
 use pagemill_storage::{ObjectStore, StorageError};
 
-use super::profiles;
+use super::{calibration, profiles};
 
 /// Where the tunables in force come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,12 +68,17 @@ pub fn settings_from_file(path: &Path, is_named: bool) -> anyhow::Result<Setting
     match std::fs::read(path) {
         Ok(json) => Settings::from_json(&json)
             .with_context(|| format!("{} can't be used", path.display()))
-            .and_then(|settings| profiles::beside_file(path, settings)),
+            .and_then(|settings| beside_file(path, settings)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => {
-            profiles::beside_file(path, Settings::default())
+            beside_file(path, Settings::default())
         }
         Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
     }
+}
+
+/// Adds what stands in files of its own beside the tunables.
+fn beside_file(path: &Path, settings: Settings) -> anyhow::Result<Settings> {
+    calibration::beside_file(path, profiles::beside_file(path, settings)?)
 }
 
 /// Reads the tunables from the bucket; the defaults are used when there is no such object.
@@ -87,5 +92,6 @@ pub async fn settings_from_store(store: &dyn ObjectStore, key: &str) -> anyhow::
         Err(StorageError::NotFound { .. }) => Settings::default(),
         Err(error) => return Err(error.into()),
     };
-    profiles::beside_object(store, key, settings).await
+    let settings = profiles::beside_object(store, key, settings).await?;
+    calibration::beside_object(store, key, settings).await
 }

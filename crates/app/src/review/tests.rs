@@ -152,6 +152,8 @@ async fn what_can_not_be_is_refused_with_the_remedy() {
                 grounded: 1.0,
             },
             decision: Decision::Approved,
+            predicted_accuracy: None,
+            calibration: None,
             reasons: Vec::new(),
         });
     })

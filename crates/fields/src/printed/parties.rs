@@ -146,7 +146,7 @@ fn folded(name: &str) -> String {
 }
 
 /// A name without its legal form, folded: one place may leave it out.
-fn without_form(name: &str) -> String {
+pub(crate) fn without_form(name: &str) -> String {
     folded(&LEGAL_FORM.replace_all(name, " "))
 }
 

@@ -1,15 +1,16 @@
 //! The fields of a document's profile, from its pages and the XML that it carries. No model is asked.
 
 use pagemill_document::{Dependency, PageText};
-use pagemill_fields::{Corrections, DocumentFields, Input, Profile, XmlFile};
+use pagemill_fields::{Corrections, DocumentFields, Input, XmlFile};
 use pagemill_storage::{SourceKey, SourceVersion, Stage};
 
 use super::Extracted;
-use crate::artifacts::{AttachmentsFile, FieldsFile, Header, MetadataFile};
+use crate::artifacts::{AttachmentsFile, FieldsFile, Header, MetadataFile, TextFile};
 use crate::outcome::PipelineError;
 use crate::pipeline::Pipeline;
 use crate::plan::Plan;
 use crate::run::{Finished, Run};
+use crate::settings::Settings;
 
 /// Pages that fields are looked for on: no more are looked at.
 const PAGES: usize = 30;
@@ -44,11 +45,9 @@ impl Pipeline {
             }
         };
         let pages = extracted.first_pages(PAGES)?;
-        let profiles = &self.parts().settings.profiles;
+        let settings = &self.parts().settings;
         let corrections = (version.sha256.as_str(), &run.corrections);
-        let usable = &profiles.usable;
-        let mut fields = fields_of(&source, &pages, &attached, metadata, usable, corrections);
-        fields.warnings.extend(profiles.faults.iter().cloned());
+        let fields = fields_of(&source, &pages, &attached, metadata, settings, corrections);
         let key = self.layout().fields(&source);
         let written = FieldsFile {
             header: Header::of(Stage::Extract, &source, &version.sha256, plan),
@@ -76,7 +75,7 @@ fn fields_of(
     pages: &[PageText],
     attached: &AttachmentsFile,
     metadata: &MetadataFile,
-    profiles: &[Profile],
+    settings: &Settings,
     (sha256, corrections): (&str, &Corrections),
 ) -> DocumentFields {
     let files = attached.attachments.iter();
@@ -90,16 +89,34 @@ fn fields_of(
     let names = attached.attachments.iter().map(|file| file.name.as_str());
     let names: Vec<&str> = names.collect();
     let document_type = metadata.metadata.document_type.as_ref();
-    pagemill_fields::extract(&Input {
+    let (profiles, calibration) = (&settings.profiles, &settings.calibration);
+    let mut fields = pagemill_fields::extract(&Input {
         key: source.as_str(),
         pages,
         files: &files,
         attachments: &names,
-        profiles,
+        profiles: &profiles.usable,
         sha256,
         corrections: Some(corrections),
         document_type: document_type.and_then(|claim| claim.value),
-    })
+        calibration: calibration.usable.as_ref(),
+    });
+    let faults = profiles.faults.iter().chain(&calibration.fault);
+    fields.warnings.extend(faults.cloned());
+    fields
+}
+
+/// What a run with these settings would extract from what is stored of a document if nobody had decided anything.
+pub fn fields_without_corrections(
+    text: &TextFile,
+    attached: &AttachmentsFile,
+    metadata: &MetadataFile,
+    settings: &Settings,
+) -> DocumentFields {
+    let Header { source, sha256, .. } = &text.header;
+    let pages = &text.pages[..text.pages.len().min(PAGES)];
+    let nothing = (sha256.as_str(), &Corrections::default());
+    fields_of(source, pages, attached, metadata, settings, nothing)
 }
 
 fn gone(key: &str) -> PipelineError {

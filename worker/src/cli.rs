@@ -376,6 +376,9 @@ pub(crate) enum ReviewCommand {
         document: String,
         /// Fields, such as BT-84.
         fields: Vec<String>,
+        /// All that has a value too: you looked at the whole document.
+        #[arg(long, conflicts_with = "fields")]
+        all: bool,
         /// Who decides.
         #[arg(long)]
         by: String,

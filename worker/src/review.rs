@@ -46,10 +46,14 @@ pub(crate) async fn command(arguments: ReviewArguments) -> anyhow::Result<ExitCo
         ReviewCommand::Approve {
             document,
             fields,
+            all,
             by,
         } => {
             let source = SourceKey(below_sources(&layout, &document));
-            let decided = Decided::Approved(fields);
+            let decided = match all {
+                true => Decided::ApprovedWhole,
+                false => Decided::Approved(fields),
+            };
             decide(&review, &source, &decided, &by, &arguments.folder).await?;
         }
     }

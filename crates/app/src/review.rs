@@ -6,6 +6,7 @@
 
 mod status;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -64,6 +65,8 @@ pub enum Decided {
     },
     /// These are right as they are; where none is named, all that are open. One that is missing is approved as missing.
     Approved(Vec<String>),
+    /// All that has a value, and all that is open, is right as it is: somebody looked at the whole document.
+    ApprovedWhole,
 }
 
 impl Review {
@@ -238,6 +241,18 @@ fn values(
             )),
         }
     };
+    let approve = |key: String| {
+        check(&key)?;
+        let field = fields.fields.get(&key);
+        match field.map(|field| (&field.value, field.candidates.is_empty())) {
+            Some((None, false)) => {
+                bail!("{key} is in conflict, there is nothing to approve: decide it with `correct`")
+            }
+            Some((value, _)) => Ok((key, value.clone())),
+            None => Ok((key, None)),
+        }
+    };
+    let of_reasons = || open.iter().map(|reason: &Reason| reason.field.clone());
     match decided {
         Decided::Is { field, value } => {
             check(field)?;
@@ -249,23 +264,18 @@ fn values(
             Ok(vec![(field.clone(), written)])
         }
         Decided::Approved(named) => {
-            let of_reasons = || open.iter().map(|reason: &Reason| reason.field.clone());
             let named: Vec<String> = match named.is_empty() {
                 true => of_reasons().collect(),
                 false => named.clone(),
             };
-            let approve = |key: String| {
-                check(&key)?;
-                let field = fields.fields.get(&key);
-                match field.map(|field| (&field.value, field.candidates.is_empty())) {
-                    Some((None, false)) => bail!(
-                        "{key} is in conflict, there is nothing to approve: decide it with `correct`"
-                    ),
-                    Some((value, _)) => Ok((key, value.clone())),
-                    None => Ok((key, None)),
-                }
-            };
             named.into_iter().map(approve).collect()
+        }
+        Decided::ApprovedWhole => {
+            let with_value = fields.fields.iter();
+            let with_value = with_value.filter(|(_, field)| field.value.is_some());
+            let keys = with_value.map(|(key, _)| key.clone()).chain(of_reasons());
+            let keys: BTreeSet<String> = keys.collect();
+            keys.into_iter().map(approve).collect()
         }
     }
 }

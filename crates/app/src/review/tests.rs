@@ -116,6 +116,16 @@ async fn all_that_is_open_is_approved_at_once_but_no_conflict() {
     );
     assert_eq!(kept(&store).await.len(), made.len());
 
+    let (store, review) = with_fields(|_| {}).await;
+    let whole = Decided::ApprovedWhole;
+    let made = review.decide(&source(), &whole, "ann").await;
+    let made = made.expect("kept");
+    for (field, to) in [("BT-1", Some("R-7")), ("BT-44", None)] {
+        let is_it = |made: &&Correction| made.field == field && made.to.as_deref() == to;
+        assert_eq!(made.iter().filter(is_it).count(), 1, "{field}: {made:?}");
+    }
+    assert_eq!(kept(&store).await.len(), made.len());
+
     let (store, review) = with_fields(|fields| {
         let number = fields.fields.get_mut("BT-1").expect("a number");
         number.value = None;

@@ -146,7 +146,7 @@ def _(template: dict) -> Faults:
     rules = cfn.resolve(template).properties("Bucket")["LifecycleConfiguration"]["Rules"]
     expiring = [one["Prefix"] for one in rules if one["Status"] == "Enabled" and "NoncurrentVersionExpiration" in one]
     written = ("source-pdfs/", "pdf_page_images/", "extracted_text/", "extracted_links/", "extracted_structure/", "extracted_attachments/", "extracted_markdown/",
-               "pdf-metadata/", "extracted_fields/", "review/open/", "review/corrections/", "processing/")
+               "pdf-metadata/", "extracted_fields/", "review/open/", "review/corrections/", "golden/", "processing/")
     for prefix in written:
         if not any(prefix.startswith(one) for one in expiring):
             yield f"versions under {prefix} are kept for ever"

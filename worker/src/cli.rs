@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Cost(CostArguments),
     /// List the fields that people must look at, and keep what they decide.
     Review(ReviewArguments),
+    /// Hold what was extracted against golden data: how much of it is right, and how well it says which.
+    Evaluate(EvaluateArguments),
     /// Run a saved message of the dead-letter queue here, into a folder; bucket and queues are not touched.
     Replay(ReplayArguments),
     /// Print the configuration in force, secrets masked.
@@ -333,6 +335,36 @@ pub(crate) struct ReviewArguments {
     /// The folder that `worker local` wrote. Without it, the bucket of the environment is meant.
     #[arg(long, global = true)]
     pub(crate) folder: Option<PathBuf>,
+}
+
+/// Arguments of `worker evaluate`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes:\n  0  everything was compared, or the golden data is written\n  1  F1 is less than --min-f1\n  2  an argument, a setting or a file is wrong, or there is no golden data\n  3  the store did not answer"
+)]
+pub(crate) struct EvaluateArguments {
+    /// Where the golden data is: a folder, or a prefix of the bucket or of --out [default: golden/].
+    #[arg(long, value_name = "FOLDER|PREFIX")]
+    pub(crate) golden: Option<String>,
+    /// The folder that `worker local` wrote. Without it, the bucket of the environment is meant.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// Write the report here: evaluation.json, evaluation.md, evaluation.svg, and calibration.json, which put beside the tunables
+    /// gives extracted values a probability. The folder is made when missing.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) report: Option<PathBuf>,
+    /// The least F1 of all fields, from 0 to 1, with which the exit code is 0.
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) min_f1: Option<f64>,
+    /// The share of the values accepted without a person that may be wrong, for the threshold that is told.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    pub(crate) max_error: f64,
+    /// Make golden data of the documents whose open fields were all decided by people (`worker review`), and compare nothing.
+    #[arg(long, conflicts_with_all = ["report", "min_f1", "json"])]
+    pub(crate) export_golden: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What to do with what is open.

@@ -9,6 +9,7 @@ mod cli;
 mod config_command;
 mod cost;
 mod doctor;
+mod evaluate;
 mod fields;
 mod handler;
 mod health;
@@ -114,6 +115,7 @@ fn run_command(cli: cli::Cli) -> anyhow::Result<ExitCode> {
             cli::Command::Cost(arguments) => cost::command(arguments).await,
             cli::Command::Verify(arguments) => verify::command(arguments).await,
             cli::Command::Review(arguments) => review::command(arguments).await,
+            cli::Command::Evaluate(arguments) => evaluate::command(arguments).await,
             cli::Command::Replay(arguments) => replay::command(arguments).await,
             cli::Command::Config(arguments) => config_command::command(arguments).await,
             cli::Command::Health | cli::Command::Renderer { .. } => {

@@ -19,6 +19,8 @@ mod checkpoints;
 mod cloud;
 #[path = "end_to_end/corpus.rs"]
 mod corpus;
+#[path = "end_to_end/evaluate.rs"]
+mod evaluate;
 #[path = "end_to_end/goal.rs"]
 mod goal;
 #[path = "end_to_end/local.rs"]

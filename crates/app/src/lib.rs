@@ -9,6 +9,7 @@
 //! | [`verify`] | audits sources, records, objects and points against each other |
 //! | [`replay`] | runs a message of the dead-letter queue here |
 //! | [`search`] | a question in, hits out |
+//! | [`evaluate`] | holds extracted fields against golden data |
 //!
 //! It knows every other crate, and none knows it but the programs. It does not know a command line, standard output or
 //! HTTP. To add an operation, write a module with its `Options` and a function that takes a callback where it has
@@ -47,6 +48,8 @@ pub mod send;
 pub mod costs;
 #[cfg(feature = "work")]
 pub mod doctor;
+#[cfg(feature = "work")]
+pub mod evaluate;
 #[cfg(feature = "work")]
 pub mod plans;
 #[cfg(feature = "work")]

@@ -67,6 +67,8 @@ pub struct KeyLayout {
     pub fields: String,
     /// What people must look at of fields, and what they decided.
     pub review: String,
+    /// Golden data: the right values of fields, which extraction is evaluated by.
+    pub golden: String,
     /// Records, charges, answers of models, the history view, and what long runs have done so far.
     pub processing: String,
 }
@@ -84,6 +86,7 @@ impl Default for KeyLayout {
             metadata: "pdf-metadata/".into(),
             fields: "extracted_fields/".into(),
             review: "review/".into(),
+            golden: "golden/".into(),
             processing: "processing/".into(),
         }
     }
@@ -429,7 +432,7 @@ impl KeyLayout {
     }
 
     /// Every prefix with the name of its setting.
-    pub fn prefixes(&self) -> [(&'static str, &str); 11] {
+    pub fn prefixes(&self) -> [(&'static str, &str); 12] {
         [
             ("source", &self.source),
             ("page_images", &self.page_images),
@@ -441,6 +444,7 @@ impl KeyLayout {
             ("metadata", &self.metadata),
             ("fields", &self.fields),
             ("review", &self.review),
+            ("golden", &self.golden),
             ("processing", &self.processing),
         ]
     }

@@ -63,10 +63,23 @@ pub enum Decided {
         /// The value, as people write it.
         value: Option<String>,
     },
-    /// These are right as they are; where none is named, all that are open. One that is missing is approved as missing.
+    /// These are right as they are; where none is named, all that are open and not decided yet. One that is missing is approved as
+    /// missing.
     Approved(Vec<String>),
-    /// All that has a value, and all that is open, is right as it is: somebody looked at the whole document.
+    /// All that has a value, and all that is open, is right as it is, but for what was decided already: somebody looked at the whole
+    /// document.
     ApprovedWhole,
+}
+
+impl Decided {
+    /// Whether the fields are named one by one, so that it counts for those that were decided already, too.
+    fn names_fields(&self) -> bool {
+        match self {
+            Self::Is { .. } => true,
+            Self::Approved(fields) => !fields.is_empty(),
+            Self::ApprovedWhole => false,
+        }
+    }
 }
 
 impl Review {
@@ -131,7 +144,10 @@ impl Review {
         let file: FieldsFile = self.read(&key).await?.with_context(|| {
             format!("nothing is extracted of {source}: process it first, with metadata as the goal at least")
         })?;
-        let values = values(&file.fields, decided)?;
+        let (known, _) = self.corrections(source).await?;
+        let known = Corrections::read(&known);
+        let known = known.in_force(&file.header.sha256);
+        let values = values(&file.fields, decided, &|field| known.contains_key(field))?;
         let at = Timestamp::now();
         let made = values.into_iter().map(|(field, to)| Correction {
             from: file
@@ -146,13 +162,15 @@ impl Review {
             sha256: file.header.sha256.clone(),
             fingerprint: file.header.fingerprint.0.clone(),
         });
-        self.append(source, made.collect()).await
+        self.append(source, made.collect(), decided.names_fields())
+            .await
     }
 
     async fn append(
         &self,
         source: &SourceKey,
         made: Vec<Correction>,
+        is_named: bool,
     ) -> anyhow::Result<Vec<Correction>> {
         let key = self.layout.corrections(source);
         for _ in 0..TRIES {
@@ -160,7 +178,12 @@ impl Review {
             let known = Corrections::read(&lines);
             let new: Vec<Correction> = made
                 .iter()
-                .filter(|made| !is_in_force(&known, made))
+                .filter(|made| match is_named {
+                    true => !is_in_force(&known, made),
+                    false => !known
+                        .in_force(&made.sha256)
+                        .contains_key(made.field.as_str()),
+                })
                 .cloned()
                 .collect();
             if new.is_empty() {
@@ -227,6 +250,7 @@ fn is_in_force(known: &Corrections, made: &Correction) -> bool {
 fn values(
     fields: &DocumentFields,
     decided: &Decided,
+    is_decided: &dyn Fn(&str) -> bool,
 ) -> anyhow::Result<Vec<(String, Option<String>)>> {
     let open = fields.evaluation.as_ref();
     let open = open.map_or(&[][..], |evaluation| evaluation.reasons.as_slice());
@@ -252,7 +276,11 @@ fn values(
             None => Ok((key, None)),
         }
     };
-    let of_reasons = || open.iter().map(|reason: &Reason| reason.field.clone());
+    // No run may have taken a decision over yet: what is stored then says what was there before it.
+    let of_reasons = || {
+        let open = open.iter().map(|reason: &Reason| reason.field.clone());
+        open.filter(|field| !is_decided(field))
+    };
     match decided {
         Decided::Is { field, value } => {
             check(field)?;
@@ -272,7 +300,8 @@ fn values(
         }
         Decided::ApprovedWhole => {
             let with_value = fields.fields.iter();
-            let with_value = with_value.filter(|(_, field)| field.value.is_some());
+            let with_value =
+                with_value.filter(|(key, field)| field.value.is_some() && !is_decided(key));
             let keys = with_value.map(|(key, _)| key.clone()).chain(of_reasons());
             let keys: BTreeSet<String> = keys.collect();
             keys.into_iter().map(approve).collect()

@@ -152,6 +152,37 @@ async fn all_that_is_open_is_approved_at_once_but_no_conflict() {
 }
 
 #[tokio::test]
+async fn who_approves_the_rest_changes_no_decision_that_no_run_has_taken_over_yet() {
+    for rest in [Decided::Approved(Vec::new()), Decided::ApprovedWhole] {
+        let (store, review) = with_fields(|fields| {
+            let number = fields.fields.get_mut("BT-1").expect("a number");
+            number.value = None;
+            number.candidates = vec![pagemill_metadata::document::Candidate {
+                value: "R-7".to_owned(),
+                source: pagemill_metadata::Source("xml:ubl".to_owned()),
+                reason: "no page shows it".to_owned(),
+                evidence: None,
+            }];
+        })
+        .await;
+        for decided in [is("BT-1", Some("R-8")), is("BT-44", Some("Ann"))] {
+            let made = review.decide(&source(), &decided, "ann").await;
+            made.expect("kept");
+        }
+        let made = review.decide(&source(), &rest, "bob").await;
+        assert!(!made.expect("kept").is_empty());
+        let kept = kept(&store).await;
+        for field in ["BT-1", "BT-44"] {
+            let of_field = kept.iter().filter(|made| made.field == field);
+            assert_eq!(of_field.count(), 1, "{rest:?}");
+        }
+        let named = Decided::Approved(vec!["BT-44".to_owned()]);
+        let made = review.decide(&source(), &named, "bob").await;
+        assert_eq!(made.expect("kept").len(), 1, "one that is named is meant");
+    }
+}
+
+#[tokio::test]
 async fn what_can_not_be_is_refused_with_the_remedy() {
     let (_, review) = with_fields(|fields| {
         fields.evaluation = Some(Evaluation {

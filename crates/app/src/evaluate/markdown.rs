@@ -14,9 +14,9 @@ pub(super) fn of(report: &Report) -> String {
     let mut text = String::from("# Evaluation of extracted fields\n\n");
     let overall = &report.overall;
     text.push_str(&format!(
-        "{} documents, {} values: precision {}, recall {}, F1 {}.\n\n",
-        report.documents,
-        overall.there(),
+        "{}, {}: precision {}, recall {}, F1 {}.\n\n",
+        counted(report.documents, "document"),
+        counted(overall.there(), "value"),
         share(overall.precision),
         share(overall.recall),
         share(overall.f1)
@@ -140,12 +140,17 @@ fn findings(findings: &[Finding]) -> String {
 
 fn certainty(confidence: &Confidence) -> String {
     let mut text = format!(
-        "{} values of {} documents, {} of them wrong. The score, which knows no golden data, has an AUROC of {}.\n\n",
-        confidence.values,
-        confidence.documents,
+        "{} of {}, {} of them wrong. ",
+        counted(confidence.values, "value"),
+        counted(confidence.documents, "document"),
         confidence.wrong,
-        share(confidence.auroc)
     );
+    text.push_str(&match confidence.auroc {
+        Some(auroc) => {
+            format!("The score, which knows no golden data, has an AUROC of {auroc:.3}.\n\n")
+        }
+        None => "How well the score tells right from wrong is not known.\n\n".to_owned(),
+    });
     let row = |name: &str, quality: &Quality| {
         vec![
             name.to_owned(),
@@ -235,6 +240,11 @@ fn certainty(confidence: &Confidence) -> String {
     ];
     text.push_str(&table(&heads, 0, rows.collect()));
     text
+}
+
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
 
 fn share(share: Option<f64>) -> String {

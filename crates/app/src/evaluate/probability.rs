@@ -9,6 +9,7 @@ use pagemill_fields::statistics::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::markdown::counted;
 use super::report::rounded_interval;
 use super::{Judged, Judgement};
 
@@ -276,7 +277,8 @@ pub(super) fn notes(confidence: &Confidence) -> Vec<String> {
             "None of {values} values is wrong: how well the score tells right from wrong is not known."
         )),
         few if *few < FEW_WRONG => notes.push(format!(
-            "AUROC, Brier score and calibration rest on {few} wrong values of {values}: one more or less moves them. Take them for a hint below {FEW_WRONG}."
+            "AUROC, Brier score and calibration rest on {} of {values}: one more or less moves them. Take them for a hint below {FEW_WRONG}.",
+            counted(*few, "wrong value")
         )),
         _ => {}
     }

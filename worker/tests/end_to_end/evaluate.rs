@@ -10,6 +10,7 @@ use pagemill_samples::{CII, invoice_carrying};
 use pagemill_storage::Stage;
 use serde_json::{Value, json};
 
+use crate::emulated_cloud::Cloud;
 use crate::support::{Place, files, ran_again};
 
 /// What the page of the sample invoice says.
@@ -27,6 +28,12 @@ const RIGHT: &[(&str, Option<&str>)] = &[
     ("BT-110", Some("69.65")),
     ("BT-112", Some("1064.65")),
 ];
+
+/// Another number in the XML than on the page.
+const NUMBER: &[(&str, &str)] = &[(
+    "<ram:ID>R-2026-0417</ram:ID>",
+    "<ram:ID>R-2026-9999</ram:ID>",
+)];
 
 /// An invoice whose XML says something else than its page.
 fn invoice(changes: &[(&str, &str)]) -> Vec<u8> {
@@ -53,13 +60,7 @@ fn planted(test: &str) -> Option<Place> {
     place.add("right.pdf", &invoice(&[]));
     place.add("page.pdf", &invoice_carrying(&[]));
     place.add("more.pdf", &invoice(&[]));
-    place.add(
-        "number.pdf",
-        &invoice(&[(
-            "<ram:ID>R-2026-0417</ram:ID>",
-            "<ram:ID>R-2026-9999</ram:ID>",
-        )]),
-    );
+    place.add("number.pdf", &invoice(NUMBER));
     let reference = "<ram:ApplicableHeaderTradeAgreement>";
     place.add(
         "reference.pdf",
@@ -299,4 +300,38 @@ async fn what_people_decided_becomes_golden_data_which_does_not_praise_them() {
     place.local(&[]).await.with_code(0);
     let ended = place.run(&["evaluate", "--out", "out"]).await.with_code(2);
     ended.complains("it is of other bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_has_its_golden_data_and_its_calibration_in_it() {
+    let Some(cloud) = Cloud::start("evaluate_bucket").await else {
+        return;
+    };
+    let settings = json!({"goal": "metadata", "pages": {"dpi": 36}});
+    cloud.configure(&settings).await;
+    let fields: BTreeMap<_, _> = RIGHT.iter().copied().collect();
+    let golden = json!({"format": 1, "fields": fields}).to_string();
+    for at in 0..5 {
+        let name = format!("a folder/{at}.pdf");
+        let pdf = invoice(if at == 3 { NUMBER } else { &[] });
+        cloud.put(&format!("source-pdfs/{name}"), pdf).await;
+        let key = format!("golden/{name}.json");
+        cloud.put(&key, golden.clone().into_bytes()).await;
+    }
+    cloud.run_until_empty().await.with_code(0);
+    let evaluate = ["evaluate", "--json", "--report", "report"];
+    let ended = cloud.place.run(&evaluate).await.with_code(0);
+    let report: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let wrong = ("a folder/3.pdf", "BT-1", "wrong");
+    let wrong = (wrong.0.to_owned(), wrong.1.to_owned(), wrong.2.to_owned());
+    assert_eq!(findings(&report), [wrong], "{report:#}");
+
+    let calibration = fs::read(cloud.place.root().join("report/calibration.json"));
+    let calibration = calibration.expect("a calibration");
+    cloud.put("config/calibration.json", calibration).await;
+    cloud.put("source-pdfs/new.pdf", invoice(&[])).await;
+    cloud.run_until_empty().await.with_code(0);
+    let made = cloud.get("extracted_fields/new.pdf.json").await;
+    let made: FieldsFile = serde_json::from_slice(&made).expect("fields");
+    assert!(made.fields.fields["BT-1"].probability.is_some());
 }

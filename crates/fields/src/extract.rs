@@ -12,7 +12,7 @@ use crate::document::{DocumentFields, SeedView, XmlUsed};
 use crate::evaluation::{self, Reason};
 use crate::field::{Field, Fields, Verified};
 use crate::ids::{self, compact};
-use crate::printed::{self, Manner, Printed};
+use crate::printed::{self, Manner, Printed, terms};
 use crate::profile::Profile;
 use crate::rows::Rows;
 use crate::shown::Shown;
@@ -98,6 +98,7 @@ fn uncalibrated(input: &Input<'_>) -> DocumentFields {
             (Some(used), Found::of_xml(&invoice, printed, &rows))
         }
     };
+    terms::add(&rows, &mut found.fields);
     let is_known = |key: &str| Term::of(key).is_some();
     let again = corrected(input, &mut found.fields, is_known, &mut warnings);
     let mut all = checks::all(&found.fields, &found.lines, &found.vat);

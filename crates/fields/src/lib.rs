@@ -63,4 +63,4 @@ pub use pagemill_document::PageText;
 pub use profile::{Profile, ProfileError};
 
 /// The version of the shape and of the rules: with another one, equal input may give other fields.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;

@@ -14,6 +14,7 @@ mod labelled_dates;
 mod lines;
 mod number;
 mod parties;
+pub(crate) mod terms;
 mod totals;
 mod vat;
 

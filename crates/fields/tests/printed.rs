@@ -358,3 +358,26 @@ fn a_letter_is_no_invoice() {
         ("invoice", "content")
     );
 }
+
+#[test]
+fn terms_of_payment_make_the_due_date_where_none_is_printed() {
+    let due = |terms: &str| {
+        let text = GERMAN.replace("Fällig am|14.02.2026", terms);
+        let fields = extracted(&text);
+        let due = fields.fields.get("BT-9").cloned();
+        due.map(|due| (due.value, due.verified, due.raw, due.derived_from))
+    };
+    let terms = "Zahlbar innerhalb 10 Tagen mit 2 % Skonto, 30 Tage netto";
+    let expected = (
+        Some("2026-02-14".to_owned()),
+        Verified::Arithmetic,
+        Some(terms.to_owned()),
+        vec!["BT-2".to_owned()],
+    );
+    assert_eq!(due(terms), Some(expected));
+    let printed = due("Zahlbar in 30 Tagen, fällig am 20.02.2026").expect("it is printed");
+    assert_eq!(printed.0.as_deref(), Some("2026-02-20"));
+    assert_eq!(due("Widerruf innerhalb von 14 Tagen"), None);
+    // Two terms that differ: nobody knows which.
+    assert_eq!(due("Zahlbar in 30 Tagen\nZahlbar in 20 Tagen"), None);
+}

@@ -77,6 +77,8 @@ pub struct Observer {
     pages: usize,
     /// What stands at the edges of pages: furniture, or not.
     edges: HashMap<EdgeKey, EdgeText>,
+    /// On how many pages a picture stands at a place.
+    pictures: HashMap<figures::Place, usize>,
     /// The text of tables. Asked only in documents without other text.
     tables: Styles,
     /// All the rest.
@@ -87,6 +89,16 @@ impl Observer {
     /// Takes a page into account.
     pub fn observe(&mut self, page: &PageText) {
         self.pages += 1;
+        for place in figures::places(page) {
+            let is_full = self.pictures.len() >= MAX_EDGES;
+            match self.pictures.entry(place) {
+                Entry::Occupied(mut known) => *known.get_mut() += 1,
+                Entry::Vacant(new) if !is_full => {
+                    new.insert(1);
+                }
+                Entry::Vacant(_) => {}
+            }
+        }
         let in_pictures = pictures::words(page);
         for block in &page.blocks {
             if pictures::holds_any(block, &in_pictures) {
@@ -141,6 +153,7 @@ impl Observer {
             .filter(|&&(text, step)| seen_on(text, step) >= enough)
             .copied()
             .collect();
+        self.pictures.retain(|_, pages| *pages >= enough);
         let mut styles = self.rest;
         for (key, edge) in &self.edges {
             if !furniture.contains(key) {
@@ -155,6 +168,7 @@ impl Observer {
         let levels = body.map_or_else(HashMap::new, |body| levels(styles.of_headings(body)));
         Classifier {
             furniture,
+            ornaments: self.pictures.into_keys().collect(),
             body,
             levels,
             titles: outline::Titles::default(),
@@ -166,6 +180,8 @@ impl Observer {
 #[derive(Debug)]
 pub struct Classifier {
     furniture: HashSet<EdgeKey>,
+    /// Where pictures stand that come again.
+    ornaments: HashSet<figures::Place>,
     /// Nothing in a document without text.
     body: Option<Body>,
     levels: HashMap<Style, u8>,
@@ -229,7 +245,7 @@ impl Classifier {
             }
         }
         link_captions(page);
-        figures::link(page);
+        figures::link(page, &self.ornaments);
         lists::set_levels(page);
     }
 

@@ -1,7 +1,10 @@
 //! Which of what is drawn on a page is a figure, and what its caption is.
 //!
 //! A picture is a figure; so are lines and curves that a caption stands below or above, with all that is drawn beside them. Lines
-//! without a caption are ornaments, frames and the rules of forms; those of a table are the table's.
+//! without a caption are ornaments, frames and the rules of forms; those of a table are the table's. A picture that comes again at
+//! its place on other pages, as logos do, is an ornament.
+
+use std::collections::HashSet;
 
 use super::labels::names_figure;
 use crate::{Block, BlockKind, Figure, FigureKind, PageText, Rect};
@@ -29,8 +32,22 @@ pub(super) fn has_beside(page: &PageText, block: &Block) -> bool {
         .any(|figure| distance(figure, block.bbox).is_some())
 }
 
-/// Joins what belongs to one figure, gives figures their captions, and leaves out drawings that are none.
-pub(super) fn link(page: &mut PageText) {
+/// Where a picture stands, in steps of two points.
+pub(super) type Place = [i32; 4];
+
+fn place(bbox: Rect) -> Place {
+    [bbox.x0, bbox.y0, bbox.x1, bbox.y1].map(|edge| (edge / 2.0).round() as i32)
+}
+
+/// Where the pictures of a page stand, each place once.
+pub(super) fn places(page: &PageText) -> HashSet<Place> {
+    let pictures = page.figures.iter();
+    let pictures = pictures.filter(|figure| figure.kind == FigureKind::Picture);
+    pictures.map(|picture| place(picture.bbox)).collect()
+}
+
+/// Joins what belongs to one figure, gives figures their captions, and leaves out drawings that are none, and ornaments.
+pub(super) fn link(page: &mut PageText, ornaments: &HashSet<Place>) {
     let mut left: Vec<Figure> = std::mem::take(&mut page.figures)
         .into_iter()
         .map(|figure| Figure {
@@ -78,7 +95,9 @@ pub(super) fn link(page: &mut PageText) {
         }
         found.push(figure);
     }
-    left.retain(|figure| figure.kind == FigureKind::Picture);
+    left.retain(|figure| {
+        figure.kind == FigureKind::Picture && !ornaments.contains(&place(figure.bbox))
+    });
     found.extend(left);
     found.sort_by(|a, b| {
         let by_top = a.bbox.y0.total_cmp(&b.bbox.y0);

@@ -472,3 +472,22 @@ fn the_rules_of_a_table_are_no_figure() {
     classify(&mut pages);
     assert_eq!(pages[0].figures, []);
 }
+
+#[test]
+fn a_picture_that_comes_again_at_its_place_is_an_ornament() {
+    let mut pages = report();
+    for page in &mut pages {
+        let number = page.page.0 as f32;
+        page.figures = vec![
+            figure(FigureKind::Picture, [43.0, 14.0, 105.0, 70.0]),
+            figure(
+                FigureKind::Picture,
+                [100.0, 400.0 + 20.0 * number, 300.0, 700.0],
+            ),
+        ];
+    }
+    classify(&mut pages);
+    let left = pages.iter().flat_map(|page| &page.figures);
+    assert!(left.clone().all(|figure| figure.bbox.x0 == 100.0));
+    assert_eq!(left.count(), pages.len());
+}

@@ -35,7 +35,7 @@ pub use paper::paper;
 pub use picture::{Picture, scanned};
 pub use plain::{SCAN_LINES, blank, colour, grey, scan};
 pub use report::report;
-pub use scans::{Scan, scanned_slips, scans};
+pub use scans::{Scan, scanned_slips, scans, scans_in};
 pub use slides::slides;
 
 /// Every intact sample with the file name that `make-samples` gives it.

@@ -32,7 +32,8 @@ pub fn scanned(lines: &[&str], dust: u64) -> Picture {
     let mut rasterizer = Rasterizer::new(width, height);
     for (index, line) in lines.iter().enumerate() {
         let start = (150.0, 300.0 + index as f32 * 80.0);
-        draw_line(&mut rasterizer, Face::Serif, line, start, 34.0, 0.5);
+        let serif = Face::Serif.outlines();
+        draw_line(&mut rasterizer, &[serif], line, start, 34.0, 0.5);
     }
     let mut pixels = vec![PAPER as u8; width * height];
     rasterizer.for_each_pixel(|index, coverage| {
@@ -67,25 +68,24 @@ pub(crate) fn chance() -> impl FnMut(usize) -> usize {
     }
 }
 
-/// Draws glyph outlines with their baseline starting at `start`, turned by so many degrees.
+/// Draws glyph outlines with their baseline starting at `start`, turned by so many degrees: each of the first of these fonts
+/// that has it.
 pub(crate) fn draw_line(
     rasterizer: &mut Rasterizer,
-    face: Face,
+    fonts: &[FontRef<'_>],
     text: &str,
     start: (f32, f32),
     size: f32,
     turn: f32,
 ) {
-    let font = FontRef::new(face.data()).expect("the font crate ships intact fonts");
     let turn = turn.to_radians().sin_cos();
-    let metrics = font.glyph_metrics(Size::new(size), LocationRef::default());
-    let outlines = font.outline_glyphs();
     let mut advance = 0.0;
     for character in text.chars() {
-        let glyph = font
-            .charmap()
-            .map(character)
-            .expect("the scan's letters are in the font");
+        let found = fonts
+            .iter()
+            .find_map(|font| Some((font, font.charmap().map(character)?)));
+        let (font, glyph) = found.expect("the scan's letters are in one of the fonts");
+        let metrics = font.glyph_metrics(Size::new(size), LocationRef::default());
         let mut pen = TurnedPen {
             rasterizer,
             start,
@@ -94,11 +94,11 @@ pub(crate) fn draw_line(
             first: point(0.0, 0.0),
             last: point(0.0, 0.0),
         };
-        if let Some(outline) = outlines.get(glyph) {
+        if let Some(outline) = font.outline_glyphs().get(glyph) {
             let settings = DrawSettings::unhinted(Size::new(size), LocationRef::default());
             outline
                 .draw(settings, &mut pen)
-                .expect("the font crate ships intact fonts");
+                .expect("the font is intact");
         }
         advance += metrics.advance_width(glyph).unwrap_or(0.0);
     }

@@ -4,6 +4,7 @@
 //! bars. The same words are the truth that what was read is compared with.
 
 use ab_glyph_rasterizer::{Rasterizer, point};
+use skrifa::{FontRef, MetadataProvider};
 
 use crate::picture::{Picture, chance, draw_line, file_of};
 use crate::typeset::Face;
@@ -15,6 +16,12 @@ const PAGES: [(&str, &str); 5] = [
     ("minutes", include_str!("scans/minutes.txt")),
     ("german", include_str!("scans/german.txt")),
     ("french", include_str!("scans/french.txt")),
+];
+
+/// Those whose letters are in none of the project's own fonts, by name.
+const PAGES_IN_OTHER_FONTS: [(&str, &str); 2] = [
+    ("japanese", include_str!("scans/japanese.txt")),
+    ("chinese", include_str!("scans/chinese.txt")),
 ];
 
 /// Of a page of A4, in points.
@@ -50,22 +57,78 @@ impl Scan {
     }
 }
 
-/// All pages, each as it comes from a clean scan at 150 dpi, and from a bad one at 200 dpi: crooked, unevenly lit, with
-/// noise and specks.
-#[must_use]
-pub fn scans() -> Vec<Scan> {
-    let mut scans = Vec::new();
-    for (name, page) in PAGES {
-        let noisy = with_noise(drawn(page, 200, 0.7));
-        for (how, picture) in [("clean", drawn(page, 150, 0.0)), ("noisy", noisy)] {
-            scans.push(Scan {
-                name: format!("{name}-{how}"),
-                picture,
-                text: text_of(page),
-            });
+/// What a page is set in: each letter in the first font that has it.
+struct Faces<'a> {
+    text: Vec<FontRef<'a>>,
+    headings: Vec<FontRef<'a>>,
+}
+
+impl<'a> Faces<'a> {
+    fn own() -> Self {
+        Self {
+            text: vec![Face::Serif.outlines()],
+            headings: vec![Face::Bold.outlines()],
         }
     }
-    scans
+
+    /// This font, and where it lacks a letter, the project's own.
+    fn with(font: &FontRef<'a>) -> Self {
+        let own = Self::own();
+        let first = |others| [vec![font.clone()], others].concat();
+        Self {
+            text: first(own.text),
+            headings: first(own.headings),
+        }
+    }
+
+    fn have(&self, ch: char) -> bool {
+        let has = |fonts: &[FontRef<'_>]| fonts.iter().any(|font| font.charmap().map(ch).is_some());
+        has(&self.text) && has(&self.headings)
+    }
+}
+
+/// All pages that the project's own fonts have the letters of, each as it comes from a clean scan at 150 dpi, and from a bad
+/// one at 200 dpi: crooked, unevenly lit, with noise and specks.
+#[must_use]
+pub fn scans() -> Vec<Scan> {
+    let faces = Faces::own();
+    let pages = PAGES.into_iter();
+    pages
+        .flat_map(|(name, page)| scans_of(name, page, &faces))
+        .collect()
+}
+
+/// The Japanese and the Chinese page, as [`scans`] gives the others, each in the first of these font files that has its
+/// letters; and the names of those whose letters none of them has.
+#[must_use]
+pub fn scans_in(fonts: &[Vec<u8>]) -> (Vec<Scan>, Vec<&'static str>) {
+    let fonts: Vec<FontRef<'_>> = fonts.iter().flat_map(|file| faces_of(file)).collect();
+    let (mut scans, mut left_out) = (Vec::new(), Vec::new());
+    for (name, page) in PAGES_IN_OTHER_FONTS {
+        let mut faces = fonts.iter().map(Faces::with);
+        let letters = || page.chars().filter(|ch| !ch.is_control());
+        match faces.find(|faces| letters().all(|ch| faces.have(ch))) {
+            Some(faces) => scans.extend(scans_of(name, page, &faces)),
+            None => left_out.push(name),
+        }
+    }
+    (scans, left_out)
+}
+
+/// The fonts in a file: several in a collection, none in what is no font.
+fn faces_of(file: &[u8]) -> impl Iterator<Item = FontRef<'_>> {
+    FontRef::fonts(file).flatten()
+}
+
+/// A page from a clean scan and from a bad one.
+fn scans_of(name: &str, page: &str, faces: &Faces<'_>) -> [Scan; 2] {
+    let clean = drawn(page, faces, 150, 0.0);
+    let noisy = with_noise(drawn(page, faces, 200, 0.7));
+    [("clean", clean), ("noisy", noisy)].map(|(how, picture)| Scan {
+        name: format!("{name}-{how}"),
+        picture,
+        text: text_of(page),
+    })
 }
 
 /// So many small pages of a few words, as a scanner gives them: reading one takes a moment.
@@ -77,7 +140,7 @@ pub fn scanned_slips(count: usize) -> Vec<u8> {
         let line = format!("Slip {number} of {count} for rye");
         draw_line(
             &mut rasterizer,
-            Face::Serif,
+            &[Face::Serif.outlines()],
             &line,
             (40.0, 110.0),
             36.0,
@@ -106,7 +169,7 @@ fn cells(line: &str) -> Option<impl Iterator<Item = &str>> {
 }
 
 /// A page of black letters on white, turned by so many degrees.
-fn drawn(page: &str, dpi: u32, turn: f32) -> Picture {
+fn drawn(page: &str, faces: &Faces<'_>, dpi: u32, turn: f32) -> Picture {
     let scale = dpi as f32 / 72.0;
     let (width, height) = ((WIDTH * scale) as usize, (HEIGHT * scale) as usize);
     let mut rasterizer = Rasterizer::new(width, height);
@@ -125,10 +188,10 @@ fn drawn(page: &str, dpi: u32, turn: f32) -> Picture {
     let mut y = 90.0;
     let mut is_in_table = false;
     for line in page.lines() {
-        let mut text = |face, text: &str, x, y, size: f32| {
+        let mut text = |fonts: &[FontRef<'_>], text: &str, x, y, size: f32| {
             draw_line(
                 &mut rasterizer,
-                face,
+                fonts,
                 text,
                 placed(x, y),
                 size * scale,
@@ -139,12 +202,12 @@ fn drawn(page: &str, dpi: u32, turn: f32) -> Picture {
         let is_row = row.is_some();
         if let Some(row) = row {
             for (cell, x) in row.zip(COLUMNS) {
-                text(Face::Serif, cell, x + 4.0, y, 10.5);
+                text(&faces.text, cell, x + 4.0, y, 10.5);
             }
         } else if let Some(heading) = line.strip_prefix("# ") {
-            text(Face::Bold, heading, MARGIN, y, 14.0);
+            text(&faces.headings, heading, MARGIN, y, 14.0);
         } else {
-            text(Face::Serif, line, MARGIN, y, 11.5);
+            text(&faces.text, line, MARGIN, y, 11.5);
         }
         if is_row {
             let (top, bottom) = (y - 12.0, y + 5.0);
@@ -214,7 +277,7 @@ mod tests {
         // The sums of the rasterizer leave a trace.
         let is_paper = |pixel: u8| pixel > 250;
         for (name, page) in PAGES {
-            let picture = drawn(page, 72, 0.0);
+            let picture = drawn(page, &Faces::own(), 72, 0.0);
             let is_white = |from: usize, to: usize| {
                 let rows = &picture.pixels[from * picture.width..to * picture.width];
                 rows.iter().all(|pixel| is_paper(*pixel))

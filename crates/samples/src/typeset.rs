@@ -58,6 +58,11 @@ impl Face {
         self.loaded().data
     }
 
+    /// The font as its outlines are drawn from.
+    pub(crate) fn outlines(self) -> skrifa::FontRef<'static> {
+        skrifa::FontRef::new(self.data()).expect("the font crate ships intact fonts")
+    }
+
     fn loaded(self) -> &'static LoadedFace {
         static FACES: LazyLock<[LoadedFace; 4]> =
             LazyLock::new(|| [Face::Serif, Face::Bold, Face::Italic, Face::Mono].map(load));

@@ -16,15 +16,15 @@ import sys
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 WORKER = "--package pagemill-worker --no-default-features".split()
-ALL_FEATURES = {"cloud", "embedded", "llm", "minilm", "openai", "qdrant"}
+ALL_FEATURES = {"cloud", "embedded", "llm", "minilm", "openai", "ppocr", "qdrant"}
 HEAVY = {
-    "cloud": {"aws-config", "aws-sdk-s3", "aws-sdk-sqs", "aws-sdk-secretsmanager", "aws-smithy-http-client"},
-    "embedded": {"qdrant-edge"},
-    "llm": {"async-openai"},
-    "minilm": {"rten"},
-    "qdrant": {"qdrant-client"},
+    ("cloud",): {"aws-config", "aws-sdk-s3", "aws-sdk-sqs", "aws-sdk-secretsmanager", "aws-smithy-http-client"},
+    ("embedded",): {"qdrant-edge"},
+    ("llm",): {"async-openai"},
+    ("minilm", "ppocr"): {"rten"},
+    ("qdrant",): {"qdrant-client"},
 }
-"""What each feature of the worker brings, and nothing else does."""
+"""What features of the worker bring, and nothing else does."""
 
 INDEX_WITHOUT = {"qdrant-edge", "qdrant-client", "rten", "reqwest", "pdfium-render", "lopdf", "aws-config"}
 """What is not in the smallest pagemill-index."""
@@ -60,12 +60,13 @@ def selections() -> dict[str, list[str]]:
 def faults() -> list[str]:
     found = []
     whole = names(tree(*WORKER, "--features", ",".join(sorted(ALL_FEATURES))))
-    for feature, heavy in HEAVY.items():
+    for features, heavy in HEAVY.items():
+        said = " and ".join(features)
         if gone := heavy - whole:
-            found.append(f"the feature {feature} does not bring {', '.join(sorted(gone))} any more: correct HEAVY in scripts/lib/features.py")
-        others = names(tree(*WORKER, "--features", ",".join(sorted(ALL_FEATURES - {feature}))))
+            found.append(f"{said} do not bring {', '.join(sorted(gone))} any more: correct HEAVY in scripts/lib/features.py")
+        others = names(tree(*WORKER, "--features", ",".join(sorted(ALL_FEATURES.difference(features)))))
         if kept := heavy & others:
-            found.append(f"a worker without {feature} still compiles {', '.join(sorted(kept))}")
+            found.append(f"a worker without {said} still compiles {', '.join(sorted(kept))}")
     if kept := INDEX_WITHOUT & names(tree("--package", "pagemill-index", "--no-default-features")):
         found.append(f"a pagemill-index without features still compiles {', '.join(sorted(kept))}")
     chosen = selections()

@@ -80,7 +80,19 @@ pub(crate) fn enhanced(image: Canvas) -> (Canvas, Turn) {
         true => median(&image),
         false => image,
     };
-    match skew(&image) {
+    let skew = skew(&image);
+    made_level(image, skew)
+}
+
+/// The image with its lines level and nothing else changed, and by how much it was turned.
+#[cfg(feature = "ppocr")]
+pub(crate) fn levelled(image: Canvas) -> (Canvas, Turn) {
+    let skew = skew(&even_light(image.clone()));
+    made_level(image, skew)
+}
+
+fn made_level(image: Canvas, skew: Option<f32>) -> (Canvas, Turn) {
+    match skew {
         Some(degrees) => {
             let turn = Turn {
                 degrees,
@@ -101,29 +113,13 @@ fn even_light(mut image: Canvas) -> Canvas {
     let width = image.width;
     for y in 0..image.height {
         for x in 0..width {
-            let paper = between(&light, x, y).max(1.0);
+            let place = |pixel: usize| (pixel as f32 + 0.5) / LIGHT_BLOCK as f32 - 0.5;
+            let paper = light.between(place(x), place(y)).max(1.0);
             let value = &mut image.pixels[y * width + x];
             *value = (f32::from(*value) * 255.0 / paper).min(255.0) as u8;
         }
     }
     image
-}
-
-/// The light at a pixel, between those of the blocks around it.
-fn between(light: &Canvas, x: usize, y: usize) -> f32 {
-    let place = |pixel: usize, blocks: usize| {
-        let at = (pixel as f32 + 0.5) / LIGHT_BLOCK as f32 - 0.5;
-        let at = at.clamp(0.0, (blocks - 1) as f32);
-        let first = at as usize;
-        (first, (first + 1).min(blocks - 1), at - first as f32)
-    };
-    let (left, right, across) = place(x, light.width);
-    let (top, bottom, down) = place(y, light.height);
-    let row = |y: usize| {
-        let row = light.row(y);
-        f32::from(row[left]) * (1.0 - across) + f32::from(row[right]) * across
-    };
-    row(top) * (1.0 - down) + row(bottom) * down
 }
 
 /// The median of each pixel's neighbourhood of `reach` pixels on each side.

@@ -66,6 +66,57 @@ impl Canvas {
         &mut self.pixels[y * self.width..][..self.width]
     }
 
+    /// The grey at a place between pixels; outside, that of the nearest pixel.
+    pub(crate) fn between(&self, x: f32, y: f32) -> f32 {
+        let place = |at: f32, count: usize| {
+            let at = at.clamp(0.0, (count - 1) as f32);
+            let first = at as usize;
+            (first, (first + 1).min(count - 1), at - first as f32)
+        };
+        let (left, right, across) = place(x, self.width);
+        let (top, bottom, down) = place(y, self.height);
+        let row = |y: usize| {
+            let row = self.row(y);
+            f32::from(row[left]) * (1.0 - across) + f32::from(row[right]) * across
+        };
+        row(top) * (1.0 - down) + row(bottom) * down
+    }
+
+    #[cfg(feature = "ppocr")]
+    /// The image in another size: each pixel is the mean of those that it takes the place of, or lies between them.
+    pub(crate) fn resized(&self, width: usize, height: usize) -> Self {
+        let steps = [(self.width, width), (self.height, height)];
+        let [across, down] = steps.map(|(from, to)| from as f32 / to as f32);
+        let mut resized = Self::white(width, height);
+        let range = |at: usize, step: f32, most: usize| {
+            let from = (at as f32 * step).round() as usize;
+            let to = ((at + 1) as f32 * step).round() as usize;
+            from.min(most - 1)..to.clamp(from.min(most - 1) + 1, most)
+        };
+        for y in 0..height {
+            for x in 0..width {
+                let grey = match across > 1.0 && down > 1.0 {
+                    true => {
+                        let (mut sum, mut count) = (0u32, 0u32);
+                        let columns = range(x, across, self.width);
+                        for row in range(y, down, self.height) {
+                            let values = &self.row(row)[columns.clone()];
+                            sum += values.iter().map(|value| u32::from(*value)).sum::<u32>();
+                            count += values.len() as u32;
+                        }
+                        sum as f32 / count as f32
+                    }
+                    false => {
+                        let middle = |at: usize, step: f32| (at as f32 + 0.5) * step - 0.5;
+                        self.between(middle(x, across), middle(y, down))
+                    }
+                };
+                resized.row_mut(y)[x] = grey.round() as u8;
+            }
+        }
+        resized
+    }
+
     /// Its rows as columns.
     pub(crate) fn transposed(&self) -> Self {
         let mut turned = Self::white(self.height, self.width);

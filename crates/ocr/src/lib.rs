@@ -1,26 +1,34 @@
 //! Reads the letters in a picture of a page: a grey image in, words with boxes and confidences out.
 //!
-//! The reader is Tesseract 5, loaded at run time as libpdfium is; its models are given as bytes. So everything that
-//! comes from the file system is there before the first pixel, and a process can put up its walls in between:
+//! There are two readers. Tesseract 5 is loaded at run time as libpdfium is, and has a model for each language. PP-OCR is two
+//! networks that `rten` runs in this process, for Chinese, Japanese and languages in Latin letters. Models are given as bytes.
+//! So everything that comes from the file system is there before the first pixel, and a process can put up its walls in
+//! between:
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use pagemill_ocr::{GreyImage, Library, Models, Reader};
+//! use std::time::Duration;
+//! use pagemill_ocr::{GreyImage, Library, Looks, PpOcrModels, Readers};
 //!
-//! let library = Library::load(Path::new(".pagemill/tesseract"))?;
-//! let models = Models::open(Path::new(".pagemill/tesseract"), &["eng".into(), "deu".into()])?;
+//! let folder = Path::new(".pagemill/tesseract");
+//! let library = Library::load(folder);
+//! let ppocr = PpOcrModels::open(Path::new(".pagemill/ppocr"));
+//! let mut readers = Readers::new(library, folder, ppocr, &["eng".into(), "deu".into()])?;
 //! // ... the walls go up here ...
-//! let mut reader = Reader::new(library, models);
 //! let image = GreyImage { width: 2, height: 2, dpi: 300, pixels: &[255; 4] };
-//! let reading = reader.read(&image, std::time::Duration::from_secs(20))?;
-//! assert!(reading.words.is_empty());
+//! let mut readings = Vec::new();
+//! while let Some(engine) = readers.next(Looks::AtPage, &readings) {
+//!     let reading = readers.read(engine, &image, Looks::AtPage, Duration::from_secs(20))?;
+//!     readings.push((engine, reading));
+//! }
+//! assert!(Readers::best(readings).words.is_empty());
 //! # Ok::<(), pagemill_ocr::OcrError>(())
 //! ```
 //!
 //! What a scanner or a fax left on the page is taken away first, for the reader's eyes only: see `enhance`. So are the
-//! rules of tables, which a reading tells apart from its words: see `strokes`.
-//! A page is read in the first language; where what comes out is in another one that there is a model for, or is hardly
-//! anything, the page is read again with that one. What a page gives does not depend on the pages before it.
+//! rules of tables, which a reading tells apart from its words: see `strokes`. Who reads a picture is decided in `readers`.
+//! Tesseract reads a page in the first language; where what comes out is in another one that there is a model for, or is hardly
+//! anything, again in that one. What a page gives does not depend on the pages before it.
 //!
 //! It knows images and letters. It does not know PDF, pages of a document, or how text is laid out.
 
@@ -28,14 +36,22 @@ mod enhance;
 mod image;
 mod language;
 mod models;
+#[cfg(feature = "ppocr")]
+mod ppocr;
+#[cfg(not(feature = "ppocr"))]
+#[path = "ppocr_not_built.rs"]
+mod ppocr;
 mod reader;
+mod readers;
 mod strokes;
 mod tesseract;
 
 pub use enhance::Turn;
 pub use image::GreyImage;
 pub use models::Models;
-pub use reader::{Reader, Reading, Word};
+pub use ppocr::{PpOcrModels, PpOcrReader, compute_on_this_thread};
+pub use reader::{Looks, Reading, TesseractReader, Word};
+pub use readers::{Engine, Present, Readers};
 pub use strokes::{StraightLine, straight_lines};
 pub use tesseract::Library;
 
@@ -73,6 +89,45 @@ pub enum OcrError {
     BadModel {
         /// The language, such as `eng`.
         language: String,
+    },
+    /// Neither reader is to be had.
+    #[error("{tesseract}; nor does PP-OCR read in its place: {ppocr}")]
+    NoReader {
+        /// Why not Tesseract.
+        tesseract: String,
+        /// Why not PP-OCR.
+        ppocr: String,
+    },
+    /// A file of PP-OCR's is not to be had.
+    #[error("{} can't be read ({reason}): run scripts/setup", path.display())]
+    NoNetwork {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A file of PP-OCR's is there and can't be used.
+    #[error("{file} can't be used ({reason}): bring it again with scripts/setup")]
+    BadNetwork {
+        /// Its name.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// PP-OCR can't be used here.
+    #[error("{reason}")]
+    NoPpOcr {
+        /// Why not, and the remedy.
+        reason: String,
+    },
+    /// This build has no PP-OCR.
+    #[error("this build has no PP-OCR: build it with --features ppocr")]
+    NotBuilt,
+    /// What PP-OCR computes would be computed on other threads than the one that asks.
+    #[error("PP-OCR can't be kept to one thread ({reason}): it is not used in this process")]
+    Threads {
+        /// Why not.
+        reason: String,
     },
     /// The image is not what its size says.
     #[error("an image of {width} x {height} pixels with {bytes} bytes")]

@@ -59,6 +59,11 @@ impl Models {
     }
 }
 
+/// Whether there is a model of a language.
+pub(crate) fn has_model(folder: &Path, language: &str) -> bool {
+    is_language(language) && folder.join(format!("{language}.{ENDING}")).is_file()
+}
+
 /// Whether a text may be the name of a language, as Tesseract has them: `eng`, `deu_latf`, `chi_sim`.
 fn is_language(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -66,7 +71,7 @@ fn is_language(text: &str) -> bool {
 }
 
 #[allow(unsafe_code)]
-fn map(file: &File) -> std::io::Result<Mmap> {
+pub(crate) fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the file belongs to the installation, as the library does, and is not written to while programs run.
     unsafe { Mmap::map(file) }
 }

@@ -1,6 +1,7 @@
-//! From an image to words, with a second look where the first one saw little.
+//! From an image to words by Tesseract, with a second look where the first one saw little.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -80,13 +81,19 @@ pub struct Reading {
     pub words: Vec<Word>,
     /// Mean of the words' confidences by their letters, 0 to 100.
     pub confidence: f32,
-    /// The language that it was read in, such as `eng`.
+    /// The language that it was read in, such as `eng`; of a reader that needs not be told, the one that it seems to be in.
     pub language: String,
+    /// Who read it, and from which model where the language does not say that. Empty in what earlier versions kept.
+    #[serde(default)]
+    pub reader: String,
     /// By how much the image was turned to be read.
     pub turn: Turn,
     /// The straight lines of the image as it was turned.
     #[serde(default)]
     pub lines: Vec<StraightLine>,
+    /// Letters that the reader saw and was not sure of at all, which are in none of the words.
+    #[serde(default)]
+    pub unsure_letters: usize,
 }
 
 impl Reading {
@@ -109,71 +116,94 @@ impl Reading {
         letters as f32 / self.letters().max(1) as f32
     }
 
-    fn letters(&self) -> usize {
+    pub(crate) fn letters(&self) -> usize {
         self.words.iter().map(Word::letters).sum()
     }
 
     /// How much was read, and how surely: what the better one of two readings has more of.
-    fn worth(&self) -> f32 {
+    pub(crate) fn worth(&self) -> f32 {
         self.letters() as f32 * self.confidence
     }
 
-    fn is_weak(&self) -> bool {
+    pub(crate) fn is_weak(&self) -> bool {
         self.letters() == 0 || self.confidence < WEAK
+    }
+
+    /// Gives it the mean of its words' confidences.
+    pub(crate) fn with_confidence(mut self) -> Self {
+        let words = self.words.iter();
+        let sum: f32 = words
+            .map(|word| word.confidence * word.letters() as f32)
+            .sum();
+        self.confidence = sum / self.letters().max(1) as f32;
+        self
     }
 }
 
 /// How an image is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Looks {
-    /// As a page: in blocks, and as one block where that gave little.
+pub enum Looks {
+    /// As a page, which may be crooked and noisy.
     AtPage,
-    /// As a picture: in blocks, and then for words that stand alone, as those of a chart do, on grounds of any colour.
+    /// As a picture that was drawn, such as a chart, a table or a poster: it is neither crooked nor noisy, and its words
+    /// stand anywhere, on grounds of any colour.
     AtPicture,
 }
 
-/// Reads pages, one after the other.
+/// Reads pages with Tesseract, one after the other.
 #[derive(Debug)]
-pub struct Reader {
+pub struct TesseractReader {
+    name: String,
     library: Library,
     models: Models,
     /// Those that were needed so far.
     started: BTreeMap<usize, Recogniser>,
 }
 
-impl Reader {
+impl TesseractReader {
     /// A reader. Models are started when a page first needs them.
     pub fn new(library: Library, models: Models) -> Self {
         Self {
+            name: format!("tesseract {}", library.version()),
             library,
             models,
             started: BTreeMap::new(),
         }
     }
 
-    /// Reads a page.
+    /// Its name and version.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The languages that it has models for.
+    pub fn languages(&self) -> impl Iterator<Item = &str> + Clone {
+        self.models.languages()
+    }
+
+    /// Where its library is.
+    pub fn library(&self) -> &Path {
+        self.library.path()
+    }
+
+    /// Reads an image: a page in blocks, and as one block where that gave little; a picture in blocks, and then for words
+    /// that stand alone.
     ///
     /// # Errors
     /// [`OcrError::TimedOut`] when it took longer than `within`; [`OcrError::BadImage`], [`OcrError::BadModel`].
-    pub fn read(&mut self, image: &GreyImage<'_>, within: Duration) -> Result<Reading, OcrError> {
-        image.validate()?;
-        let (canvas, turn) = enhance::enhanced(Canvas::of(image));
-        self.read_as(Looks::AtPage, canvas, turn, image.dpi, within)
-    }
-
-    /// Reads a picture that was drawn, such as a chart, a table or a poster: it is neither crooked nor noisy, and its words
-    /// stand anywhere, on any ground.
-    ///
-    /// # Errors
-    /// As [`Reader::read`].
-    pub fn read_picture(
+    pub fn read(
         &mut self,
         image: &GreyImage<'_>,
+        looks: Looks,
         within: Duration,
     ) -> Result<Reading, OcrError> {
         image.validate()?;
         let canvas = Canvas::of(image);
-        self.read_as(Looks::AtPicture, canvas, Turn::NONE, image.dpi, within)
+        let (canvas, turn) = match looks {
+            Looks::AtPage => enhance::enhanced(canvas),
+            Looks::AtPicture => (canvas, Turn::NONE),
+        };
+        self.read_as(looks, canvas, turn, image.dpi, within)
     }
 
     fn read_as(
@@ -200,6 +230,7 @@ impl Reader {
             next = self.another(&best, &asked);
         }
         best.lines = lines;
+        best.reader = self.name.clone();
         Ok(best)
     }
 
@@ -301,7 +332,11 @@ fn reading(words: Vec<RawWord>, turn: Turn, language: &str) -> Reading {
     for word in words {
         begins_line |= word.begins_line;
         begins_block |= word.begins_block;
-        if word.confidence < NOISE || word.text.chars().all(|ch| STROKES.contains(ch)) {
+        if word.text.chars().all(|ch| STROKES.contains(ch)) {
+            continue;
+        }
+        if word.confidence < NOISE {
+            reading.unsure_letters += word.text.chars().count();
             continue;
         }
         reading.words.push(Word {
@@ -314,11 +349,5 @@ fn reading(words: Vec<RawWord>, turn: Turn, language: &str) -> Reading {
         });
         (begins_line, begins_block) = (false, false);
     }
-    let sum: f32 = reading
-        .words
-        .iter()
-        .map(|word| word.confidence * word.letters() as f32)
-        .sum();
-    reading.confidence = sum / reading.letters().max(1) as f32;
-    reading
+    reading.with_confidence()
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pagemill_ocr::{GreyImage, Library, Models, OcrError, Reader, Reading};
+use pagemill_ocr::{GreyImage, Library, Looks, Models, OcrError, Reading, TesseractReader};
 use pagemill_samples::{Picture, SCAN_LINES, scanned, scans};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -15,17 +15,19 @@ const GERMAN: [&str; 4] = [
     "der Säcke ist außen vermerkt, das Gewicht schätzen wir.",
 ];
 
-fn reader(languages: &[&str]) -> Option<Reader> {
+fn reader(languages: &[&str]) -> Option<TesseractReader> {
     let folder = pagemill_testkit::runtime("reading")?.join("tesseract");
     let library = Library::load(&folder).expect("scripts/setup brings Tesseract");
     assert!(library.version().starts_with('5'), "{}", library.version());
     let languages: Vec<String> = languages.iter().map(|name| (*name).to_owned()).collect();
     let models = Models::open(&folder, &languages).expect("scripts/setup brings the models");
-    Some(Reader::new(library, models))
+    Some(TesseractReader::new(library, models))
 }
 
-fn read(reader: &mut Reader, picture: &Picture) -> Reading {
-    reader.read(&image(picture), PATIENCE).expect("it is read")
+fn read(reader: &mut TesseractReader, picture: &Picture) -> Reading {
+    reader
+        .read(&image(picture), Looks::AtPage, PATIENCE)
+        .expect("it is read")
 }
 
 fn image(picture: &Picture) -> GreyImage<'_> {
@@ -150,7 +152,7 @@ fn a_page_that_takes_too_long_is_given_up() {
         return;
     };
     let picture = scanned(&SCAN_LINES, 0);
-    let ended = reader.read(&image(&picture), Duration::from_millis(1));
+    let ended = reader.read(&image(&picture), Looks::AtPage, Duration::from_millis(1));
     assert_eq!(ended, Err(OcrError::TimedOut));
     assert_eq!(read(&mut reader, &picture).text(), SCAN_LINES.join("\n"));
 }
@@ -167,7 +169,7 @@ fn an_image_that_is_not_what_it_says_is_refused() {
         pixels: &[0; 99],
     };
     assert!(matches!(
-        reader.read(&image, PATIENCE),
+        reader.read(&image, Looks::AtPage, PATIENCE),
         Err(OcrError::BadImage { .. })
     ));
 }

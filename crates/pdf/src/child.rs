@@ -80,7 +80,7 @@ fn serve() -> io::Result<()> {
         Err(error) => return channel.answer(&Answer::Refused(error)),
     };
     let (encoder, jpeg_encoder) = Encoder::load(&path);
-    let (reader, ocr) = OcrReader::load(ocr);
+    let (reader, ocr) = OcrReader::load(ocr, &limits);
     let (budget, more) = guard::after_loading(&limits)?;
     layers.extend(more);
     channel.answer(&Answer::Ready {

@@ -50,9 +50,11 @@ pub struct EngineSettings {
 /// How pages without text, and pictures among text, are read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OcrSettings {
-    /// The folder that holds the reader's library and its models.
-    pub folder: PathBuf,
-    /// The languages that pages may be in, as the reader calls them; the first is tried first.
+    /// The folder that holds Tesseract's library and its models.
+    pub tesseract: PathBuf,
+    /// The folder that holds PP-OCR's models.
+    pub ppocr: PathBuf,
+    /// The languages that pages may be in, as Tesseract calls them; the first is tried first.
     pub languages: Vec<String>,
     /// Pixels an inch of the picture that is read.
     pub dpi: u32,
@@ -83,20 +85,43 @@ pub struct EngineReport {
 pub enum OcrReport {
     /// Nobody, as it is switched off.
     Off,
-    /// This.
+    /// These.
     Ready {
-        /// Its name and version.
-        reader: String,
-        /// The library that was loaded.
-        library: PathBuf,
-        /// The languages that there are models for.
-        languages: Vec<String>,
+        /// The one first that a picture is read by first.
+        readers: Vec<OcrReaderReport>,
+        /// Why another one is not there, and the remedy.
+        lacks: Option<String>,
     },
     /// Nobody, for want of something.
     Missing {
         /// What, and the remedy.
         reason: String,
     },
+}
+
+/// One of those that read pictures of pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OcrReaderReport {
+    /// Which one it is.
+    pub kind: OcrReaderKind,
+    /// Its name and version; of PP-OCR, the name of its models.
+    pub name: String,
+    /// The library that was loaded, or the folder of the models.
+    pub place: PathBuf,
+    /// The wanted languages that it reads; PP-OCR may have none, and reads what others were not sure of.
+    pub languages: Vec<String>,
+    /// The files that its readings depend on, each with a name for it.
+    pub models: Vec<(String, PathBuf)>,
+}
+
+/// The readers of pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OcrReaderKind {
+    /// Tesseract 5, which has a model for each language.
+    Tesseract,
+    /// PP-OCR, whose model reads Chinese, Japanese and languages in Latin letters.
+    PpOcr,
 }
 
 /// A pool of renderer processes, shared by all documents. Clones share the pool; the last one ends its children.

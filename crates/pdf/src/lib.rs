@@ -31,7 +31,10 @@ pub mod text;
 
 pub use child::child_main;
 pub use encode::JpegEncoder;
-pub use engine::{Document, Engine, EngineReport, EngineSettings, OcrReport, OcrSettings};
+pub use engine::{
+    Document, Engine, EngineReport, EngineSettings, OcrReaderKind, OcrReaderReport, OcrReport,
+    OcrSettings,
+};
 // The contract that the engine keeps, so that whoever uses the engine alone needs this crate alone.
 pub use pagemill_reader::{
     Behind, Counted, ExtractRequest, ImageFormat, ImageSettings, Limits, Pace, PageFailure,

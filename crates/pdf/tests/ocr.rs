@@ -17,25 +17,37 @@ use pagemill_samples::{SCAN_LINES, blank, grey, scan, scanned};
 mod bomb;
 #[path = "ocr/kept.rs"]
 mod kept;
+#[path = "ocr/ppocr.rs"]
+mod ppocr;
 
+/// An engine that reads pictures with Tesseract alone.
 fn engine_with(runtime: &Path, languages: &[&str]) -> Engine {
-    engine_of(runtime, languages, true)
+    let settings = OcrSettings {
+        ppocr: runtime.join("no-ppocr"),
+        ..ocr_settings(runtime, languages)
+    };
+    engine_of(runtime, settings, Limits::default())
 }
 
-fn engine_of(runtime: &Path, languages: &[&str], pictures: bool) -> Engine {
+fn ocr_settings(runtime: &Path, languages: &[&str]) -> OcrSettings {
+    OcrSettings {
+        tesseract: runtime.join("tesseract"),
+        ppocr: runtime.join("ppocr"),
+        languages: languages.iter().map(|name| (*name).to_owned()).collect(),
+        dpi: 300,
+        max_pixels: 25_000_000,
+        pictures: true,
+    }
+}
+
+fn engine_of(runtime: &Path, ocr: OcrSettings, limits: Limits) -> Engine {
     let settings = EngineSettings {
         child_command: vec![env!("CARGO_BIN_EXE_pdf-child").to_owned()],
         libpdfium: runtime.to_path_buf(),
         children: 1,
-        limits: Limits::default(),
+        limits,
         required_layers: BTreeSet::new(),
-        ocr: Some(OcrSettings {
-            folder: runtime.join("tesseract"),
-            languages: languages.iter().map(|name| (*name).to_owned()).collect(),
-            dpi: 300,
-            max_pixels: 25_000_000,
-            pictures,
-        }),
+        ocr: Some(ocr),
     };
     Engine::new(settings).expect("the engine starts")
 }
@@ -62,7 +74,9 @@ async fn out_3_a_scan_is_read_at_its_place_on_the_page() {
     };
     let engine = engine_with(&runtime, &["eng", "deu"]);
     let report = &engine.report();
-    assert!(matches!(&report.ocr, OcrReport::Ready { languages, .. } if languages.len() == 2));
+    assert!(
+        matches!(&report.ocr, OcrReport::Ready { readers, .. } if readers[0].languages.len() == 2)
+    );
     let pages = texts(&engine, &scan(), true).await;
     let page = &pages[0];
     assert_eq!(
@@ -192,7 +206,11 @@ async fn a_picture_among_text_is_read_into_the_page_where_that_is_wanted() {
         "{first:?}"
     );
 
-    let without = engine_of(&runtime, &["eng"], false);
+    let settings = OcrSettings {
+        pictures: false,
+        ..ocr_settings(&runtime, &["eng"])
+    };
+    let without = engine_of(&runtime, settings, Limits::default());
     let pages = texts(&without, &file, true).await;
     assert_eq!((pages[0].text.as_str(), &pages[0].ocr), (TYPED, &None));
 }

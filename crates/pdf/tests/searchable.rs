@@ -24,7 +24,8 @@ fn engine(runtime: &Path, reads_pictures: bool) -> Engine {
         limits: Limits::default(),
         required_layers: BTreeSet::new(),
         ocr: reads_pictures.then(|| OcrSettings {
-            folder: runtime.join("tesseract"),
+            tesseract: runtime.join("tesseract"),
+            ppocr: runtime.join("ppocr"),
             languages: vec!["eng".to_owned()],
             dpi: 300,
             max_pixels: 25_000_000,

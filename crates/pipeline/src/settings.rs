@@ -126,13 +126,16 @@ impl Profiles {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OcrTunables {
-    /// Whether pages that have no text, or one that does not say what they show, are read from their pictures. Where the
-    /// reader (`tesseract/` of the runtime folder, or the system's Tesseract 5) or a model is missing, such pages are told
-    /// as `needs_ocr`, and `doctor` says what is missing.
+    /// Whether pages that have no text, or one that does not say what they show, are read from their pictures: by Tesseract
+    /// (`tesseract/` of the runtime folder, or the system's Tesseract 5), and by PP-OCR (`ppocr/` there) where Tesseract is
+    /// missing, or saw little, or much that it was not sure of, or a text in a language that it has no model of. Where both are
+    /// missing, or one of the languages has no reader, such pages are told as `needs_ocr`, and `doctor` says what is missing.
     pub enabled: bool,
-    /// The languages that pages may be in, as Tesseract calls them (`eng`, `deu`, `fra`, `chi_sim`); each needs its model,
-    /// `LANGUAGE.traineddata`, beside the reader. A page is read in the first; where its text is in another one of them, or
-    /// hardly anything is read, again in that one.
+    /// The languages that pages may be in, as Tesseract calls them (`eng`, `deu`, `fra`, `rus`, `jpn`, `chi_sim`, `chi_tra`). A
+    /// page is read in the first; where its text is in another one of them, or hardly anything is read, again in that one. Japanese
+    /// and Chinese are read by PP-OCR, which finds them by itself: name them first where most pages are in them, so that
+    /// Tesseract is not asked in vain. Others need their model, `LANGUAGE.traineddata` in `tesseract/`; without it, those in
+    /// Latin letters are read by PP-OCR too, at three times the cost.
     pub languages: Vec<String>,
     /// Pixels an inch of the picture that is read, 100 to 600. `pages.max_pixels` bounds it too.
     pub dpi: u32,

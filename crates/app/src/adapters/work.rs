@@ -68,7 +68,8 @@ pub fn engine(environment: &Environment, settings: &Settings) -> anyhow::Result<
         limits: settings.limits.clone(),
         required_layers: required_layers(environment.sandbox.as_deref())?,
         ocr: settings.ocr.enabled.then(|| OcrSettings {
-            folder: tesseract(environment),
+            tesseract: environment.runtime.join("tesseract"),
+            ppocr: environment.runtime.join("ppocr"),
             languages: settings.ocr.languages.clone(),
             dpi: settings.ocr.dpi,
             max_pixels: settings.pages.max_pixels,
@@ -80,24 +81,18 @@ pub fn engine(environment: &Environment, settings: &Settings) -> anyhow::Result<
 
 /// What reads pages from their pictures, and hashes of its models: another model reads other letters. Empty where nobody
 /// does.
-fn ocr_version(environment: &Environment, report: &EngineReport) -> anyhow::Result<String> {
-    let OcrReport::Ready {
-        reader, languages, ..
-    } = &report.ocr
-    else {
+fn ocr_version(report: &EngineReport) -> anyhow::Result<String> {
+    let OcrReport::Ready { readers, .. } = &report.ocr else {
         return Ok(String::new());
     };
-    let mut version = reader.clone();
-    for language in languages {
-        let path = tesseract(environment).join(format!("{language}.traineddata"));
-        version.push_str(&format!(" {language}:{}", short_hash(&path)?));
+    let mut parts = Vec::new();
+    for reader in readers {
+        parts.push(reader.name.clone());
+        for (name, path) in &reader.models {
+            parts.push(format!("{name}:{}", short_hash(path)?));
+        }
     }
-    Ok(version)
-}
-
-/// The folder of what reads pictures of pages.
-fn tesseract(environment: &Environment) -> PathBuf {
-    environment.runtime.join("tesseract")
+    Ok(parts.join(" "))
 }
 
 /// What makes vectors. Nothing is called for it.
@@ -182,7 +177,7 @@ pub fn parts(
     }
     let generator = pagemill_metadata::generator(&settings.metadata, endpoint.as_ref())?;
     let (engine, engine_version) = engine(environment, &settings)?;
-    let ocr_version = ocr_version(environment, engine.report())?;
+    let ocr_version = ocr_version(engine.report())?;
     let records = RecordStore::new(Arc::clone(&store), settings.layout.clone());
     let history = HistoryWriter::start(records, HistoryWriter::DEFAULT_INTERVAL);
     Ok(Parts {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pagemill_pdf::{ImageFormat, JpegEncoder, OcrReport};
+use pagemill_pdf::{ImageFormat, JpegEncoder, OcrReaderKind, OcrReaderReport, OcrReport};
 use pagemill_pipeline::Settings;
 
 use super::Report;
@@ -58,18 +58,25 @@ fn engine(environment: &Environment, settings: &Settings, report: &mut Report<'_
             "ocr",
             "ocr.enabled is false: pages without text stay without",
         ),
-        OcrReport::Ready {
-            reader,
-            library,
-            languages,
-        } => report.ok(
-            "ocr",
-            format!(
-                "{reader}, from {}, reads {}",
-                library.display(),
-                languages.join(", ")
-            ),
-        ),
+        OcrReport::Ready { readers, lacks } => {
+            for reader in readers {
+                report.ok("ocr", in_words(reader));
+            }
+            let is_alone = |kind| readers.iter().all(|reader| reader.kind == kind);
+            match lacks {
+                Some(reason) if is_alone(OcrReaderKind::Tesseract) => report.warn(
+                    "ocr",
+                    format!("scans in Chinese or Japanese can't be read: {reason}"),
+                    "run scripts/setup; until then they are told as needs_ocr",
+                ),
+                Some(reason) => report.warn(
+                    "ocr",
+                    format!("scans are read at three times the cost: {reason}"),
+                    "run scripts/setup",
+                ),
+                None => {}
+            }
+        }
         OcrReport::Missing { reason } => report.warn(
             "ocr",
             format!("pages without text can't be read: {reason}"),
@@ -86,6 +93,23 @@ fn engine(environment: &Environment, settings: &Settings, report: &mut Report<'_
             ),
         }
     }
+}
+
+/// A reader of pictures, from where, and what it reads.
+fn in_words(reader: &OcrReaderReport) -> String {
+    let (name, place) = (&reader.name, reader.place.display());
+    let wanted = reader.languages.join(", ");
+    let reads = match (reader.kind, wanted.is_empty()) {
+        (OcrReaderKind::Tesseract, _) => wanted,
+        (OcrReaderKind::PpOcr, false) => {
+            format!("{wanted}, and what turns out to be in Chinese, Japanese or Latin letters")
+        }
+        (OcrReaderKind::PpOcr, true) => {
+            "what turns out to be in Chinese or Japanese, or in a language without a model of Tesseract's"
+                .to_owned()
+        }
+    };
+    format!("{name}, from {place}, reads {reads}")
 }
 
 fn memory(environment: &Environment, settings: &Settings, report: &mut Report<'_>) {

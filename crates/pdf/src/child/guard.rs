@@ -51,6 +51,14 @@ pub(super) fn before_loading() -> io::Result<Vec<Layer>> {
     ])
 }
 
+/// Forbids to start a thread, from here on: one that was started before the other guards are up would be outside of them.
+///
+/// # Errors
+/// What the system said, in words.
+pub(super) fn forbid_threads() -> Result<(), String> {
+    system_calls::forbid_threads()
+}
+
 /// What a child may still take, counted from what the loaded library takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget {

@@ -1,14 +1,18 @@
 //! Reads the picture of a page that has no text, or none that says what it shows.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pagemill_document::{OcrAccount, OcrWord, PageState, PageText, Rect};
-use pagemill_ocr::{GreyImage, Library, Models, OcrError, Reader, Reading};
+use pagemill_ocr::{
+    Engine, GreyImage, Library, Looks, OcrError, PpOcrModels, Present, Readers, Reading,
+    compute_on_this_thread,
+};
 use pdfium_render::prelude::PdfPage;
 
+use super::guard;
 use super::readings::{Readings, name_of};
 use crate::encode::BYTES_PER_PIXEL;
-use crate::engine::{OcrReport, OcrSettings};
+use crate::engine::{OcrReaderKind, OcrReaderReport, OcrReport, OcrSettings};
 use crate::render::{Canvas, DrawError, image_size};
 use crate::text::PageGlyphs;
 use pagemill_reader::{ImageFormat, ImageSettings, Limits, PictureReading};
@@ -30,14 +34,14 @@ const WORDY: f32 = 0.5;
 /// A page of outlines is drawn in so many pixels at most, those of A4 at 300 dpi: a larger one is a poster of large letters.
 const MOST_PIXELS_OF_OUTLINES: u64 = 9_000_000;
 
-/// Reads pictures of pages. The library and the models are there before the walls go up; a model is started by the first
-/// page that needs it.
+/// What PP-OCR takes of a child's address space, beside the bitmaps of a page, in MiB: measured on pages of A4, and a third more.
+const PPOCR_MIB: u64 = 512;
+
+/// Reads pictures of pages. Libraries and models are there before the walls go up; a model is started by the first page that
+/// needs it.
 #[derive(Debug)]
 pub(super) struct OcrReader {
-    reader: Reader,
-    name: String,
-    /// The name with all that a reading depends on, but for the picture.
-    version: String,
+    readers: Readers,
     readings: Readings,
     settings: OcrSettings,
     /// Of its own: the picture that is kept of a page is still in the other one.
@@ -45,29 +49,31 @@ pub(super) struct OcrReader {
 }
 
 impl OcrReader {
-    /// Loads library and models, as far as they are to be had.
-    pub(super) fn load(settings: Option<OcrSettings>) -> (Option<Self>, OcrReport) {
+    /// Loads libraries and models, as far as they are to be had, and as far as memory allows.
+    pub(super) fn load(
+        settings: Option<OcrSettings>,
+        limits: &Limits,
+    ) -> (Option<Self>, OcrReport) {
         let Some(settings) = settings else {
             return (None, OcrReport::Off);
         };
-        let parts = Library::load(&settings.folder).and_then(|library| {
-            let models = Models::open(&settings.folder, &settings.languages)?;
-            Ok((library, models))
-        });
-        match parts {
-            Ok((library, models)) => {
-                let name = format!("tesseract {}", library.version());
-                let languages: Vec<&str> = models.languages().collect();
-                let version = format!("{} {name} {}", pagemill_ocr::VERSION, languages.join("+"));
+        let library = Library::load(&settings.tesseract);
+        let ppocr = ppocr(&settings, limits);
+        let lacks = match (&library, &ppocr) {
+            (Ok(_), Err(reason)) => Some(reason.clone()),
+            (Err(error), Ok(_)) => Some(error.to_string()),
+            _ => None,
+        };
+        let models = ppocr.map_err(|reason| OcrError::NoPpOcr { reason });
+        match Readers::new(library, &settings.tesseract, models, &settings.languages) {
+            Ok(readers) => {
+                let present = readers.present().into_iter();
                 let report = OcrReport::Ready {
-                    reader: name.clone(),
-                    library: library.path().to_path_buf(),
-                    languages: models.languages().map(str::to_owned).collect(),
+                    readers: present.map(|one| told(one, &settings)).collect(),
+                    lacks,
                 };
                 let reader = Self {
-                    reader: Reader::new(library, models),
-                    name,
-                    version,
+                    readers,
                     readings: Readings::default(),
                     settings,
                     canvas: Canvas::default(),
@@ -75,7 +81,10 @@ impl OcrReader {
                 (Some(reader), report)
             }
             Err(error) => {
-                let reason = error.to_string();
+                let reason = match (&error, lacks) {
+                    (OcrError::NoModel { .. }, Some(lacks)) => format!("{error}; {lacks}"),
+                    _ => error.to_string(),
+                };
                 (None, OcrReport::Missing { reason })
             }
         }
@@ -175,24 +184,47 @@ impl OcrReader {
     /// Reads a picture that stands on a page, or one that takes most of it, unless it was read before.
     ///
     /// # Errors
-    /// As [`Reader::read`]. What was not read in time is not kept: another time there may be more of it.
+    /// As [`Readers::read`]. What was not read in time is not kept: another time there may be more of it.
     pub(super) fn picture(
         &mut self,
         image: &GreyImage<'_>,
         is_page: bool,
         within: Duration,
     ) -> Result<Reading, OcrError> {
-        let looks = if is_page { "page" } else { "picture" };
-        let name = name_of(&self.version, looks, image);
-        if let Some(known) = self.readings.of(&name) {
-            return Ok(known);
+        let until = Instant::now() + within;
+        let (looks, looks_name) = match is_page {
+            true => (Looks::AtPage, "page"),
+            false => (Looks::AtPicture, "picture"),
+        };
+        let mut found: Vec<(Engine, Reading)> = Vec::new();
+        while let Some(engine) = self.readers.next(looks, &found) {
+            let name = name_of(&self.readers.version(engine), looks_name, image);
+            let reading = match self.readings.of(&name) {
+                Some(mut known) => {
+                    // Who read it was not kept when there was one reader.
+                    known.reader = self.readers.name(engine).to_owned();
+                    known
+                }
+                None => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    match self.readers.read(engine, image, looks, left) {
+                        Ok(reading) => {
+                            self.readings.keep(name, &reading);
+                            reading
+                        }
+                        Err(error) if found.is_empty() => return Err(error),
+                        // There is one, if not the best.
+                        Err(OcrError::TimedOut) => break,
+                        Err(error) => {
+                            eprintln!("a picture was not read a second time: {error}");
+                            break;
+                        }
+                    }
+                }
+            };
+            found.push((engine, reading));
         }
-        let reading = match is_page {
-            true => self.reader.read(image, within),
-            false => self.reader.read_picture(image, within),
-        }?;
-        self.readings.keep(name, &reading);
-        Ok(reading)
+        Ok(Readers::best(found))
     }
 
     /// What is said of a reading on a page of so many pixels a point.
@@ -206,13 +238,62 @@ impl OcrReader {
             }
         };
         OcrAccount {
-            reader: self.name.clone(),
+            reader: reading.reader.clone(),
             language: reading.language.clone(),
             confidence: reading.confidence,
             dpi,
             deskewed: reading.turn.degrees,
             words: reading.words.iter().map(word).collect(),
         }
+    }
+}
+
+/// PP-OCR's models, where it can be used behind the walls: on this thread alone, and with memory to spare.
+fn ppocr(settings: &OcrSettings, limits: &Limits) -> Result<PpOcrModels, String> {
+    let models = PpOcrModels::open(&settings.ppocr).map_err(|error| error.to_string())?;
+    let bitmaps = settings.max_pixels * BYTES_PER_PIXEL as u64 / (1 << 20);
+    let needed = PPOCR_MIB + bitmaps;
+    if limits.child_memory_mib < needed {
+        return Err(format!(
+            "PP-OCR is not used, for want of memory: limits.child_memory_mib is {}; raise it to {needed}",
+            limits.child_memory_mib
+        ));
+    }
+    guard::forbid_threads().map_err(|reason| {
+        format!("PP-OCR is not used: threads can't be forbidden here ({reason}), and one would be outside the sandbox")
+    })?;
+    compute_on_this_thread().map_err(|error| error.to_string())?;
+    Ok(models)
+}
+
+/// What is said of a reader.
+fn told(reader: Present, settings: &OcrSettings) -> OcrReaderReport {
+    let Present {
+        engine,
+        name,
+        place,
+        languages,
+    } = reader;
+    let (kind, models) = match engine {
+        Engine::Tesseract => {
+            let of = |language: &String| {
+                let file = format!("{language}.traineddata");
+                (language.clone(), settings.tesseract.join(file))
+            };
+            (OcrReaderKind::Tesseract, languages.iter().map(of).collect())
+        }
+        Engine::PpOcr => {
+            let of = |file: &str| (file.to_owned(), settings.ppocr.join(file));
+            let files = PpOcrModels::FILES.into_iter();
+            (OcrReaderKind::PpOcr, files.map(of).collect())
+        }
+    };
+    OcrReaderReport {
+        kind,
+        name,
+        place,
+        languages,
+        models,
     }
 }
 

@@ -194,6 +194,7 @@ fn joined(mut a: OcrAccount, b: OcrAccount) -> OcrAccount {
     let (of_a, of_b) = (letters(&a), letters(&b));
     a.confidence = (a.confidence * of_a + b.confidence * of_b) / (of_a + of_b).max(1.0);
     if of_b > of_a {
+        a.reader = b.reader;
         a.language = b.language;
         a.deskewed = b.deskewed;
     }

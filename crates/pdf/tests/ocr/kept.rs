@@ -25,7 +25,7 @@ impl KeptReadings for Kept {
 }
 
 /// The first page, with these readings kept of it, and those that were made.
-async fn with_kept(
+pub(super) async fn with_kept(
     engine: &Engine,
     bytes: &[u8],
     kept: Vec<PictureReading>,

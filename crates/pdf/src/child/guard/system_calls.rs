@@ -27,6 +27,26 @@ pub(super) fn forbid() -> Result<String, String> {
     Ok(format!("{allowed} system calls"))
 }
 
+/// Installs a filter by which no thread and no process can be started; whoever tries is told so, and goes on. The later ones
+/// kill for the same.
+pub(super) fn forbid_threads() -> Result<(), String> {
+    let program = without_threads().map_err(|error| error.to_string())?;
+    seccompiler::apply_filter(&program).map_err(|error| error.to_string())
+}
+
+fn without_threads() -> Result<BpfProgram, seccompiler::BackendError> {
+    let target = TargetArch::try_from(std::env::consts::ARCH)?;
+    let calls = always(STARTING.iter());
+    let refused = SeccompAction::Errno(libc::EAGAIN as u32);
+    SeccompFilter::new(
+        calls.into_iter().collect(),
+        SeccompAction::Allow,
+        refused,
+        target,
+    )
+    .and_then(BpfProgram::try_from)
+}
+
 /// The filters in the order in which they go in, and how many calls are left. The last one takes away what is needed
 /// to put one in.
 fn programs(pid: u32) -> Result<([BpfProgram; 3], usize), seccompiler::BackendError> {
@@ -114,6 +134,16 @@ const NAMING_A_FILE: &[libc::c_long] = &[
     libc::SYS_access,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_readlink,
+];
+
+/// Calls that start a thread or a process.
+const STARTING: &[libc::c_long] = &[
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_fork,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_vfork,
 ];
 
 /// What only a child that a file has taken over would try.
@@ -233,6 +263,11 @@ mod tests {
         }
         let mut all: Vec<_> = [NEEDED, SETTING_UP, NAMING_A_FILE, DEADLY].concat();
         let count = all.len();
+        let deadly = |call: &libc::c_long| DEADLY.contains(call);
+        assert!(
+            STARTING.iter().all(deadly),
+            "what is refused first is deadly later"
+        );
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), count, "no call is named twice");
@@ -242,6 +277,7 @@ mod tests {
     fn the_filters_compile_for_this_machine() {
         let (programs, allowed) = programs(4711).expect("an architecture that is known");
         assert!(programs.iter().all(|program| !program.is_empty()));
+        assert!(!without_threads().expect("a known one").is_empty());
         assert_eq!(allowed, NEEDED.len() + 5);
     }
 }

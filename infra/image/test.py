@@ -29,6 +29,7 @@ RUNTIME = {
     "libpdfium.so", "models/minilm-int8.onnx", "models/minilm-tokenizer.json", "models/wordllama.safetensors",
     "models/wordllama-tokenizer.json", "licences/pdfium.txt", "licences/minilm.md", "licences/wordllama.txt",
     "tesseract/eng.traineddata", "tesseract/deu.traineddata", "licences/tessdata.txt",
+    "ppocr/PP-OCRv6_det_small.onnx", "ppocr/PP-OCRv6_rec_small.onnx", "licences/ppocr.md", "licences/ppocr.txt",
     *(f"licences/{package}.txt" for package in TESSERACT),
 }
 TOOLS = ("python3", "pip", "pip3", "gcc", "cc", "cargo", "rustc", "curl", "wget", "make", "git")

@@ -37,6 +37,9 @@ const RECOGNITION: &str = "PP-OCRv6_rec_small.onnx";
 /// A word of less confidence, 0 to 100, is the network's idea of a picture.
 const NOISE: f32 = 50.0;
 
+/// Fewer letters and digits of a whole picture are a pattern in it.
+const FEWEST_LETTERS: usize = 3;
+
 /// Between parts of a row there are gaps of so many times its height; words that are nearer are of one line.
 const GAP: f32 = 1.5;
 
@@ -194,9 +197,19 @@ impl PpOcrReader {
                 before = Some(place);
             }
         }
+        leave_out_patterns(&mut reading);
         letters::even_sizes(&mut reading.words);
         reading.language = script::language_of(&reading.text()).to_owned();
         Ok(reading.with_confidence())
+    }
+}
+
+/// Of a picture without text, its edges and shapes are read as a sign or two, and surely.
+fn leave_out_patterns(reading: &mut Reading) {
+    let signs = reading.words.iter().flat_map(|word| word.text.chars());
+    if signs.filter(|sign| sign.is_alphanumeric()).count() < FEWEST_LETTERS {
+        reading.unsure_letters += reading.letters();
+        reading.words.clear();
     }
 }
 
@@ -340,6 +353,30 @@ mod tests {
             .collect();
         assert_eq!(words, [("half", true, 90.0)]);
         assert_eq!(reading.unsure_letters, 6);
+    }
+
+    #[test]
+    fn a_sign_or_two_in_a_whole_picture_are_a_pattern_in_it() {
+        let read = |texts: &[&str]| {
+            let words = texts.iter().map(|text| Word {
+                text: (*text).to_owned(),
+                bounds: [0.0; 4],
+                confidence: 90.0,
+                size: 10.0,
+                begins_line: true,
+                begins_block: false,
+            });
+            let mut reading = Reading {
+                words: words.collect(),
+                ..Reading::default()
+            };
+            leave_out_patterns(&mut reading);
+            (reading.words.len(), reading.unsure_letters)
+        };
+        assert_eq!(read(&["■"]), (0, 1));
+        assert_eq!(read(&["一", "O", "—"]), (0, 3));
+        assert_eq!(read(&["■", "No. 1"]), (2, 0));
+        assert_eq!(read(&[]), (0, 0));
     }
 
     #[test]

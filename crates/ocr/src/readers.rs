@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(
             best(
                 reading("Delivery note", 95.0, 0),
-                reading("Deliverynote", 97.0, 0)
+                reading("Delivery", 97.0, 0)
             ),
             "Delivery note"
         );

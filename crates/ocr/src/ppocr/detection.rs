@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(seen_size([2_480, 3_508]), [896, 1_280]);
         assert_eq!(seen_size([30_000, 200]), [1_280, 32]);
         assert_eq!(seen_size([100, 40]), [192, 96]);
-        assert_eq!(seen_size([600, 400]), [608, 384]);
+        assert_eq!(seen_size([600, 400]), [608, 416]);
     }
 
     #[test]

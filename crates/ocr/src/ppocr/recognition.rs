@@ -221,9 +221,12 @@ impl<'a> Strip<'a> {
             let (word, others) = rest.split_at(end.unwrap_or(rest.len()));
             let blanks = others.iter().take_while(|sign| is_blank(sign)).count();
             rest = &others[blanks..];
-            // The word's place ends in the middle of the gap.
-            let right = match (word.last().or(others.first()), rest.first()) {
-                (Some(last), Some(next)) => (last.at + next.at) / 2.0 * pixels_a_step,
+            // The word's place ends in the gap.
+            let right = match (word.last().or(others.first()), others.first(), rest.first()) {
+                (Some(last), Some(blank), Some(next)) => {
+                    let gap = ink.gap(last.at * pixels_a_step, next.at * pixels_a_step);
+                    gap.unwrap_or(blank.at * pixels_a_step)
+                }
                 _ => self.canvas.width as f32,
             };
             if !word.is_empty() {
@@ -307,11 +310,21 @@ impl Ink {
 
     /// From the first to behind the last column with ink between two columns; these where there is none.
     fn columns(&self, left: usize, right: usize) -> [f32; 2] {
-        let inked = |column: &usize| {
-            let rows = (0..HEIGHT).filter(|row| self.is_ink[row * self.width + column]);
-            rows.count() >= SPECKS
-        };
-        extent(left..right, inked)
+        extent(left..right, |column| self.has_ink(*column))
+    }
+
+    fn has_ink(&self, column: usize) -> bool {
+        let rows = (0..HEIGHT).filter(|row| self.is_ink[row * self.width + column]);
+        rows.count() >= SPECKS
+    }
+
+    /// The middle of the widest gap between two places, where there is one.
+    fn gap(&self, from: f32, to: f32) -> Option<f32> {
+        let columns: Vec<usize> = (from as usize..(to as usize).min(self.width)).collect();
+        let runs = columns.chunk_by(|one, other| self.has_ink(*one) == self.has_ink(*other));
+        let gaps = runs.filter(|run| !self.has_ink(run[0]));
+        let widest = gaps.max_by_key(|run| run.len())?;
+        Some((widest[0] + widest[widest.len() - 1] + 1) as f32 / 2.0)
     }
 }
 
@@ -392,7 +405,7 @@ mod tests {
         };
         let strip = Strip::of(&canvas, &place);
         assert_eq!((strip.canvas.width, strip.canvas.height), (288, HEIGHT));
-        // A step is eight pixels: the words end at 80 and begin at 100.
+        // A step is eight pixels: the words end at 80 and begin at 100, wherever the middles of their letters are.
         let signs = [
             sign("to", 5.0),
             sign(" ", 11.0),

@@ -217,7 +217,7 @@ impl<'a> Strip<'a> {
         let mut rest = signs;
         let mut left = 0.0;
         while !rest.is_empty() {
-            let end = rest.iter().position(|sign| is_blank(sign));
+            let end = rest.iter().position(is_blank);
             let (word, others) = rest.split_at(end.unwrap_or(rest.len()));
             let blanks = others.iter().take_while(|sign| is_blank(sign)).count();
             rest = &others[blanks..];

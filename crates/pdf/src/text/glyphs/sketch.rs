@@ -53,8 +53,9 @@ impl Sketch {
         for pair in points.windows(2) {
             let ((xa, ya), (xb, yb)) = (pair[0], pair[1]);
             let length = (xa - xb).abs().max((ya - yb).abs());
-            // What reaches far beyond the page is cut off by something, or a mistake.
-            if !(length <= 2.0 * (self.width + self.height)) {
+            // What reaches far beyond the page is cut off by something, or a mistake; so is what is no number.
+            let is_sane = length <= 2.0 * (self.width + self.height);
+            if !is_sane {
                 continue;
             }
             let steps = (length / self.square).ceil().max(1.0);

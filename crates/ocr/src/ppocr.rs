@@ -241,7 +241,9 @@ fn is_near(before: &OrientedBox, next: &OrientedBox) -> bool {
     let end = before.centre[0] + before.length / 2.0;
     let begin = next.centre[0] - next.length / 2.0;
     let gap = begin - end;
-    is_beside(before, next) && gap > -before.height && gap < GAP * before.height
+    let is_level = |place: &OrientedBox| place.length >= place.height;
+    let are_level = is_level(before) && is_level(next);
+    are_level && is_beside(before, next) && gap > -before.height && gap < GAP * before.height
 }
 
 /// Whether two boxes stand in one row.
@@ -332,6 +334,8 @@ mod tests {
         assert!(is_near(&at(50.0, 50.0, 80.0), &at(150.0, 52.0, 80.0)));
         assert!(!is_near(&at(50.0, 50.0, 80.0), &at(250.0, 52.0, 80.0)));
         assert!(!is_near(&at(50.0, 50.0, 80.0), &at(150.0, 75.0, 80.0)));
+        // Columns of text from top to bottom are a line each.
+        assert!(!is_near(&at(50.0, 50.0, 15.0), &at(75.0, 50.0, 15.0)));
     }
 
     #[test]

@@ -50,7 +50,10 @@ pub(super) fn even_sizes(words: &mut [Word]) {
 /// The size of the letters of a line, in the pixels of its words' boxes: what most of them say. 0 of a line without letters.
 pub(super) fn size(words: &[LineWord]) -> f32 {
     let sized = words.iter().filter_map(|word| {
-        let height = word.bounds[3] - word.bounds[1];
+        let [x0, y0, x1, y1] = word.bounds;
+        // A word from top to bottom is as wide as its letters.
+        let runs_down = y1 - y0 > x1 - x0 && word.text.chars().nth(1).is_some_and(is_cjk);
+        let height = if runs_down { x1 - x0 } else { y1 - y0 };
         Some(height / part(&word.text)?)
     });
     let mut sizes: Vec<f32> = sized.collect();
@@ -109,6 +112,16 @@ mod tests {
             let found = size(&[word(text, height)]);
             assert!((found - 48.0).abs() < 0.5, "{text}: {found}");
         }
+    }
+
+    #[test]
+    fn a_word_from_top_to_bottom_is_as_wide_as_its_letters() {
+        let column = LineWord {
+            text: "水車小屋".to_owned(),
+            bounds: [100.0, 100.0, 143.2, 300.0],
+            confidence: 1.0,
+        };
+        assert!((size(&[column]) - 48.0).abs() < 0.5);
     }
 
     #[test]

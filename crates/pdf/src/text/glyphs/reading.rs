@@ -7,7 +7,7 @@ use pagemill_layout::{Axis, Rule};
 use pagemill_ocr::{Reading, StraightLine, Word};
 
 use super::PageGlyphs;
-use crate::text::layout::{Direction, Glyph};
+use crate::text::layout::{Direction, Glyph, is_ideographic, turn_down};
 
 /// Part of a letter's size that hangs below the line, and that stands above it.
 const BELOW: f32 = 0.21;
@@ -45,7 +45,10 @@ impl PageGlyphs {
         for line in lines(&reading.words) {
             let baseline = Baseline::of(line, points);
             for word in line {
-                self.spell(word, points, baseline);
+                match runs_down(word) {
+                    true => self.spell_down(word, points),
+                    false => self.spell(word, points, baseline),
+                }
             }
         }
         self.add_lines(&reading.lines, points);
@@ -63,6 +66,31 @@ impl PageGlyphs {
             to: line.to * points,
         });
         self.drawn.drawing.rules.extend(rules);
+    }
+
+    /// The letters of a word that is read from top to bottom: below each other, and of one height.
+    fn spell_down(&mut self, word: &Word, points: f32) {
+        let [x0, y0, x1, y1] = word.bounds.map(|edge| edge * points);
+        let height = (y1 - y0) / word.text.chars().count() as f32;
+        for (place, ch) in word.text.chars().enumerate() {
+            let top = y0 + height * place as f32;
+            let mut glyph = Glyph {
+                ch,
+                x0,
+                x1,
+                top,
+                bottom: top + height,
+                baseline: top + height,
+                size: size(word, points),
+                bold: false,
+                space_before: place == 0,
+                piece: false,
+                annotation: 0,
+                direction: Direction::default(),
+            };
+            turn_down(&mut glyph);
+            self.glyphs.push(glyph);
+        }
     }
 
     fn spell(&mut self, word: &Word, points: f32, baseline: Baseline) {
@@ -90,6 +118,15 @@ impl PageGlyphs {
             left = right;
         }
     }
+}
+
+/// Whether a word is a column of Chinese or Japanese letters.
+fn runs_down(word: &Word) -> bool {
+    let [x0, y0, x1, y1] = word.bounds;
+    let letters = word.text.chars().count();
+    let ideographs = word.text.chars().filter(|ch| is_ideographic(*ch)).count();
+    // There may be digits among them.
+    y1 - y0 > x1 - x0 && ideographs >= 2 && ideographs * 2 >= letters
 }
 
 /// The words of each line.
@@ -162,5 +199,52 @@ impl Baseline {
 
     fn at(self, x: f32) -> f32 {
         self.through[1] + (x - self.through[0]) * self.slope
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pagemill_document::PageNumber;
+    use pagemill_reader::Limits;
+
+    use super::*;
+
+    fn word(text: &str, bounds: [f32; 4]) -> Word {
+        Word {
+            text: text.to_owned(),
+            bounds,
+            confidence: 99.0,
+            size: 12.0,
+            begins_line: true,
+            begins_block: false,
+        }
+    }
+
+    #[test]
+    fn columns_of_japanese_are_read_from_the_right_to_the_left() {
+        // As a row of boxes is read, from the left to the right.
+        let words = vec![
+            word("五枚が割れており", [176.0, 100.0, 188.0, 196.0]),
+            word("二十四枚のうち、", [198.0, 100.0, 210.0, 196.0]),
+            word("水車の羽根には、", [220.0, 100.0, 232.0, 196.0]),
+        ];
+        let reading = Reading {
+            words,
+            ..Reading::default()
+        };
+        let page = PageGlyphs::of_reading(&reading, [400.0, 600.0], 0, 1.0);
+        let text = page.text(PageNumber(1), &Limits::default());
+        let letters: String = text.text.split_whitespace().collect();
+        assert_eq!(letters, "水車の羽根には、二十四枚のうち、五枚が割れており");
+        let size = text.blocks[0].lines[0].font_size;
+        assert!((size - 12.0).abs() < 1.0, "{size}");
+    }
+
+    #[test]
+    fn a_column_is_of_several_ideographs_and_higher_than_wide() {
+        assert!(runs_down(&word("水車", [0.0, 0.0, 12.0, 24.0])));
+        assert!(!runs_down(&word("水車", [0.0, 0.0, 24.0, 12.0])));
+        assert!(!runs_down(&word("水", [0.0, 0.0, 11.0, 12.0])));
+        assert!(!runs_down(&word("Il", [0.0, 0.0, 8.0, 12.0])));
     }
 }

@@ -40,6 +40,12 @@ const NOISE: f32 = 50.0;
 /// Fewer letters and digits of a whole picture are a pattern in it.
 const FEWEST_LETTERS: usize = 3;
 
+/// Side of the empty picture by which it is found out how long finding lines takes here and now.
+const TRIAL: usize = 320;
+
+/// Finding lines may take so many times as long as the last time, on a machine that does other things too.
+const MARGIN: f32 = 2.0;
+
 /// Between parts of a row there are gaps of so many times its height; words that are nearer are of one line.
 const GAP: f32 = 1.5;
 
@@ -162,7 +168,7 @@ impl PpOcrReader {
     /// were trained on photographs.
     ///
     /// # Errors
-    /// [`OcrError::TimedOut`] when it took longer than `within`, for which it looks between two lines;
+    /// [`OcrError::TimedOut`] when it took longer than `within`, for which it looks between two lines, or would take longer;
     /// [`OcrError::BadImage`], [`OcrError::BadNetwork`].
     pub fn read(
         &mut self,
@@ -190,7 +196,7 @@ impl PpOcrReader {
             ..Reading::default()
         };
         let mut before: Option<OrientedBox> = None;
-        for place in networks.find(&canvas)? {
+        for place in networks.find(&canvas, until)? {
             let line = networks.read(&canvas, &place, until)?;
             let goes_on = before.is_some_and(|before| is_near(&before, &place));
             if add(&mut reading, line, !goes_on, image.dpi) {
@@ -256,24 +262,41 @@ struct Networks {
     detection: Network,
     recognition: Network,
     characters: Characters,
+    /// What finding lines took last, for a pixel.
+    seconds_a_pixel: f32,
 }
 
 impl Networks {
-    /// Takes a tenth of a second, and no file.
+    /// Takes some tenths of a second, and no file.
     fn start(models: &PpOcrModels) -> Result<Self, OcrError> {
         let detection = Network::of(DETECTION, &models.detection)?;
         let recognition = Network::of(RECOGNITION, &models.recognition)?;
         let characters = Characters::of(&recognition)?;
-        Ok(Self {
+        let mut networks = Self {
             detection,
             recognition,
             characters,
-        })
+            seconds_a_pixel: 0.0,
+        };
+        networks.find_in(&Canvas::white(TRIAL, TRIAL))?;
+        Ok(networks)
     }
 
-    /// Where the lines of an image are, by rows.
-    fn find(&self, image: &Canvas) -> Result<Vec<OrientedBox>, OcrError> {
+    /// Where the lines of an image are, by rows. A network can't be stopped: one that would take too long is not begun.
+    fn find(&mut self, image: &Canvas, until: Instant) -> Result<Vec<OrientedBox>, OcrError> {
+        let expected = self.seconds_a_pixel * detection::seen_pixels(image) as f32 * MARGIN;
+        let left = until.saturating_duration_since(Instant::now());
+        match expected > left.as_secs_f32() {
+            true => Err(OcrError::TimedOut),
+            false => self.find_in(image),
+        }
+    }
+
+    fn find_in(&mut self, image: &Canvas) -> Result<Vec<OrientedBox>, OcrError> {
+        let begun = Instant::now();
         let mut lines = detection::lines(&self.detection, image)?;
+        let pixels = detection::seen_pixels(image) as f32;
+        self.seconds_a_pixel = begun.elapsed().as_secs_f32() / pixels;
         in_order(&mut lines);
         Ok(lines)
     }

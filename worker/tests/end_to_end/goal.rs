@@ -15,11 +15,11 @@ async fn a_document_is_built_as_far_as_the_goal_and_no_further() {
         return;
     };
     place.add(NAME, &pagemill_samples::invoice());
-    // Models are neither needed nor looked for: there are none here.
+    // Models of text are neither needed nor looked for: there are none here.
     let runtime = runtime("goal").expect("the place has one");
     let bare = place.root().join("bare");
     std::fs::create_dir_all(&bare).expect("a folder");
-    for name in ["libpdfium.so", "tesseract"] {
+    for name in ["libpdfium.so", "tesseract", "ppocr"] {
         std::os::unix::fs::symlink(runtime.join(name), bare.join(name)).expect("a link");
     }
     place

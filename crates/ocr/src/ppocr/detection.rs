@@ -56,6 +56,12 @@ pub(super) fn lines(network: &Network, image: &Canvas) -> Result<Vec<OrientedBox
     Ok(boxes(found).map(|found| found.scaled(scale)).collect())
 }
 
+/// How many pixels of an image the network sees, on which depends how long it takes.
+pub(super) fn seen_pixels(image: &Canvas) -> usize {
+    let [width, height] = seen_size([image.width, image.height]);
+    width * height
+}
+
 /// What a network is given for a grey value: -1 to 1.
 pub(super) fn normalised(grey: u8) -> f32 {
     f32::from(grey) / 127.5 - 1.0

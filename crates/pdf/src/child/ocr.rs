@@ -21,7 +21,7 @@ use pagemill_reader::{ImageFormat, ImageSettings, Limits, PictureReading};
 const POINTS_PER_INCH: f32 = 72.0;
 
 /// Part of a page's time that reading its picture may take: drawing it comes first, and the answer after.
-const SHARE_OF_TIME: u32 = 2;
+const SHARE_OF_TIME: f64 = 0.75;
 
 /// A reading as sure as this is believed.
 const SURE: f32 = 75.0;
@@ -126,10 +126,14 @@ impl OcrReader {
             dpi,
             pixels: &pixels,
         };
-        let within = Duration::from_secs(u64::from(limits.page_timeout_seconds)) / SHARE_OF_TIME;
+        let of_page = Duration::from_secs(u64::from(limits.page_timeout_seconds));
+        let within = of_page.mul_f64(SHARE_OF_TIME);
         let reading = match self.picture(&image, !of_outlines, within) {
             Ok(reading) => reading,
-            Err(OcrError::TimedOut) => return Ok(None),
+            Err(OcrError::TimedOut) => {
+                eprintln!("a page was not read: there was no time left for it");
+                return Ok(None);
+            }
             Err(error) => {
                 eprintln!("a picture was not read: {error}");
                 return Ok(None);
@@ -214,7 +218,12 @@ impl OcrReader {
                         }
                         Err(error) if found.is_empty() => return Err(error),
                         // There is one, if not the best.
-                        Err(OcrError::TimedOut) => break,
+                        Err(OcrError::TimedOut) => {
+                            eprintln!(
+                                "a picture was not read a second time: there was no time left for it"
+                            );
+                            break;
+                        }
                         Err(error) => {
                             eprintln!("a picture was not read a second time: {error}");
                             break;

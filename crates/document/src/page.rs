@@ -35,6 +35,33 @@ impl Rect {
             y1: self.y1 * times,
         }
     }
+
+    /// The smallest rectangle that has both in it.
+    #[must_use]
+    pub fn around(self, other: Self) -> Self {
+        Self {
+            x0: self.x0.min(other.x0),
+            y0: self.y0.min(other.y0),
+            x1: self.x1.max(other.x1),
+            y1: self.y1.max(other.y1),
+        }
+    }
+
+    /// Its area in square points; nothing of one whose sides are the wrong way round.
+    pub fn area(self) -> f32 {
+        (self.x1 - self.x0).max(0.0) * (self.y1 - self.y0).max(0.0)
+    }
+
+    /// The area in square points that lies in both.
+    pub fn shared_area(self, other: Self) -> f32 {
+        let shared = Self {
+            x0: self.x0.max(other.x0),
+            y0: self.y0.max(other.y0),
+            x1: self.x1.min(other.x1),
+            y1: self.y1.min(other.y1),
+        };
+        shared.area()
+    }
 }
 
 /// How a page ended.

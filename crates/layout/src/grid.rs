@@ -10,7 +10,7 @@ use crate::edges::{Edge, Edges, SAME, coverage, places};
 use crate::nets::{Net, Sets, nets};
 use crate::parted::split_columns;
 use crate::rows::split_rows;
-use crate::{CellShape, TableShape, Word, around, middle};
+use crate::{CellShape, TableShape, Word, middle};
 
 /// What of the edge between two places must be drawn for them to be two cells.
 const DRAWN: f32 = 0.5;
@@ -467,5 +467,5 @@ pub(crate) fn with_headers(mut table: TableShape, words: &[Word]) -> TableShape 
 pub(crate) fn box_of(cells: &[CellShape]) -> Rect {
     let mut boxes = cells.iter().map(|cell| cell.bbox);
     let first = boxes.next().unwrap_or_default();
-    boxes.fold(first, around)
+    boxes.fold(first, Rect::around)
 }

@@ -210,15 +210,6 @@ fn overlap(a: Rect, b: Rect) -> bool {
     shared(a.x0, a.x1, b.x0, b.x1) > 1.0 && shared(a.y0, a.y1, b.y0, b.y1) > 1.0
 }
 
-fn around(a: Rect, b: Rect) -> Rect {
-    Rect {
-        x0: a.x0.min(b.x0),
-        y0: a.y0.min(b.y0),
-        x1: a.x1.max(b.x1),
-        y1: a.y1.max(b.y1),
-    }
-}
-
 fn middle(rect: Rect) -> (f32, f32) {
     ((rect.x0 + rect.x1) / 2.0, (rect.y0 + rect.y1) / 2.0)
 }

@@ -2,7 +2,7 @@
 
 use pagemill_document::Rect;
 
-use crate::{Word, WordKind, around};
+use crate::{Word, WordKind};
 
 /// White wider than this, in font sizes, parts the pieces of a line: wider than a space of justified prose.
 const WIDE_GAP: f32 = 0.95;
@@ -27,7 +27,7 @@ pub(crate) fn lines(words: &[Word], of: impl Iterator<Item = usize>) -> Vec<Text
         match found.last_mut() {
             Some(line) if belongs(line, word) => {
                 line.words.push(index);
-                line.bbox = around(line.bbox, word.bbox);
+                line.bbox = line.bbox.around(word.bbox);
                 // Marks and exponents stand higher and are smaller.
                 if word.size > line.size {
                     line.size = word.size;

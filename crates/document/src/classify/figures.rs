@@ -79,7 +79,7 @@ pub(super) fn link(page: &mut PageText, ornaments: &HashSet<Place>) {
         figure.caption = u32::try_from(index).ok();
         loop {
             let of_it = left.iter().position(|other| {
-                let all = around(figure.bbox, other.bbox);
+                let all = figure.bbox.around(other.bbox);
                 is_beside(figure.bbox, other.bbox)
                     && shared(all.x0, all.x1, block.bbox.x0, block.bbox.x1) > 0.0
                     && spans(block.bbox, other.bbox)
@@ -88,7 +88,7 @@ pub(super) fn link(page: &mut PageText, ornaments: &HashSet<Place>) {
             let Some(other) = of_it.map(|place| left.swap_remove(place)) else {
                 break;
             };
-            figure.bbox = around(figure.bbox, other.bbox);
+            figure.bbox = figure.bbox.around(other.bbox);
             if other.kind == FigureKind::Drawing {
                 figure.kind = FigureKind::Drawing;
             }
@@ -143,26 +143,13 @@ fn holds_prose(page: &PageText, bbox: Rect) -> bool {
 }
 
 fn lies_in_a_table(page: &PageText, bbox: Rect) -> bool {
-    let area = (bbox.x1 - bbox.x0) * (bbox.y1 - bbox.y0);
+    let area = bbox.area();
     let tables = page.blocks.iter().filter(|block| block.table.is_some());
     tables
         .map(|table| table.bbox)
-        .any(|table| shared_area(bbox, table) > IN_TABLE * area)
+        .any(|table| bbox.shared_area(table) > IN_TABLE * area)
 }
 
 fn shared(a0: f32, a1: f32, b0: f32, b1: f32) -> f32 {
     a1.min(b1) - a0.max(b0)
-}
-
-fn shared_area(a: Rect, b: Rect) -> f32 {
-    shared(a.x0, a.x1, b.x0, b.x1).max(0.0) * shared(a.y0, a.y1, b.y0, b.y1).max(0.0)
-}
-
-fn around(a: Rect, b: Rect) -> Rect {
-    Rect {
-        x0: a.x0.min(b.x0),
-        y0: a.y0.min(b.y0),
-        x1: a.x1.max(b.x1),
-        y1: a.y1.max(b.y1),
-    }
 }

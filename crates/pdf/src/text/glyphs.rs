@@ -257,10 +257,10 @@ impl PageGlyphs {
                 y1: picture.y1.min(self.height),
             };
             let is_new = |other: &Rect| {
-                let larger = area(picture).max(area(*other));
-                shared_area(*other, picture) < SAME_PLACE * larger
+                let larger = picture.area().max(other.area());
+                other.shared_area(picture) < SAME_PLACE * larger
             };
-            if area(picture) > 0.0 && found.iter().all(is_new) {
+            if picture.area() > 0.0 && found.iter().all(is_new) {
                 found.push(picture);
             }
         }
@@ -273,7 +273,7 @@ impl PageGlyphs {
             let (width, height) = (at.x1 - at.x0, at.y1 - at.y0);
             width >= SMALLEST_FIGURE && height >= SMALLEST_FIGURE
         };
-        let is_ground = |at: &Rect| area(*at) > GROUND * self.width * self.height;
+        let is_ground = |at: &Rect| at.area() > GROUND * self.width * self.height;
         let pictures = joined_strips(self.pictures()).into_iter();
         let pictures = pictures.filter(|at| is_large(at) && !is_ground(at));
         let figure = |kind| {
@@ -358,19 +358,6 @@ fn joined_strips(mut pictures: Vec<Rect>) -> Vec<Rect> {
         }
     }
     joined
-}
-
-fn area(of: Rect) -> f32 {
-    (of.x1 - of.x0).max(0.0) * (of.y1 - of.y0).max(0.0)
-}
-
-fn shared_area(a: Rect, b: Rect) -> f32 {
-    area(Rect {
-        x0: a.x0.max(b.x0),
-        y0: a.y0.max(b.y0),
-        x1: a.x1.min(b.x1),
-        y1: a.y1.min(b.y1),
-    })
 }
 
 /// Gives glyphs whose size is that of their boxes the largest size among their neighbours on the line: the boxes of a

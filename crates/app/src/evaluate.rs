@@ -13,18 +13,19 @@ mod report;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use futures::{StreamExt, TryStreamExt};
 use pagemill_fields::confidence::Features;
 use pagemill_fields::correction::name_of;
 use pagemill_fields::{DocumentFields, Field, Golden, Verdict, Verified};
 use pagemill_pipeline::{FieldsFile, Settings, fields_without_corrections};
-use pagemill_storage::{FolderStore, ObjectStore, SourceKey, StorageError, is_pdf_name};
+use pagemill_storage::{FolderStore, ObjectStore, SourceKey, is_pdf_name};
 use serde::{Deserialize, Serialize};
 
 pub use self::export::{Exported, export};
 pub use self::probability::{Accepted, Confidence, Point, Quality, Wanted};
 pub use self::report::{Files, Finding, Report, SourceTally, Tally};
+use crate::stored::read;
 
 /// Documents read at the same time.
 const AT_ONCE: usize = 8;
@@ -331,22 +332,6 @@ async fn without_people(
     Ok(Some(fields_without_corrections(
         &text, &attached, &metadata, settings,
     )))
-}
-
-async fn read<T: serde::de::DeserializeOwned>(
-    store: &dyn ObjectStore,
-    key: &str,
-) -> anyhow::Result<Option<T>> {
-    match store.get_bytes(key).await {
-        Ok((_, body)) => {
-            let read = serde_json::from_slice(&body);
-            Ok(Some(read.with_context(|| {
-                format!("{key} can't be read: process its document again")
-            })?))
-        }
-        Err(StorageError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// A document as messages name it.

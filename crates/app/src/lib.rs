@@ -64,6 +64,8 @@ pub mod search;
 pub mod verify;
 
 mod memory_limit;
+#[cfg(feature = "work")]
+mod stored;
 
 pub use environment::Environment;
 pub use error::Error;

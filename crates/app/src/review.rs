@@ -22,6 +22,7 @@ use pagemill_storage::{
 };
 
 pub use self::status::status;
+use crate::stored;
 
 /// Longest name of who decides, and longest value, in characters.
 const MAX_TEXT: usize = 500;
@@ -98,7 +99,7 @@ impl Review {
         let listed = self.store.list(&self.layout.open_reviews());
         let read = listed.map(move |object| async move {
             let key = object?.key;
-            self.read::<OpenFile>(&key).await
+            stored::read::<OpenFile>(&*self.store, &key).await
         });
         let read = read.buffered(AT_ONCE);
         // One that was decided since it was listed is open no more.
@@ -116,7 +117,7 @@ impl Review {
         let loaded = records.load(source).await?;
         let (record, _) = loaded
             .with_context(|| format!("{source} was never processed: give the key of a source"))?;
-        let open = self.read(&self.layout.open_review(source)).await?;
+        let open = stored::read(&*self.store, &self.layout.open_review(source)).await?;
         let (corrections, _) = self.corrections(source).await?;
         Ok(Reviewed {
             record,
@@ -141,7 +142,7 @@ impl Review {
             bail!("--by must name who decides, in at most {MAX_TEXT} characters of one line");
         }
         let key = self.layout.fields(source);
-        let file: FieldsFile = self.read(&key).await?.with_context(|| {
+        let file: FieldsFile = stored::read(&*self.store, &key).await?.with_context(|| {
             format!("nothing is extracted of {source}: process it first, with metadata as the goal at least")
         })?;
         let (known, _) = self.corrections(source).await?;
@@ -220,19 +221,6 @@ impl Review {
         match self.store.get_bytes(&key).await {
             Ok((meta, lines)) => Ok((lines.to_vec(), Condition::IfMatch(meta.etag))),
             Err(StorageError::NotFound { .. }) => Ok((Vec::new(), Condition::IfAbsent)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn read<T: serde::de::DeserializeOwned>(&self, key: &str) -> anyhow::Result<Option<T>> {
-        match self.store.get_bytes(key).await {
-            Ok((_, body)) => {
-                let read = serde_json::from_slice(&body);
-                Ok(Some(read.with_context(|| {
-                    format!("{key} can't be read: process its document again")
-                })?))
-            }
-            Err(StorageError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

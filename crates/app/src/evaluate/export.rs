@@ -12,7 +12,8 @@ use pagemill_storage::{
     Condition, ObjectStore, PutOptions, SourceKey, StorageError, to_canonical_json,
 };
 
-use super::{GoldenPlace, read, source_of};
+use super::{GoldenPlace, source_of};
+use crate::stored::read;
 
 /// What was made of the documents that people decided fields of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

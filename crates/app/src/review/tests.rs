@@ -48,6 +48,18 @@ fn is(field: &str, value: Option<&str>) -> Decided {
     }
 }
 
+/// Sources contradict each other about the number.
+fn number_in_conflict(fields: &mut DocumentFields) {
+    let number = fields.fields.get_mut("BT-1").expect("a number");
+    number.value = None;
+    number.candidates = vec![pagemill_metadata::document::Candidate {
+        value: "R-7".to_owned(),
+        source: pagemill_metadata::Source("xml:ubl".to_owned()),
+        reason: "no page shows it".to_owned(),
+        evidence: None,
+    }];
+}
+
 async fn kept(store: &MemoryStore) -> Vec<Correction> {
     let (_, lines) = store.get_bytes(CORRECTIONS).await.expect("corrections");
     assert!(lines.ends_with(b"\n"));
@@ -126,17 +138,7 @@ async fn all_that_is_open_is_approved_at_once_but_no_conflict() {
     }
     assert_eq!(kept(&store).await.len(), made.len());
 
-    let (store, review) = with_fields(|fields| {
-        let number = fields.fields.get_mut("BT-1").expect("a number");
-        number.value = None;
-        number.candidates = vec![pagemill_metadata::document::Candidate {
-            value: "R-7".to_owned(),
-            source: pagemill_metadata::Source("xml:ubl".to_owned()),
-            reason: "no page shows it".to_owned(),
-            evidence: None,
-        }];
-    })
-    .await;
+    let (store, review) = with_fields(number_in_conflict).await;
     let approved = Decided::Approved(vec!["BT-1".to_owned()]);
     let refused = review.decide(&source(), &approved, "ann").await;
     assert!(
@@ -154,17 +156,7 @@ async fn all_that_is_open_is_approved_at_once_but_no_conflict() {
 #[tokio::test]
 async fn who_approves_the_rest_changes_no_decision_that_no_run_has_taken_over_yet() {
     for rest in [Decided::Approved(Vec::new()), Decided::ApprovedWhole] {
-        let (store, review) = with_fields(|fields| {
-            let number = fields.fields.get_mut("BT-1").expect("a number");
-            number.value = None;
-            number.candidates = vec![pagemill_metadata::document::Candidate {
-                value: "R-7".to_owned(),
-                source: pagemill_metadata::Source("xml:ubl".to_owned()),
-                reason: "no page shows it".to_owned(),
-                evidence: None,
-            }];
-        })
-        .await;
+        let (store, review) = with_fields(number_in_conflict).await;
         for decided in [is("BT-1", Some("R-8")), is("BT-44", Some("Ann"))] {
             let made = review.decide(&source(), &decided, "ann").await;
             made.expect("kept");
